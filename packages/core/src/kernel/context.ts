@@ -1,0 +1,152 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Clock } from './clock.js';
+import { type CachePosition, emptyToken, mergeTokens, replaceCachePosition, type Token, withoutPending } from './token.js';
+
+/** What a database read proves: it saw every write up to here. */
+export interface ReadBound {
+  readonly shard: string;
+  /** `'primary'`: it saw everything acknowledged before it began. Otherwise a position known before the read. */
+  readonly seen: 'primary' | { readonly system: string; readonly timeline: number; readonly lsn: bigint };
+}
+
+/** Collects what one cache load read, so that the cache knows how fresh the loaded value is. */
+export interface LoadScope {
+  noteRead(bound: ReadBound): void;
+}
+
+/** How a context begins. */
+export interface ContextInit {
+  readonly id: string;
+  /** Aborts when nobody waits for the outcome any more. */
+  readonly signal: AbortSignal;
+  /** What the caller had seen before. */
+  readonly token?: Token | undefined;
+  /** Monotonic instant of the kit's clock after which the outcome has no use. */
+  readonly deadlineAt?: number | undefined;
+}
+
+/** What makes a context differ from the one around it. */
+interface Derivation {
+  readonly parent?: RequestContext;
+  readonly load?: LoadScope | undefined;
+  readonly inTransaction?: boolean;
+}
+
+/**
+ * One request, message or job on its way through the rooms: what it has seen, and what it has written.
+ *
+ * Reads must cover {@link RequestContext.token}; whoever answers returns it to the client.
+ */
+export class RequestContext {
+  readonly id: string;
+  readonly signal: AbortSignal;
+  readonly deadlineAt: number | undefined;
+  /** Monotonic instant at which it began: what was trusted then may be trusted for its whole life. */
+  readonly openedAt: number;
+  /** The cache load that runs here, if any. */
+  readonly load: LoadScope | undefined;
+  /** Whether a database transaction is open here: nothing may be served from or stored in a cache then. */
+  readonly inTransaction: boolean;
+  readonly #parent: RequestContext | undefined;
+  #token: Token;
+  #written: Token = emptyToken;
+
+  constructor(init: ContextInit, openedAt: number, derivation: Derivation = {}) {
+    this.id = init.id;
+    this.signal = init.signal;
+    this.deadlineAt = init.deadlineAt;
+    this.openedAt = openedAt;
+    this.load = derivation.load;
+    this.inTransaction = derivation.inTransaction ?? false;
+    this.#parent = derivation.parent;
+    this.#token = init.token ?? emptyToken;
+  }
+
+  /** What has been seen so far. */
+  get token(): Token {
+    return this.#parent === undefined ? this.#token : mergeTokens(this.#parent.token, this.#token);
+  }
+
+  /** What has been written here so far: a response that wrote hands it to the client as a cookie, too. */
+  get written(): Token {
+    return this.#parent === undefined ? this.#written : this.#parent.written;
+  }
+
+  /** Adds to what has been seen. */
+  observe(token: Token): void {
+    if (this.#parent === undefined) this.#token = mergeTokens(this.#token, token);
+    else this.#parent.observe(token);
+  }
+
+  /** Adds to what has been seen and written. */
+  wrote(token: Token): void {
+    if (this.#parent !== undefined) return this.#parent.wrote(token);
+    this.observe(token);
+    this.#written = mergeTokens(this.#written, token);
+  }
+
+  /** Forgets cache positions of an epoch that is gone, in favour of the one that is. */
+  replaceCache(position: CachePosition): void {
+    this.#token = replaceCachePosition(this.#token, position);
+    if (this.#written.cache.length > 0) this.#written = replaceCachePosition(this.#written, position);
+    this.#parent?.replaceCache(position);
+  }
+
+  /** Forgets an outbox row whose effects have been carried out. */
+  settle(row: string): void {
+    this.#token = withoutPending(this.#token, row);
+    this.#written = withoutPending(this.#written, row);
+    this.#parent?.settle(row);
+  }
+
+  /** The same request inside a database transaction: what it sees and writes counts for the request. */
+  inside(): RequestContext {
+    return new RequestContext(this, this.openedAt, { parent: this, load: this.load, inTransaction: true });
+  }
+}
+
+/**
+ * The contexts of one kit, carried along asynchronous calls.
+ *
+ * Owned by the kit, not by the module: two kits in one process never meet. Code that runs outside
+ * any request shares one ambient context, which makes a script read its own writes.
+ */
+export class Contexts {
+  readonly #storage = new AsyncLocalStorage<RequestContext>();
+  readonly #ambient: RequestContext;
+  readonly #clock: Clock;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#ambient = this.open({ id: 'ambient', signal: new AbortController().signal });
+  }
+
+  /** The context of the running code; the ambient one outside any. */
+  current(): RequestContext {
+    return this.#storage.getStore() ?? this.#ambient;
+  }
+
+  /** Whether the running code belongs to a request. */
+  isOpen(): boolean {
+    return this.#storage.getStore() !== undefined;
+  }
+
+  /** Begins a context without running anything in it. */
+  open(init: ContextInit): RequestContext {
+    return new RequestContext(init, this.#clock.monotonic());
+  }
+
+  /**
+   * Begins the context of a cache load: detached from the request that happens to start it (others
+   * join the load, so neither its abort nor its later reads may colour the value), and not older
+   * than the given token.
+   */
+  openLoad(init: ContextInit, load: LoadScope): RequestContext {
+    return new RequestContext(init, this.#clock.monotonic(), { load });
+  }
+
+  /** Runs code, and everything it calls and awaits, in a context. */
+  run<T>(context: RequestContext, code: () => T): T {
+    return this.#storage.run(context, code);
+  }
+}

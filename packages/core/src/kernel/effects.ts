@@ -1,0 +1,30 @@
+import type { Signalled } from './abort.js';
+import type { Token } from './token.js';
+
+/** One event that a transaction wants published once it has committed. */
+export interface PlannedEvent {
+  readonly channel: string;
+  readonly event: unknown;
+}
+
+/** What a transaction wants done after its commit, in the order in which it asked. */
+export interface Effects {
+  readonly tags: readonly string[];
+  readonly events: readonly PlannedEvent[];
+}
+
+/** How committed effects are carried out. */
+export interface EffectsOptions extends Signalled {
+  /** What the transaction wrote: events carry it, so that who refetches on one cannot see the past. */
+  readonly token: Token;
+  /** Identifies the transaction: carrying its effects out twice publishes each event once. */
+  readonly id: string;
+}
+
+/**
+ * Carries out the effects of a committed transaction: first all invalidations, then all events, never the other way round.
+ *
+ * Never rejects because an effect failed: the data is committed. Returns the token to answer with; it
+ * names what could not be confirmed.
+ */
+export type EffectsRunner = (effects: Effects, options: EffectsOptions) => Promise<Token>;

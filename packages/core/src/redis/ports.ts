@@ -1,0 +1,94 @@
+import type { Signalled } from '../kernel/abort.js';
+import type { Events } from '../kernel/events.js';
+import type { Keys } from '../kernel/keys.js';
+
+/** One argument of a Redis command. */
+export type RedisArgument = string | number | Buffer;
+
+/** One command of a batch: its name, then its arguments. */
+export type RedisCommand = readonly [name: string, ...args: RedisArgument[]];
+
+/** A Lua script with the number of keys that its header declares. */
+export interface RedisScript {
+  readonly name: string;
+  readonly source: string;
+  readonly keyCount: number;
+}
+
+/** Options of everything that waits for a reply. */
+export interface RedisCallOptions extends Signalled {
+  /** Gives bulk replies as buffers instead of UTF-8 strings. @defaultValue `false` */
+  readonly buffers?: boolean | undefined;
+  /** Overrides the floor's command deadline. */
+  readonly timeoutMs?: number | undefined;
+}
+
+/** A live subscription to one pub/sub channel. */
+export interface RedisSubscription {
+  /** Stops the calls at once and unsubscribes when nobody else listens. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** What happens to the connections. */
+export interface RedisEvents {
+  /** Commands can be sent, and the epoch has been verified on this connection. */
+  up: { readonly epoch: string; readonly previousEpoch: string | undefined };
+  /** Commands are refused from now on. */
+  down: { readonly cause: unknown };
+  /** Every subscription has been acknowledged on a new connection: announcements before now may be missing, later ones are not. */
+  live: Record<string, never>;
+  /** Announcements may go missing from now on, until `live`. */
+  blind: { readonly cause: unknown };
+}
+
+/**
+ * The floor that all rooms of a kit stand on: one connection for commands, one for announcements.
+ *
+ * Commands are answered or rejected within a deadline, never queued while Redis is away. No order is
+ * promised between a reply and an announcement, nor delivery of an announcement: rooms number what
+ * they announce and heal gaps themselves.
+ */
+export interface RedisFloor extends AsyncDisposable {
+  readonly keys: Keys;
+  /** Whether commands are accepted now. */
+  readonly isUp: boolean;
+  /** Whether announcements arrive, as far as anybody can tell. */
+  readonly isLive: boolean;
+  /** Monotonic instant at which the announcing connection was last proven to work. */
+  readonly heardAt: number;
+  /**
+   * Names the life of the data set: bound to the master's run id, and verified on every new
+   * connection before the first command. Undefined until Redis was reached once.
+   */
+  readonly epoch: string | undefined;
+  /** The key that holds {@link RedisFloor.epoch}; scripts compare it (`redis.call('HGET', key, 'id')`). */
+  readonly epochKey: string;
+  readonly events: Events<RedisEvents>;
+  readonly fleet: Fleet;
+
+  /** Opens the connections; waits a bounded time for Redis, then goes on without it. Rejects only when aborted or refused for good (wrong password). */
+  start(options?: Signalled): Promise<void>;
+  /** Sends one command. Rejects with `RedisUnavailableError` while down or past the deadline: the command may still be carried out then. */
+  call(command: RedisCommand, options?: RedisCallOptions): Promise<unknown>;
+  /** Sends several commands in one round trip; the first error reply rejects. Not atomic. On Cluster all keys must share a slot. */
+  batch(commands: readonly RedisCommand[], options?: RedisCallOptions): Promise<readonly unknown[]>;
+  /** Runs a script by its hash, loading it where the server does not know it. */
+  run(script: RedisScript, keys: readonly string[], args: readonly RedisArgument[], options?: RedisCallOptions): Promise<unknown>;
+  /** Listens to one channel; resolves once the server has acknowledged. `listener` is called in arrival order and must not throw. */
+  subscribe(channel: string, listener: (payload: Buffer) => void, options?: Signalled): Promise<RedisSubscription>;
+  /** Announces on one channel: at most once, to whoever listens now. */
+  publish(channel: string, payload: Buffer | string, options?: Signalled): Promise<void>;
+  /** Replaces the epoch, if it is still the given one: whoever found the data set older than what it has seen calls this. Resolves to the epoch now valid. */
+  renewEpoch(seen: string, options?: Signalled): Promise<string>;
+  /** The command connection itself, for libraries that want a client (rate-limiter-flexible). Never close it. */
+  readonly client: unknown;
+  close(): Promise<void>;
+}
+
+/** Who else is here: instances that renewed their lease lately. */
+export interface Fleet {
+  /** This instance's id. */
+  readonly self: string;
+  /** Ids of the live instances as of the last heartbeat, this one included, sorted. */
+  instances(): readonly string[];
+}
