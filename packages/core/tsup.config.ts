@@ -8,15 +8,15 @@ const entries = Object.keys(manifest.exports)
   .map((subpath) => (subpath === '.' ? 'index' : `${subpath.slice(2)}/index`))
   .filter((name) => existsSync(`src/${name}.ts`));
 
-export default defineConfig((options) => ({
+export default defineConfig({
   entry: Object.fromEntries(entries.map((name) => [name, `src/${name}.ts`])),
   format: ['esm', 'cjs'],
   // Without splitting, every CommonJS subpath would carry its own copy of the shared classes.
   splitting: true,
-  dts: options.dts !== false,
+  dts: true,
   clean: false,
   sourcemap: true,
   target: 'node20',
   tsconfig: 'tsconfig.build.json',
   loader: { '.lua': 'text' },
-}));
+});
