@@ -33,7 +33,12 @@ interface Timers {
  *
  * Unlike `AbortSignal.any` it leaves nothing on a long-lived parent once disposed.
  */
-export function deadline(clock: Timers, timeoutMs: number, reason: () => Error, parent?: AbortSignal): SignalScope {
+export function deadline(
+  clock: Timers,
+  timeoutMs: number,
+  reason: () => Error,
+  parent?: AbortSignal,
+): SignalScope {
   const controller = new AbortController();
   const follow = () => controller.abort(parent?.reason);
   if (parent?.aborted) follow();

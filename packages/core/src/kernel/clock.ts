@@ -1,5 +1,5 @@
-import { abortable } from './abort.js';
 import type { Signalled } from './abort.js';
+import { abortable } from './abort.js';
 
 /**
  * Where all time in Pando comes from, so that tests can turn it by hand.

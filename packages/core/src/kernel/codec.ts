@@ -10,6 +10,8 @@ export interface Codec {
 /** JSON in UTF-8. `undefined` travels as an empty buffer. */
 export const jsonCodec: Codec = Object.freeze({
   name: 'json',
-  encode: (value: unknown) => (value === undefined ? Buffer.alloc(0) : Buffer.from(JSON.stringify(value), 'utf8')),
-  decode: (bytes: Buffer) => (bytes.length === 0 ? undefined : (JSON.parse(bytes.toString('utf8')) as unknown)),
+  encode: (value: unknown) =>
+    value === undefined ? Buffer.alloc(0) : Buffer.from(JSON.stringify(value), 'utf8'),
+  decode: (bytes: Buffer) =>
+    bytes.length === 0 ? undefined : (JSON.parse(bytes.toString('utf8')) as unknown),
 });

@@ -1,6 +1,13 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Clock } from './clock.js';
-import { type CachePosition, emptyToken, mergeTokens, replaceCachePosition, type Token, withoutPending } from './token.js';
+import {
+  type CachePosition,
+  emptyToken,
+  mergeTokens,
+  replaceCachePosition,
+  type Token,
+  withoutPending,
+} from './token.js';
 
 /** What a database read proves: it saw every write up to here. */
 export interface ReadBound {

@@ -21,7 +21,10 @@ export class OptionsReader {
   constructor(path: string, options: unknown, code: string) {
     this.#path = path;
     this.#code = code;
-    if (options !== undefined && (typeof options !== 'object' || options === null || Array.isArray(options))) {
+    if (
+      options !== undefined &&
+      (typeof options !== 'object' || options === null || Array.isArray(options))
+    ) {
       throw this.#error(`${path || 'options'} must be an object, got ${show(options)}.`);
     }
     this.#options = { ...(options as Record<string, unknown> | undefined) };
@@ -52,7 +55,12 @@ export class OptionsReader {
   }
 
   string<Fallback extends string | undefined>(key: string, fallback: Fallback): string | Fallback {
-    return this.#typed(key, fallback, 'a non-empty string', (value) => typeof value === 'string' && value !== '');
+    return this.#typed(
+      key,
+      fallback,
+      'a non-empty string',
+      (value) => typeof value === 'string' && value !== '',
+    );
   }
 
   /** One of a closed set. */
@@ -62,7 +70,10 @@ export class OptionsReader {
   }
 
   /** A function; its own contract is checked by the compiler only. */
-  fn<Fn extends (...args: never[]) => unknown, Fallback extends Fn | undefined>(key: string, fallback: Fallback): Fn | Fallback {
+  fn<Fn extends (...args: never[]) => unknown, Fallback extends Fn | undefined>(
+    key: string,
+    fallback: Fallback,
+  ): Fn | Fallback {
     return this.#typed(key, fallback, 'a function', (value) => typeof value === 'function');
   }
 
@@ -90,7 +101,9 @@ export class OptionsReader {
       const nearest = nearestOf(key, this.#known);
       const where = this.#path === '' ? '' : ` in ${this.#path}`;
       const hint =
-        nearest === undefined ? `Known options: ${[...this.#known].sort().join(', ')}.` : `Did you mean "${nearest}"?`;
+        nearest === undefined
+          ? `Known options: ${[...this.#known].sort().join(', ')}.`
+          : `Did you mean "${nearest}"?`;
       throw this.#error(`unknown option "${key}"${where}. ${hint}`);
     }
   }
@@ -100,11 +113,18 @@ export class OptionsReader {
     const value = this.#options[key];
     if (value === undefined) return fallback;
     const { min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY } = range;
-    if (typeof value === 'number' && value >= min && value <= max && Number.isFinite(value) && (!whole || Number.isInteger(value))) {
+    if (
+      typeof value === 'number' &&
+      value >= min &&
+      value <= max &&
+      Number.isFinite(value) &&
+      (!whole || Number.isInteger(value))
+    ) {
       return value;
     }
     const positive = min > 0 && min <= 1 ? 'positive ' : '';
-    const bounds = (min > 1 ? ` of at least ${min}` : '') + (Number.isFinite(max) ? ` and at most ${max}` : '');
+    const bounds =
+      (min > 1 ? ` of at least ${min}` : '') + (Number.isFinite(max) ? ` and at most ${max}` : '');
     const meant = what.includes('milliseconds') ? durationOf(value) : undefined;
     const hint = meant === undefined ? '' : ` Did you mean ${meant}?`;
     throw this.#error(`${this.#at(key)} must be a ${positive}${what}${bounds}, got ${show(value)}.${hint}`);
@@ -142,7 +162,14 @@ function show(value: unknown): string {
   return String(value);
 }
 
-const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, min: 60_000, h: 3_600_000, d: 86_400_000 };
+const unitMs: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1_000,
+  m: 60_000,
+  min: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
 
 /** `"5m"` was meant as 300000. */
 function durationOf(value: unknown): number | undefined {

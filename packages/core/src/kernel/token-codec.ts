@@ -45,7 +45,9 @@ export function createTokenCodec(name: string, secret: string | Buffer): TokenCo
     encode(token) {
       const body = encodeBody(token);
       const own = `${VERSION}.${body}.${macOf(VERSION, body).toString('base64url')}`;
-      return body === '' && token.opaque.length > 0 ? token.opaque.join('!') : [own, ...token.opaque].join('!');
+      return body === '' && token.opaque.length > 0
+        ? token.opaque.join('!')
+        : [own, ...token.opaque].join('!');
     },
     decode(text) {
       if (text.length > MAX_CHARS) return { kind: 'malformed' };
@@ -66,7 +68,8 @@ const decodeText = (text: string): string => Buffer.from(text, 'base64url').toSt
 function encodeBody(token: Token): string {
   return [
     ...token.db.map(
-      (p) => `d${encodeText(p.shard)}~${encodeText(p.system)}~${p.timeline.toString(36)}~${p.lsn.toString(36)}`,
+      (p) =>
+        `d${encodeText(p.shard)}~${encodeText(p.system)}~${p.timeline.toString(36)}~${p.lsn.toString(36)}`,
     ),
     ...token.cache.map((p) => `c${encodeText(p.epoch)}~${p.sequence.toString(36)}`),
     ...token.pending.map((row) => `p${encodeText(row)}`),
@@ -101,7 +104,9 @@ function decodeField(field: string): Token | undefined {
   }
 }
 
-function decodeDb([shard = '', system = '', timeline = '', lsn = '']: readonly string[]): DbPosition | undefined {
+function decodeDb([shard = '', system = '', timeline = '', lsn = '']: readonly string[]):
+  | DbPosition
+  | undefined {
   const tli = decodeNumber(timeline);
   const position = decodeLsn(lsn);
   if (tli === undefined || position === undefined) return undefined;

@@ -104,11 +104,14 @@ export function replaceCachePosition(token: Token, position: CachePosition): Tok
 
 /** The token without an outbox row whose effects have been confirmed since. */
 export function withoutPending(token: Token, row: string): Token {
-  return token.pending.includes(row) ? { ...token, pending: token.pending.filter((other) => other !== row) } : token;
+  return token.pending.includes(row)
+    ? { ...token, pending: token.pending.filter((other) => other !== row) }
+    : token;
 }
 
 const orderText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
-const orderDb = (a: DbPosition, b: DbPosition): number => orderText(a.shard, b.shard) || orderText(a.system, b.system);
+const orderDb = (a: DbPosition, b: DbPosition): number =>
+  orderText(a.shard, b.shard) || orderText(a.system, b.system);
 const orderCache = (a: CachePosition, b: CachePosition): number => orderText(a.epoch, b.epoch);
 
 /** Merges two sorted lists without duplicates; `join` decides between equals. */

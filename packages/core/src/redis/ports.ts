@@ -73,9 +73,18 @@ export interface RedisFloor extends AsyncDisposable {
   /** Sends several commands in one round trip; the first error reply rejects. Not atomic. On Cluster all keys must share a slot. */
   batch(commands: readonly RedisCommand[], options?: RedisCallOptions): Promise<readonly unknown[]>;
   /** Runs a script by its hash, loading it where the server does not know it. */
-  run(script: RedisScript, keys: readonly string[], args: readonly RedisArgument[], options?: RedisCallOptions): Promise<unknown>;
+  run(
+    script: RedisScript,
+    keys: readonly string[],
+    args: readonly RedisArgument[],
+    options?: RedisCallOptions,
+  ): Promise<unknown>;
   /** Listens to one channel; resolves once the server has acknowledged. `listener` is called in arrival order and must not throw. */
-  subscribe(channel: string, listener: (payload: Buffer) => void, options?: Signalled): Promise<RedisSubscription>;
+  subscribe(
+    channel: string,
+    listener: (payload: Buffer) => void,
+    options?: Signalled,
+  ): Promise<RedisSubscription>;
   /** Announces on one channel: at most once, to whoever listens now. */
   publish(channel: string, payload: Buffer | string, options?: Signalled): Promise<void>;
   /** Replaces the epoch, if it is still the given one: whoever found the data set older than what it has seen calls this. Resolves to the epoch now valid. */

@@ -29,7 +29,8 @@ export function createFakeClock({ now = 1_700_000_000_000 }: { readonly now?: nu
   };
   const nextBefore = (end: number): Timer | undefined => {
     let next: Timer | undefined;
-    for (const timer of timers) if (timer.dueAt <= end && (next === undefined || timer.dueAt < next.dueAt)) next = timer;
+    for (const timer of timers)
+      if (timer.dueAt <= end && (next === undefined || timer.dueAt < next.dueAt)) next = timer;
     return next;
   };
   const turnTo = (instant: number): void => {

@@ -1,0 +1,83 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import { createFakeClock } from '../testing/fake-clock.js';
+import { Contexts, type LoadScope } from './context.js';
+import { cacheToken, dbToken, emptyToken, mergeTokens, pendingToken } from './token.js';
+
+const signal = new AbortController().signal;
+const at = (lsn: bigint) => dbToken({ shard: 'main', system: 's', timeline: 1, lsn });
+const contexts = () => new Contexts(createFakeClock());
+
+describe('Contexts', () => {
+  it('keeps parallel requests apart across awaits', async () => {
+    const all = contexts();
+    const request = (id: string) =>
+      all.run(all.open({ id, signal }), async () => {
+        await nextTurn();
+        return all.current().id;
+      });
+    expect(await Promise.all([request('a'), request('b')])).toEqual(['a', 'b']);
+  });
+
+  it('gives code outside any request one ambient context, which remembers its writes', () => {
+    const all = contexts();
+    expect(all.isOpen()).toBe(false);
+    all.current().wrote(at(5n));
+    expect(all.current().token).toEqual(at(5n));
+  });
+
+  it('never meets the contexts of another kit', () => {
+    const [one, two] = [contexts(), contexts()];
+    one.run(one.open({ id: 'request', signal }), () => {
+      expect(two.isOpen()).toBe(false);
+      one.current().observe(at(5n));
+      expect(two.current().token).toEqual(emptyToken);
+    });
+  });
+});
+
+describe('RequestContext', () => {
+  it('merges what is seen, and tells writes from reads', () => {
+    const context = contexts().open({ id: 'a', signal, token: at(1n) });
+    context.observe(at(3n));
+    expect(context.written).toEqual(emptyToken);
+    context.wrote(at(2n));
+    expect(context.token).toEqual(at(3n));
+    expect(context.written).toEqual(at(2n));
+  });
+
+  it('lets a transaction count for its request', () => {
+    const context = contexts().open({ id: 'a', signal });
+    const inside = context.inside();
+    expect([context.inTransaction, inside.inTransaction]).toEqual([false, true]);
+    inside.wrote(at(7n));
+    context.observe(at(9n));
+    expect(context.written).toEqual(at(7n));
+    expect(inside.token).toEqual(at(9n));
+  });
+
+  it('forgets a cache epoch that is gone, and a settled row, in itself and around it', () => {
+    const context = contexts().open({
+      id: 'a',
+      signal,
+      token: mergeTokens(cacheToken({ epoch: 'old', sequence: 4 }), pendingToken('1')),
+    });
+    const inside = context.inside();
+    inside.replaceCache({ epoch: 'new', sequence: 0 });
+    inside.settle('1');
+    expect(context.token).toEqual(cacheToken({ epoch: 'new', sequence: 0 }));
+    expect(inside.token).toEqual(context.token);
+  });
+
+  it('detaches a load from the request that starts it', () => {
+    const all = contexts();
+    const noted: unknown[] = [];
+    const scope: LoadScope = { noteRead: (bound) => noted.push(bound) };
+    const load = all.openLoad({ id: 'load', signal, token: at(5n) }, scope);
+    load.load?.noteRead({ shard: 'main', seen: 'primary' });
+    expect(noted).toEqual([{ shard: 'main', seen: 'primary' }]);
+    expect(load.inside().load).toBe(scope);
+    load.observe(at(8n));
+    expect(all.current().token).toEqual(emptyToken);
+  });
+});
