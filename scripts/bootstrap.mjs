@@ -1,38 +1,40 @@
 /**
  * What every front door needs before it opens: the dependencies installed and the packages built.
- * Imports nothing but Node itself, since on a fresh clone nothing else is there.
+ * Imports nothing but Node itself, since on a fresh clone nothing else is there. Says what it does on standard error,
+ * so that standard output belongs to the program behind the door.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { root, run } from './run.mjs';
 
-const installStamp = join(root, 'node_modules', '.pando-installed');
-
 /** Runs `npm ci` when node_modules is missing or was installed from another package-lock.json. */
-export async function ensureInstalled() {
-  const wanted = createHash('sha256')
-    .update(readFileSync(join(root, 'package-lock.json')))
-    .digest('hex');
-  if (existsSync(installStamp) && readFileSync(installStamp, 'utf8') === wanted) return;
-  if (isInstalledByHand()) {
-    writeFileSync(installStamp, wanted);
-    return;
+export async function ensureInstalled(folder = root) {
+  const lock = readFileSync(join(folder, 'package-lock.json'), 'utf8');
+  const wanted = createHash('sha256').update(lock).digest('hex');
+  const stamp = join(folder, 'node_modules', '.pando-installed');
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
+  if (!isInstalledByHand(folder, lock)) {
+    console.log(
+      `Installing dependencies${folder === root ? '' : ` of ${relative(root, folder)}`} (npm ci) ...`,
+    );
+    await run('npm', ['ci', '--loglevel=error', '--no-progress'], {
+      cwd: folder,
+      stdio: ['ignore', 2, 2],
+      shell: process.platform === 'win32', // npm is a .cmd file there
+    });
   }
-  console.log('Installing dependencies (npm ci) ...');
-  await run('npm', ['ci', '--loglevel=error', '--no-progress']);
-  writeFileSync(installStamp, wanted);
+  writeFileSync(stamp, wanted);
 }
 
-/** Whether `npm install` or `npm ci` already ran for this lock: npm keeps its own copy of what it installed. */
-function isInstalledByHand() {
-  const installed = join(root, 'node_modules', '.package-lock.json');
-  if (!existsSync(installed)) return false;
-  const wanted = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages;
-  const present = JSON.parse(readFileSync(installed, 'utf8')).packages;
-  return Object.entries(wanted).every(
+/** Whether `npm install` or `npm ci` already ran for this lock: npm keeps its own account of what it installed. */
+function isInstalledByHand(folder, lock) {
+  const account = join(folder, 'node_modules', '.package-lock.json');
+  if (!existsSync(account)) return false;
+  const present = JSON.parse(readFileSync(account, 'utf8')).packages;
+  return Object.entries(JSON.parse(lock).packages).every(
     ([location, { version, optional, link }]) =>
-      !location.startsWith('node_modules/') || optional || link || present[location]?.version === version,
+      !location.includes('node_modules/') || optional || link || present[location]?.version === version,
   );
 }
 

@@ -31,7 +31,7 @@ export async function buildAll({ types = false } = {}) {
     const stale = findStale(built, types);
     if (stale.length === 0) return;
 
-    console.log(
+    console.error(
       `Building ${stale.map(({ project }) => project).join(', ')} ${types ? 'with types ' : ''}...`,
     );
     const startedAt = performance.now();
@@ -42,7 +42,7 @@ export async function buildAll({ types = false } = {}) {
     };
     if (types) for (const each of stale) await build(each);
     else await Promise.all(stale.map(build));
-    console.log(`Built in ${((performance.now() - startedAt) / 1000).toFixed(1)} s.`);
+    console.error(`Built in ${((performance.now() - startedAt) / 1000).toFixed(1)} s.`);
   });
 }
 

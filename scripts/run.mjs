@@ -6,12 +6,14 @@ import { fileURLToPath } from 'node:url';
 /** The repository's root folder. */
 export const root = fileURLToPath(new URL('..', import.meta.url)).replace(/[\\/]$/, '');
 
-const forwarded = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+// At a terminal, Ctrl-C reaches the whole process group by itself: forwarding it would deliver it twice.
+const forwarded = ['SIGTERM', 'SIGHUP', 'SIGINT'];
+const passed = process.stdin.isTTY ? forwarded.slice(0, 2) : forwarded;
 
 /** Runs a program to its end, forwards our signals to it, and returns its exit code as a shell would report it. */
-export async function runToExit(command, args, { cwd = root, env = process.env } = {}) {
-  const child = spawn(command, args, { cwd, env, stdio: 'inherit', shell: process.platform === 'win32' });
-  const forward = (signal) => child.kill(signal);
+export async function runToExit(command, args, options = {}) {
+  const child = spawn(command, args, { cwd: root, stdio: 'inherit', ...options });
+  const forward = (signal) => passed.includes(signal) && child.kill(signal);
   for (const signal of forwarded) process.on(signal, forward);
   try {
     return await new Promise((resolve, reject) => {
