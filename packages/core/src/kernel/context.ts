@@ -87,9 +87,12 @@ export class RequestContext {
 
   /** Adds to what has been seen and written. */
   wrote(token: Token): void {
-    if (this.#parent !== undefined) return this.#parent.wrote(token);
-    this.observe(token);
-    this.#written = mergeTokens(this.#written, token);
+    if (this.#parent !== undefined) {
+      this.#parent.wrote(token);
+    } else {
+      this.#token = mergeTokens(this.#token, token);
+      this.#written = mergeTokens(this.#written, token);
+    }
   }
 
   /** Forgets cache positions of an epoch that is gone, in favour of the one that is. */
