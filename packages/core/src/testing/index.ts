@@ -1,0 +1,16 @@
+export { freePort } from './free-port.js';
+export type { GuardedProcessOptions, ProcessExit } from './guarded-process.js';
+export { GuardedProcess } from './guarded-process.js';
+export type { TestCluster, TestClusterOptions } from './postgres.js';
+export { createTestCluster, DataVersionError } from './postgres.js';
+export type { PostgresSource } from './postgres-binaries.js';
+export { PostgresNotFoundError } from './postgres-binaries.js';
+export type { DatabaseUrls } from './postgres-database.js';
+export { createTestDatabase } from './postgres-database.js';
+export type { TestServer } from './postgres-server.js';
+export { ServerStartError } from './postgres-server.js';
+export type { PostgresSettings } from './postgres-settings.js';
+export type { ProcessGuard, TemporaryFolder } from './process-guard.js';
+export { createTemporaryFolder, processGuard } from './process-guard.js';
+export type { WaitForOptions } from './wait-for.js';
+export { WaitTimeoutError, waitFor } from './wait-for.js';
