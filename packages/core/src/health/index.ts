@@ -1,0 +1,2 @@
+export type { ComponentDetail, Health, HealthBody, HealthReport, HealthStatus } from './health.js';
+export type { HealthCheck, InstanceState } from './ports.js';
