@@ -15,7 +15,7 @@ export async function ensureInstalled(folder = root) {
   const stamp = join(folder, 'node_modules', '.pando-installed');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
   if (!isInstalledByHand(folder, lock)) {
-    console.log(
+    console.error(
       `Installing dependencies${folder === root ? '' : ` of ${relative(root, folder)}`} (npm ci) ...`,
     );
     await run('npm', ['ci', '--loglevel=error', '--no-progress'], {

@@ -41,17 +41,16 @@ export async function buildAll({ types = false } = {}) {
       writeFileSync(stampFile, `${JSON.stringify(built, null, 2)}\n`);
     };
     if (types) for (const each of stale) await build(each);
-    else await Promise.all(stale.map(build));
+    else for (const end of await Promise.allSettled(stale.map(build))) if (end.reason) throw end.reason;
     console.error(`Built in ${((performance.now() - startedAt) / 1000).toFixed(1)} s.`);
   });
 }
 
 function findStale(built, types) {
-  const [core, ...others] = projects
-    .filter((project) => existsSync(join(root, project, 'src')))
-    .map((project) => ({ project, own: hashSources(project) }));
-  return [core, ...others]
-    .map(({ project, own }) => ({ project, hash: `${core.own}.${own}` }))
+  const core = hashSources('packages/core');
+  return projects
+    .filter(isWritten)
+    .map((project) => ({ project, hash: `${core}.${hashSources(project)}` }))
     .filter(({ project, hash }) => {
       const last = existsSync(join(root, project, 'dist')) ? built[project] : undefined;
       return last?.hash !== hash || (types && !last.types);

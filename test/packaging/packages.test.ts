@@ -1,0 +1,70 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { publint } from 'publint';
+import { formatMessage } from 'publint/utils';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { installPacked, type PackedApp } from './packed.js';
+import { attempt, filesIn, published, root, run } from './workspace.js';
+
+let app: PackedApp;
+beforeAll(async () => {
+  app = await installPacked();
+});
+afterAll(() => app[Symbol.asyncDispose]());
+
+describe.each(published)('the package %s', (name) => {
+  it('is well formed (publint, strict)', async () => {
+    const pkgDir = join(app.path, 'node_modules/@pando', name);
+    const { messages, pkg } = await publint({ pkgDir, pack: false, strict: true });
+    expect(messages.map((message) => formatMessage(message, pkg))).toEqual([]);
+  });
+
+  it('has types that are right for import and for require (attw, node16)', async () => {
+    const attw = join(root, 'node_modules/@arethetypeswrong/cli/dist/index.js');
+    const args = [attw, app.tarball(name), '--profile', 'node16', '--format', 'ascii', '--no-emoji'];
+    const { code, stdout } = await attempt(process.execPath, args);
+    expect(stdout).toContain('No problems found');
+    expect(code).toBe(0);
+  });
+
+  it('ships what was built, its manifest and its license, nothing else', async () => {
+    const listed = (await run('tar', ['-tzf', app.tarball(name)])).trim().split('\n');
+    const others = listed.filter(
+      (path) => !/^package\/(dist\/.+\.(c?js|d\.c?ts|map)|package\.json|LICENSE|README\.md)$/.test(path),
+    );
+    expect(others).toEqual([]);
+    expect(listed).toContain('package/LICENSE');
+  });
+
+  it('builds every subpath that its manifest exports', async () => {
+    const folder = join(app.path, 'node_modules/@pando', name);
+    const { exports } = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')) as {
+      exports: object;
+    };
+    const targets = JSON.stringify(exports).match(/\.\/dist\/[^"]+/g) ?? [];
+    const listed = (await run('tar', ['-tzf', app.tarball(name)])).trim().split('\n');
+    const shipped = new Set(listed.map((path) => path.replace('package/', './')));
+    expect([...new Set(targets)].filter((target) => !shipped.has(target))).toEqual([]);
+  });
+
+  it('declares every package that its sources import', async () => {
+    const manifest = JSON.parse(await readFile(join(root, 'packages', name, 'package.json'), 'utf8'));
+    const declared = Object.keys({
+      ...manifest.dependencies,
+      ...manifest.peerDependencies,
+      [manifest.name]: '',
+    });
+    const sources = filesIn(`packages/${name}/src`).filter((path) =>
+      /(?<!\.test|\.test-d|\.d)\.ts$/.test(path),
+    );
+    const imported = new Set<string>();
+    for (const path of sources) {
+      const text = await readFile(join(root, path), 'utf8');
+      for (const [, from] of text.matchAll(/^(?:import|export)\b[^;]*?\bfrom '([^'.][^']*)';/gm)) {
+        const [scope = '', rest] = (from as string).split('/');
+        if (!scope.startsWith('node:')) imported.add(scope.startsWith('@') ? `${scope}/${rest}` : scope);
+      }
+    }
+    expect([...imported].filter((dependency) => !declared.includes(dependency))).toEqual([]);
+  });
+});
