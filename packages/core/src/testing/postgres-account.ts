@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { chown, lstat, mkdir, stat } from 'node:fs/promises';
+import { chown, lstat, mkdir, stat, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -58,6 +58,20 @@ export async function canReach(account: Account, folder: string): Promise<boolea
   } catch {
     return false;
   }
+}
+
+/**
+ * The folder for data that ends with the cluster: in memory where there is room, which makes copies of a data folder
+ * ten times as quick on some file systems. A container's default of 64 MB is not enough.
+ */
+export async function volatileFolder(account: Account): Promise<string> {
+  const memory = '/dev/shm';
+  const room = await statfs(memory).then(
+    ({ bavail, bsize }) => bavail * bsize,
+    () => 0,
+  );
+  if (room >= 2 * 1024 ** 3 && (await canReach(account, memory))) return memory;
+  return reachableTemporaryFolder(account);
 }
 
 /** The folder for temporary files that the account can reach. */

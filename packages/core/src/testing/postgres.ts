@@ -6,19 +6,12 @@ import type { Signalled } from '../kernel/abort.js';
 import { PandoError } from '../kernel/errors.js';
 import { OptionsReader } from '../kernel/options.js';
 import type { Account } from './postgres-account.js';
-import {
-  cacheFolder,
-  canReach,
-  reachableTemporaryFolder,
-  serverAccount,
-  switchTo,
-} from './postgres-account.js';
+import { cacheFolder, canReach, serverAccount, switchTo, volatileFolder } from './postgres-account.js';
 import type { PostgresSource } from './postgres-binaries.js';
 import { findPostgres } from './postgres-binaries.js';
 import type { DatabaseUrls } from './postgres-database.js';
 import { createTestDatabase } from './postgres-database.js';
 import { copyFolder } from './postgres-files.js';
-import type { ServerHome } from './postgres-server.js';
 import { TestServer } from './postgres-server.js';
 import type { PostgresSettings } from './postgres-settings.js';
 import { baseSettings, formatSettings, volatileSettings } from './postgres-settings.js';
@@ -43,7 +36,7 @@ export interface TestClusterOptions {
   /**
    * Keeps the primary's data there between runs, safely written; replicas are cloned from it at each start. As root, a
    * folder that the user of the servers cannot reach is replaced by one in the system's temporary folder, always the
-   * same. @defaultValue a temporary folder, removed in the end
+   * same. @defaultValue a temporary folder, in memory where there is room, removed in the end
    */
   readonly dataDir?: string | undefined;
   /** A superuser; made if need be. Everyone on this machine may connect as anyone. @defaultValue `'postgres'` */
@@ -155,14 +148,14 @@ export async function createTestCluster(options: TestClusterOptions = {}): Promi
   const template = await preparedTemplate(binaries, account);
   signal?.throwIfAborted();
 
-  const folder = await createTemporaryFolder('pando-pg-', await reachableTemporaryFolder(account));
+  const folder = await createTemporaryFolder('pando-pg-', await volatileFolder(account));
   await chown(folder.path, account.uid, account.gid);
   const dataFolder = dataDir === undefined ? folder.path : await reachableDataFolder(dataDir, account);
-  const home: ServerHome = { binaries, account, folder: folder.path, dataFolder, user, database };
-  const primary = new TestServer('primary', home, port);
+  const shared = { binaries, account, folder: folder.path, user, database };
+  const primary = new TestServer('primary', { ...shared, dataFolder }, port);
   const replicas = Array.from(
     { length: replicaCount },
-    (_, index) => new TestServer(`replica_${index + 1}`, home, undefined),
+    (_, index) => new TestServer(`replica_${index + 1}`, { ...shared, dataFolder: folder.path }, undefined),
   );
   const cluster = new TestCluster(primary, replicas, folder, dataDir !== undefined);
   try {
@@ -170,10 +163,7 @@ export async function createTestCluster(options: TestClusterOptions = {}): Promi
     const durability = dataDir === undefined ? volatileSettings : {};
     const conf = formatSettings({ ...baseSettings, ...durability, ...settings });
     await writeFile(join(primary.dataFolder, 'postgresql.conf'), conf);
-    await Promise.all([
-      primary.start({ signal }),
-      ...replicas.map((replica) => rm(replica.dataFolder, { recursive: true, force: true })),
-    ]);
+    await primary.start({ signal });
     await createUserAndDatabase(primary, user, database, { signal });
     await Promise.all(
       replicas.map(async (replica) => {
