@@ -18,6 +18,8 @@ const projects = [
   'packages/fastify-adapter',
   'examples/blog-api',
 ];
+const isWritten = (project) =>
+  ['index.ts', 'server.ts'].some((entry) => existsSync(join(root, project, 'src', entry)));
 const stampFile = join(root, 'node_modules', '.pando-built.json');
 const lockFile = join(root, 'node_modules', '.pando-build.lock');
 // Files get their time from a coarser clock than ours, which may lag behind it.

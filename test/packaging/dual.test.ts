@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import manifest from '../../packages/core/package.json' with { type: 'json' };
 import { installPacked, type PackedApp } from './packed.js';
 import { run } from './workspace.js';
@@ -14,8 +14,8 @@ const everything = JSON.stringify([...subpaths, ...adapters]);
 let app: PackedApp;
 beforeAll(async () => {
   app = await installPacked();
+  return () => app[Symbol.asyncDispose]();
 });
-afterAll(() => app[Symbol.asyncDispose]());
 
 /** Runs a program as plain node would in a user's app and returns the JSON it printed. */
 async function runInApp(name: string, source: string, ...flags: string[]): Promise<unknown> {
