@@ -30,6 +30,7 @@ const conformance = 'packages/*/test/conformance.test.ts';
 const full = process.env.PANDO_TEST_SIZE === 'full';
 
 export default defineConfig({
+  ...shared, // for globalSetup, which belongs to no project
   test: {
     // At the root, so that it runs once for all projects.
     globalSetup: existsSync(at(globalSetup)) ? [globalSetup] : [],
