@@ -1,0 +1,67 @@
+import type { Signalled } from '../kernel/abort.js';
+import type { Token } from '../kernel/token.js';
+
+/** One event as a subscriber gets it. Shared by all subscribers in the process: treat it as frozen. */
+export interface Message {
+  readonly channel: string;
+  /** Where the channel stands after this message: hand it to `since` to go on from here. */
+  readonly position: string;
+  /** What was published, after its way through JSON. */
+  readonly data: unknown;
+  /** What the publisher had written: state read under it is at least as new as the event. Absent without a token codec. */
+  readonly token: Token | undefined;
+  /** The instance that published it. */
+  readonly publishedBy: string;
+}
+
+/**
+ * Why a channel cannot go on from where it was. The subscriber must read the state afresh; nothing was
+ * passed over in silence.
+ *
+ * `trimmed`: the history no longer reaches back that far. `history-lost`: the history itself is gone.
+ * `failover`: Redis came back as another process or replica, and may have lost what it had acknowledged.
+ * `slow`: the subscriber fell behind further than the history reaches. `malformed`: not a position.
+ * `unreadable`: written by a newer release in a format this one does not know.
+ */
+export type ResetReason = 'trimmed' | 'history-lost' | 'failover' | 'slow' | 'malformed' | 'unreadable';
+
+/** Tells a subscriber that messages may be missing before `position`. */
+export interface Reset {
+  readonly channel: string;
+  readonly reason: ResetReason;
+  /** Where the channel goes on. */
+  readonly position: string;
+}
+
+/** The outcome of a publish. */
+export interface Published {
+  /** The message's own position: state read before it was published is older. */
+  readonly position: string;
+  /** Whether a message with this id had been published already, so that nothing was added. */
+  readonly duplicate: boolean;
+}
+
+/** How to publish. */
+export interface PublishOptions extends Signalled {
+  /** Makes the publish idempotent: the second one with this id, on this channel, from any instance, adds nothing. */
+  readonly id?: string | undefined;
+  /** Travels with the message, merged with what the running request has written. */
+  readonly token?: Token | undefined;
+}
+
+/** How to subscribe inside the process. */
+export interface SubscribeOptions extends Signalled {
+  /** A position to go on from. Absent: from now on. */
+  readonly since?: string | undefined;
+  /** Called when messages may be missing before what comes next. */
+  readonly onReset?: ((reset: Reset) => void) | undefined;
+}
+
+/** A subscription inside the process. */
+export interface Subscription extends AsyncDisposable {
+  readonly channel: string;
+  /** The position of the last message handed over. */
+  readonly position: string;
+  /** Stops the calls at once. Idempotent. */
+  close(): Promise<void>;
+}
