@@ -1,0 +1,125 @@
+import type { Signalled } from '../kernel/abort.js';
+import type { Room } from '../kernel/room.js';
+
+/** One row as Postgres returns it, by column name. */
+export type Row = Record<string, unknown>;
+
+/** What a statement returned. */
+export interface QueryResult<R = Row> {
+  readonly rows: R[];
+  /** Rows returned or changed; 0 for statements that count nothing. */
+  readonly rowCount: number;
+}
+
+/**
+ * How fresh a read must be.
+ *
+ * - `eventual`: any replica in rotation, at most `maxLagMs` behind.
+ * - `causal`: a server that has everything the caller's token names, so the caller's own writes too.
+ * - `strong`: the primary.
+ */
+export type ReadLevel = 'eventual' | 'causal' | 'strong';
+
+/** Options of one read. */
+export interface ReadOptions extends Signalled {
+  /** @defaultValue `'causal'` */
+  readonly level?: ReadLevel | undefined;
+}
+
+/** Options of one transaction. */
+export interface TransactionOptions extends Signalled {
+  /** @defaultValue the server's, normally `'read committed'` */
+  readonly isolation?: 'read committed' | 'repeatable read' | 'serializable' | undefined;
+  /** Lets Postgres refuse writes. @defaultValue `false` */
+  readonly readOnly?: boolean | undefined;
+}
+
+/** An open transaction; usable until the callback that received it has ended. */
+export interface Transaction {
+  /** Runs one statement in the transaction. Rejects with the server's error; the transaction can only be rolled back then. */
+  query<R = Row>(sql: string, params?: readonly unknown[]): Promise<QueryResult<R>>;
+  /**
+   * Has everything cached under these tags invalidated once the transaction has committed.
+   *
+   * @throws EffectsUnavailableError at once where no kit carries effects out.
+   */
+  invalidate(tags: readonly string[]): void;
+  /**
+   * Has an event published once the transaction has committed and its tags are invalidated.
+   *
+   * @throws EffectsUnavailableError at once where no kit carries effects out.
+   */
+  publish(channel: string, event: unknown): void;
+}
+
+/**
+ * Whether a server is used.
+ *
+ * - `up`: in rotation. `warming`: back in rotation, with a growing share.
+ * - `lagging`: reachable, too far behind. `down`: cannot be reached, or is not what it is configured as.
+ */
+export type ServerState = 'up' | 'warming' | 'lagging' | 'down';
+
+/** One server as this instance sees it now. */
+export interface ServerStatus {
+  /** `host:port/database`. */
+  readonly name: string;
+  readonly role: 'primary' | 'replica';
+  readonly state: ServerState;
+  /** Why it is not up. */
+  readonly reason?: string | undefined;
+  readonly timeline?: number | undefined;
+  /** How far it had come when it was last asked, in Postgres' notation: flushed on a primary, replayed on a replica. */
+  readonly lsn?: string | undefined;
+  /** How far a replica is behind, as far as known. */
+  readonly lagMs?: number | undefined;
+  /** Connections in use. */
+  readonly inUse: number;
+  readonly idle: number;
+  /** Callers that wait for a connection. */
+  readonly waiting: number;
+}
+
+/** The servers of one database as this instance sees them now. */
+export interface Topology {
+  /** Postgres' system identifier; undefined until the primary was reached. */
+  readonly system?: string | undefined;
+  readonly timeline?: number | undefined;
+  readonly primary: ServerStatus;
+  readonly replicas: readonly ServerStatus[];
+}
+
+/**
+ * One Postgres primary and its streaming replicas as one database: reads go to replicas and still see the caller's own writes.
+ *
+ * Every acknowledged write moves the token of the running context; a causal read is served by a replica
+ * only when that replica is known to have replayed the token, else by the primary. It is never stale in silence.
+ *
+ * Errors of a statement are the server's own (`code` is the SQLSTATE); conditions of the connection,
+ * the pool or the cluster are `PandoError`s.
+ */
+export interface Database extends Room {
+  /**
+   * Runs one statement that only reads.
+   *
+   * A replica that refuses it as a write makes it run on the primary as one. When a server or its
+   * connection fails, the read runs again elsewhere; without another server it rejects.
+   */
+  read<R = Row>(sql: string, params?: readonly unknown[], options?: ReadOptions): Promise<QueryResult<R>>;
+  /**
+   * Runs one statement on the primary, in a transaction of its own, and moves the context's token.
+   *
+   * Never runs twice. When the connection is lost before the answer it rejects with `OutcomeUnknownError`.
+   * An abort cancels the statement; when it had already finished, its result is returned.
+   */
+  write<R = Row>(sql: string, params?: readonly unknown[], options?: Signalled): Promise<QueryResult<R>>;
+  /**
+   * Runs `work` in one transaction on the primary: COMMIT when it resolves, ROLLBACK when it rejects.
+   *
+   * After COMMIT its effects are carried out and the context's token moves, then it resolves. While
+   * `work` runs, reads of the same context through this database go to the primary and are outside the
+   * transaction. An abort before COMMIT rolls back; after that it has no influence.
+   */
+  transaction<T>(work: (tx: Transaction) => Promise<T>, options?: TransactionOptions): Promise<T>;
+  topology(): Topology;
+}

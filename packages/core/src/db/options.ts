@@ -1,0 +1,204 @@
+import type { ConnectionOptions as TlsOptions } from 'node:tls';
+import { type OptionsReader, readOptions } from '../kernel/options.js';
+
+/** How to reach one server. Fields win over what `connectionString` says. */
+export interface ServerOptions {
+  readonly connectionString?: string | undefined;
+  readonly host?: string | undefined;
+  readonly port?: number | undefined;
+  readonly database?: string | undefined;
+  readonly user?: string | undefined;
+  /** A function is called for each new connection, so that credentials may rotate. */
+  readonly password?: string | (() => string | Promise<string>) | undefined;
+  /** As in `pg`: `true`, or options of `tls.connect`. */
+  readonly ssl?: boolean | TlsOptions | undefined;
+}
+
+/** How to reach one replica, and its share of the reads. */
+export interface ReplicaOptions extends ServerOptions {
+  /** Share relative to the other replicas. @defaultValue `1` */
+  readonly weight?: number | undefined;
+}
+
+/** Limits of the pool that each server has. */
+export interface PoolOptions {
+  /** Connections kept while idle. @defaultValue `10` */
+  readonly size?: number | undefined;
+  /** Connections beyond `size` under load, closed soon after. @defaultValue `20` */
+  readonly overflow?: number | undefined;
+  /** How long a caller waits for a connection. @defaultValue `5_000` */
+  readonly acquireTimeoutMs?: number | undefined;
+  /** Callers that may wait at once; more are refused. @defaultValue `500` */
+  readonly maxWaiting?: number | undefined;
+  /** Idle connections older than this are closed. @defaultValue `60_000` */
+  readonly idleMs?: number | undefined;
+  /** Connections older than this are replaced, give or take a tenth. @defaultValue `3_600_000` */
+  readonly recycleMs?: number | undefined;
+  /** Connections idle for longer than this prove themselves before use; `false` never asks. @defaultValue `1_000` */
+  readonly validateIdleMs?: number | false | undefined;
+}
+
+/** Options of {@link createDatabase}. */
+export interface DatabaseOptions {
+  /** Names the kit when the database is used alone; shown as `application_name`. @defaultValue `'app'` */
+  readonly name?: string | undefined;
+  /** Connection URL or settings of the server that takes writes. */
+  readonly primary: string | ServerOptions | undefined;
+  /** Streaming replicas of the primary. @defaultValue `[]` */
+  readonly replicas?: readonly (string | ReplicaOptions)[] | undefined;
+  readonly pool?: PoolOptions | undefined;
+  /** How long a causal read waits for a replica to catch up before it goes to the primary. @defaultValue `25` */
+  readonly replicaWaitMs?: number | undefined;
+  /** How often each server is asked for its position. @defaultValue `100` */
+  readonly probeIntervalMs?: number | undefined;
+  /** A server that takes longer to say its position is down. @defaultValue `2_000` */
+  readonly probeTimeoutMs?: number | undefined;
+  /** A replica further behind leaves the rotation until it is at most half as far behind. @defaultValue `10_000` */
+  readonly maxLagMs?: number | undefined;
+  /** How long the share of a replica grows after it has come back. @defaultValue `10_000` */
+  readonly warmupMs?: number | undefined;
+  /** Postgres' `statement_timeout` of every connection; `false` keeps the server's. @defaultValue `30_000` */
+  readonly statementTimeoutMs?: number | false | undefined;
+  /** @defaultValue `5_000` */
+  readonly connectTimeoutMs?: number | undefined;
+  /** How long `start` waits for the primary. @defaultValue `5_000` */
+  readonly startTimeoutMs?: number | undefined;
+  /** How long `close` waits for running statements before it cuts them off. @defaultValue `5_000` */
+  readonly closeTimeoutMs?: number | undefined;
+}
+
+/** A server's options, normalised. */
+export interface ResolvedServer extends Omit<ServerOptions, never> {
+  /** Option path, for messages: `db.primary`, `db.replicas[0]`. */
+  readonly path: string;
+  readonly weight: number;
+}
+
+type Settled<T> = { readonly [Key in keyof T]-?: Exclude<T[Key], undefined> };
+
+/** {@link DatabaseOptions} with every default filled in. */
+export interface ResolvedDatabaseOptions
+  extends Omit<Settled<DatabaseOptions>, 'primary' | 'replicas' | 'pool'> {
+  readonly primary: ResolvedServer;
+  readonly replicas: readonly ResolvedServer[];
+  readonly pool: Settled<PoolOptions>;
+}
+
+/** Defaults of {@link DatabaseOptions}. */
+export const databaseDefaults = Object.freeze({
+  name: 'app',
+  pool: Object.freeze({
+    size: 10,
+    overflow: 20,
+    acquireTimeoutMs: 5_000,
+    maxWaiting: 500,
+    idleMs: 60_000,
+    recycleMs: 3_600_000,
+    validateIdleMs: 1_000,
+  }),
+  replicaWaitMs: 25,
+  probeIntervalMs: 100,
+  probeTimeoutMs: 2_000,
+  maxLagMs: 10_000,
+  warmupMs: 10_000,
+  statementTimeoutMs: 30_000,
+  connectTimeoutMs: 5_000,
+  startTimeoutMs: 5_000,
+  closeTimeoutMs: 5_000,
+});
+
+/** Checks the options and fills in defaults; throws `PandoOptionsError`. */
+export function resolveDatabaseOptions(options: DatabaseOptions): ResolvedDatabaseOptions {
+  const reader = readOptions('db', options);
+  const resolved: ResolvedDatabaseOptions = {
+    name: reader.string('name', databaseDefaults.name),
+    primary: readPrimary(reader),
+    replicas: readReplicas(reader),
+    pool: readPool(reader.nested('pool')),
+    replicaWaitMs: reader.ms('replicaWaitMs', databaseDefaults.replicaWaitMs, { min: 0 }),
+    probeIntervalMs: reader.ms('probeIntervalMs', databaseDefaults.probeIntervalMs),
+    probeTimeoutMs: reader.ms('probeTimeoutMs', databaseDefaults.probeTimeoutMs),
+    maxLagMs: reader.ms('maxLagMs', databaseDefaults.maxLagMs),
+    warmupMs: reader.ms('warmupMs', databaseDefaults.warmupMs, { min: 0 }),
+    statementTimeoutMs: readMsOrFalse(reader, 'statementTimeoutMs', databaseDefaults.statementTimeoutMs),
+    connectTimeoutMs: reader.ms('connectTimeoutMs', databaseDefaults.connectTimeoutMs),
+    startTimeoutMs: reader.ms('startTimeoutMs', databaseDefaults.startTimeoutMs),
+    closeTimeoutMs: reader.ms('closeTimeoutMs', databaseDefaults.closeTimeoutMs, { min: 0 }),
+  };
+  reader.done();
+  return resolved;
+}
+
+const serverShape =
+  'a connection URL such as "postgres://user@host:5432/name", or an object of connection settings';
+
+function readPrimary(reader: OptionsReader): ResolvedServer {
+  const value = reader.any('primary');
+  if (value === undefined) reader.fail('primary', serverShape);
+  return readServer('db.primary', value, () => reader.fail('primary', serverShape));
+}
+
+function readReplicas(reader: OptionsReader): readonly ResolvedServer[] {
+  const value = reader.any('replicas') ?? [];
+  const refuse = () => reader.fail('replicas', `an array, each entry ${serverShape}`);
+  if (!Array.isArray(value)) return refuse();
+  return value.map((entry, index) => readServer(`db.replicas[${index}]`, entry, refuse));
+}
+
+function readServer(path: string, value: unknown, refuse: () => never): ResolvedServer {
+  if (typeof value === 'string' && value !== '') return { path, connectionString: value, weight: 1 };
+  if (typeof value !== 'object' || value === null) return refuse();
+  const reader = readOptions(path, value);
+  const password = reader.any('password');
+  if (password !== undefined && typeof password !== 'string' && typeof password !== 'function') {
+    // The value stays out of the message, whatever it is.
+    refuse();
+  }
+  const server: ResolvedServer = {
+    path,
+    connectionString: reader.string('connectionString', undefined),
+    host: reader.string('host', undefined),
+    port: reader.any('port') === undefined ? undefined : reader.int('port', 0, { min: 1, max: 65_535 }),
+    database: reader.string('database', undefined),
+    user: reader.string('user', undefined),
+    password: password as ServerOptions['password'],
+    ssl: readSsl(reader),
+    weight: path === 'db.primary' ? 1 : readWeight(reader),
+  };
+  reader.done();
+  return server;
+}
+
+function readSsl(reader: OptionsReader): ServerOptions['ssl'] {
+  const value = reader.any('ssl');
+  if (value === undefined || typeof value === 'boolean') return value;
+  if (typeof value !== 'object' || value === null)
+    reader.fail('ssl', 'true, false or options of tls.connect');
+  return value as TlsOptions;
+}
+
+function readWeight(reader: OptionsReader): number {
+  const value = reader.any('weight') ?? 1;
+  if (typeof value !== 'number' || !(value > 0) || !Number.isFinite(value))
+    reader.fail('weight', 'a positive number');
+  return value as number;
+}
+
+function readPool(reader: OptionsReader): ResolvedDatabaseOptions['pool'] {
+  const defaults = databaseDefaults.pool;
+  const pool = {
+    size: reader.int('size', defaults.size, { min: 1 }),
+    overflow: reader.int('overflow', defaults.overflow),
+    acquireTimeoutMs: reader.ms('acquireTimeoutMs', defaults.acquireTimeoutMs),
+    maxWaiting: reader.int('maxWaiting', defaults.maxWaiting),
+    idleMs: reader.ms('idleMs', defaults.idleMs),
+    recycleMs: reader.ms('recycleMs', defaults.recycleMs),
+    validateIdleMs: readMsOrFalse(reader, 'validateIdleMs', defaults.validateIdleMs),
+  };
+  reader.done();
+  return pool;
+}
+
+function readMsOrFalse(reader: OptionsReader, key: string, fallback: number): number | false {
+  return reader.any(key) === false ? false : reader.ms(key, fallback);
+}
