@@ -1,3 +1,5 @@
+export { createLifecycle, type LifecycleWiring } from './create.js';
+export { HookTooLateError, PhaseTimeoutError } from './errors.js';
 export type {
   HookFailure,
   Lifecycle,
@@ -6,4 +8,6 @@ export type {
   LifecycleState,
   ShutdownReport,
 } from './lifecycle.js';
-export type { ProcessExit, SignalSource } from './ports.js';
+export { lifecycleInstruments } from './metrics.js';
+export { type LifecycleOptions, lifecycleDefaults } from './options.js';
+export type { HostProcess, SignalSource } from './ports.js';

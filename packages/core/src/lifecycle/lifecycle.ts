@@ -1,4 +1,12 @@
-import type { Signalled } from '../kernel/abort.js';
+import { abortable, type Signalled } from '../kernel/abort.js';
+import { sleep } from '../kernel/clock.js';
+import { messageOf } from '../kernel/errors.js';
+import { Events } from '../kernel/events.js';
+import type { Kernel } from '../kernel/kernel.js';
+import { HookTooLateError, PhaseTimeoutError } from './errors.js';
+import { lifecycleInstruments } from './metrics.js';
+import type { ResolvedLifecycleOptions } from './options.js';
+import type { HostProcess, SignalSource } from './ports.js';
 
 /** Where in its life an instance is. It only ever moves on. */
 export type LifecycleState = 'starting' | 'ready' | 'draining' | 'closed';
@@ -6,12 +14,12 @@ export type LifecycleState = 'starting' | 'ready' | 'draining' | 'closed';
 /** The steps of a shutdown, in their order; hooks of one phase run together. */
 export type LifecyclePhase = 'intake' | 'streams' | 'requests' | 'rooms' | 'telemetry';
 
-/** Something that wants to know about the end. */
+/** Something that has to take leave. */
 export interface LifecycleHook {
   /** Named in the log and in the report when it fails or hangs. */
   readonly name: string;
   readonly phase: LifecyclePhase;
-  /** Takes leave; the signal aborts when the time of the phase is up. */
+  /** Takes leave. The signal aborts when the time of the phase is up: let go at once then. */
   stop(options: { readonly signal: AbortSignal }): Promise<void> | void;
 }
 
@@ -19,7 +27,7 @@ export interface LifecycleHook {
 export interface HookFailure {
   readonly name: string;
   readonly phase: LifecyclePhase;
-  /** What it threw; undefined when it hung until its time was up. */
+  /** What it threw; undefined when it hung. */
   readonly cause?: unknown;
 }
 
@@ -27,10 +35,12 @@ export interface HookFailure {
 export interface ShutdownReport {
   readonly reason: string;
   readonly durationMs: number;
-  /** Hooks that had not ended when their time was up. */
-  readonly hung: readonly HookFailure[];
+  /** Whether every hook ended, and none threw. */
+  readonly clean: boolean;
   /** Hooks that threw. */
   readonly failed: readonly HookFailure[];
+  /** Hooks that had not ended at the very end. */
+  readonly hung: readonly HookFailure[];
 }
 
 /** Brings one instance from its start to its end, in order. */
@@ -38,7 +48,7 @@ export interface Lifecycle extends AsyncDisposable {
   readonly state: LifecycleState;
   /** Aborts when draining begins: for loops that fetch work. */
   readonly draining: AbortSignal;
-  /** Adds a hook until disposed. Throws `ClosedError` once the hook's phase could be over. */
+  /** Adds a hook until disposed. Throws `HookTooLateError` when its phase has begun already. */
   register(hook: LifecycleHook): Disposable;
   /** Says that the instance serves. Does nothing once it drains. */
   ready(): void;
@@ -53,4 +63,219 @@ export interface Lifecycle extends AsyncDisposable {
   shutdown(reason: string, options?: Signalled): Promise<ShutdownReport>;
   /** Shuts down without the readiness delay and stops listening to signals. Idempotent; never rejects. */
   close(): Promise<void>;
+}
+
+const phases: readonly LifecyclePhase[] = ['intake', 'streams', 'requests', 'rooms', 'telemetry'];
+const states: readonly LifecycleState[] = ['starting', 'ready', 'draining', 'closed'];
+
+/** What an aborted hook gets to let go before the next phase takes away what it stands on. */
+const graceMs = 250;
+
+/** One registered hook on its way to the end. */
+class Entry {
+  readonly hook: LifecycleHook;
+  outcome: 'waiting' | 'running' | 'done' | 'failed' = 'waiting';
+  cause: unknown;
+  /** Settles when the hook has ended, well or not; never rejects. */
+  ended: Promise<void> = Promise.resolve();
+
+  constructor(hook: LifecycleHook) {
+    this.hook = hook;
+  }
+
+  async stop(signal: AbortSignal): Promise<void> {
+    this.outcome = 'running';
+    try {
+      await this.hook.stop({ signal });
+      this.outcome = 'done';
+    } catch (cause) {
+      this.outcome = 'failed';
+      this.cause = cause;
+    }
+  }
+}
+
+/** The state machine behind {@link Lifecycle}. */
+export class LifecycleRoom implements Lifecycle {
+  readonly #kernel: Kernel;
+  readonly #options: ResolvedLifecycleOptions;
+  readonly #process: HostProcess;
+  readonly #events: Events<{ state: LifecycleState }>;
+  readonly #entries = new Set<Entry>();
+  readonly #bindings: Disposable[] = [];
+  readonly #signalBindings: Disposable[] = [];
+  readonly #draining = new AbortController();
+  readonly #hurry = new AbortController();
+  #state: LifecycleState = 'starting';
+  #phase = -1;
+  #signalled = false;
+  #outcome: Promise<ShutdownReport> | undefined;
+
+  constructor(
+    kernel: Kernel,
+    options: ResolvedLifecycleOptions,
+    signals: SignalSource,
+    process: HostProcess,
+  ) {
+    this.#kernel = kernel;
+    this.#options = options;
+    this.#process = process;
+    this.#events = new Events((cause) => kernel.logger.error({ err: cause }, 'A lifecycle listener threw.'));
+    for (const state of states) {
+      this.#bindings.push(
+        kernel.meter.observe(lifecycleInstruments.state, () => Number(this.#state === state), { state }),
+      );
+    }
+    for (const signal of options.signals) {
+      this.#signalBindings.push(signals.on(signal, () => this.#onSignal(signal)));
+    }
+  }
+
+  get state(): LifecycleState {
+    return this.#state;
+  }
+
+  get draining(): AbortSignal {
+    return this.#draining.signal;
+  }
+
+  register(hook: LifecycleHook): Disposable {
+    if (phases.indexOf(hook.phase) <= this.#phase) throw new HookTooLateError(hook.name, hook.phase);
+    const entry = new Entry(hook);
+    this.#entries.add(entry);
+    return { [Symbol.dispose]: () => void this.#entries.delete(entry) };
+  }
+
+  ready(): void {
+    if (this.#state === 'starting') this.#enter('ready');
+  }
+
+  onState(listener: (state: LifecycleState) => void): Disposable {
+    return this.#events.on('state', listener);
+  }
+
+  async shutdown(reason: string, { signal }: Signalled = {}): Promise<ShutdownReport> {
+    this.#outcome ??= this.#end(reason);
+    return abortable(this.#outcome, signal);
+  }
+
+  async close(): Promise<void> {
+    this.#hurry.abort();
+    await this.shutdown('close');
+    for (const binding of [...this.#signalBindings.splice(0), ...this.#bindings.splice(0)])
+      binding[Symbol.dispose]();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #onSignal(signal: NodeJS.Signals): void {
+    if (this.#signalled) {
+      this.#kernel.logger.warn({ signal }, 'Second signal: leaving at once.');
+      this.#process.exit(1);
+      return;
+    }
+    this.#signalled = true;
+    if (this.#options.exit === false) {
+      // Nobody here would heed a second one: give the signals their default effect back.
+      for (const binding of this.#signalBindings.splice(0)) binding[Symbol.dispose]();
+    }
+    void this.shutdown(signal);
+  }
+
+  #enter(state: LifecycleState): void {
+    this.#state = state;
+    this.#events.emit('state', state);
+  }
+
+  /** Drains and, where that is wanted, ends the process. */
+  async #end(reason: string): Promise<ShutdownReport> {
+    // Closing servers releases what kept the process alive; a hook that hangs would end it with code 0, unnoticed.
+    const hold = this.#process.hold();
+    try {
+      const report = await this.#drain(reason);
+      if (this.#options.exit ?? this.#signalled) this.#process.exit(report.clean ? 0 : 1);
+      return report;
+    } finally {
+      hold[Symbol.dispose]();
+    }
+  }
+
+  async #drain(reason: string): Promise<ShutdownReport> {
+    const { clock, logger } = this.#kernel;
+    const beganAt = clock.monotonic();
+    const endsAt = beganAt + this.#options.totalMs;
+    const delayMs = this.#state === 'ready' ? this.#options.readinessDelayMs : 0;
+    logger.info({ reason, totalMs: this.#options.totalMs }, 'Shutting down.');
+    this.#enter('draining');
+    this.#draining.abort();
+
+    for (const [index, phase] of phases.entries()) {
+      this.#phase = index;
+      const ended = this.#run(phase, endsAt);
+      await (phase === 'intake' ? Promise.all([ended, this.#serveOn(delayMs)]) : ended);
+    }
+    // What was aborted in an earlier phase may still be letting go: it has until the very end.
+    await this.#within(endsAt, [...this.#entries]);
+
+    const report = this.#report(reason, clock.monotonic() - beganAt);
+    this.#enter('closed');
+    return report;
+  }
+
+  /** The balancer needs time to notice that readiness says no; whoever calls `close()` does not. */
+  async #serveOn(delayMs: number): Promise<void> {
+    if (delayMs === 0) return;
+    await sleep(this.#kernel.clock, delayMs, { signal: this.#hurry.signal }).catch(() => undefined);
+  }
+
+  /** Runs the hooks of one phase until all have ended, or their time and a moment of grace are up. */
+  async #run(phase: LifecyclePhase, endsAt: number): Promise<void> {
+    const { clock } = this.#kernel;
+    const entries = [...this.#entries].filter(({ hook }) => hook.phase === phase);
+    if (entries.length === 0) return;
+    const budgetMs = this.#options.phaseMs[phase];
+    const cutAt = Math.min(clock.monotonic() + budgetMs, endsAt);
+    const controller = new AbortController();
+    for (const entry of entries) entry.ended = entry.stop(controller.signal);
+    if (await this.#within(cutAt, entries)) return;
+    controller.abort(new PhaseTimeoutError(phase, budgetMs));
+    await this.#within(Math.min(cutAt + graceMs, endsAt), entries);
+  }
+
+  /** Waits for the hooks to end, not beyond the instant. Tells whether all have. */
+  async #within(instant: number, entries: readonly Entry[]): Promise<boolean> {
+    const { clock } = this.#kernel;
+    const enough = new AbortController();
+    const all = Promise.all(entries.map(({ ended }) => ended)).then(() => enough.abort());
+    const leftMs = instant - clock.monotonic();
+    if (leftMs > 0) await sleep(clock, leftMs, { signal: enough.signal }).catch(() => all);
+    return entries.every(({ outcome }) => outcome !== 'running');
+  }
+
+  #report(reason: string, durationMs: number): ShutdownReport {
+    const { logger, meter } = this.#kernel;
+    const failed: HookFailure[] = [];
+    const hung: HookFailure[] = [];
+    for (const { hook, outcome, cause } of this.#entries) {
+      const { name, phase } = hook;
+      if (outcome === 'failed') failed.push({ name, phase, cause });
+      if (outcome === 'running') hung.push({ name, phase });
+      meter
+        .counter(lifecycleInstruments.hooks, { phase, outcome: outcome === 'running' ? 'hung' : outcome })
+        .add();
+    }
+    const clean = failed.length + hung.length === 0;
+    const fields = { reason, durationMs: Math.round(durationMs) };
+    if (clean) logger.info(fields, 'Shut down.');
+    else {
+      const causes = failed.map(({ name, cause }) => `${name}: ${messageOf(cause)}`);
+      logger.error(
+        { ...fields, hung: hung.map(({ name }) => name), failed: causes },
+        'Shut down, not cleanly.',
+      );
+    }
+    return { reason, durationMs, clean, failed, hung };
+  }
 }

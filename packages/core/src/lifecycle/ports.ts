@@ -4,8 +4,10 @@ export interface SignalSource {
   on(signal: NodeJS.Signals, listener: () => void): Disposable;
 }
 
-/** How the process ends. */
-export interface ProcessExit {
+/** The process that everything runs in. */
+export interface HostProcess {
+  /** Keeps the process alive until disposed, even when nothing else does. */
+  hold(): Disposable;
   /** Ends the process at once. */
   exit(code: number): void;
 }

@@ -1,0 +1,22 @@
+import { PandoError } from '../kernel/errors.js';
+import type { LifecyclePhase } from './lifecycle.js';
+
+/** The reason in a hook's signal when the time of its phase is up. */
+export class PhaseTimeoutError extends PandoError {
+  constructor(phase: LifecyclePhase, timeoutMs: number) {
+    super({
+      code: 'PANDO_LIFECYCLE_PHASE_TIMEOUT',
+      message: `The ${phase} phase of the shutdown took longer than ${Math.round(timeoutMs)} ms. Let go of what is held, or raise lifecycle.${phase}Ms.`,
+    });
+  }
+}
+
+/** A hook was registered when its phase had already begun. */
+export class HookTooLateError extends PandoError {
+  constructor(name: string, phase: LifecyclePhase) {
+    super({
+      code: 'PANDO_LIFECYCLE_HOOK_TOO_LATE',
+      message: `The hook "${name}" came too late: the ${phase} phase of the shutdown has begun. Register hooks before the shutdown.`,
+    });
+  }
+}
