@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { defineConfig, type Plugin } from 'vitest/config';
 
@@ -34,6 +35,8 @@ export default defineConfig({
   test: {
     // At the root, so that it runs once for all projects.
     globalSetup: existsSync(at(globalSetup)) ? [globalSetup] : [],
+    // Tests of real servers mostly wait: two cores run two files at once.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     coverage: {
       provider: 'v8',
       include: ['packages/*/src/**/*.ts'],

@@ -6,23 +6,42 @@ import { fileURLToPath } from 'node:url';
 /** The repository's root folder. */
 export const root = fileURLToPath(new URL('..', import.meta.url)).replace(/[\\/]$/, '');
 
-// At a terminal, Ctrl-C reaches the whole process group by itself: forwarding it would deliver it twice.
-const forwarded = ['SIGTERM', 'SIGHUP', 'SIGINT'];
-const passed = process.stdin.isTTY ? forwarded.slice(0, 2) : forwarded;
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
-/** Runs a program to its end, forwards our signals to it, and returns its exit code as a shell would report it. */
+/** Runs a program to its end, passes our signals on to it, and returns its exit code as a shell would report it. */
 export async function runToExit(command, args, options = {}) {
   const child = spawn(command, args, { cwd: root, stdio: 'inherit', ...options });
-  const forward = (signal) => passed.includes(signal) && child.kill(signal);
-  for (const signal of forwarded) process.on(signal, forward);
+  let interrupted = false;
+  const interrupt = (signal) => {
+    interrupted = true;
+    // At a terminal, Ctrl-C reaches the whole process group by itself: passing it on would deliver it twice.
+    if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);
+  };
+  for (const signal of signals) process.on(signal, interrupt);
+  const watch = watchParent(() => interrupt('SIGTERM'));
   try {
-    return await new Promise((resolve, reject) => {
+    const code = await new Promise((resolve, reject) => {
       child.once('error', reject);
-      child.once('exit', (code, signal) => resolve(code ?? 128 + constants.signals[signal]));
+      child.once('exit', (status, signal) => resolve(status ?? 128 + constants.signals[signal]));
     });
+    if (interrupted) throw new Interrupted(code);
+    return code;
   } finally {
-    for (const signal of forwarded) process.off(signal, forward);
+    clearInterval(watch);
+    for (const signal of signals) process.off(signal, interrupt);
   }
+}
+
+/** Calls `gone` when npm was told to stop: it tells only the shell between it and us, which dies without a word. */
+function watchParent(gone) {
+  if (process.env.npm_lifecycle_event === undefined) return undefined;
+  const parent = process.ppid;
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(watch);
+    gone();
+  }, 200);
+  return watch;
 }
 
 /** The same, for programs that must succeed. */
@@ -39,12 +58,24 @@ export class CommandFailed extends Error {
   }
 }
 
+/** We were told to stop while a program ran; it ended with this code, and nothing more is to be done. */
+export class Interrupted extends Error {
+  constructor(code) {
+    super('Interrupted.');
+    this.code = code;
+  }
+}
+
 /** Runs a script's main function: an error becomes one readable message and a non-zero exit code. */
 export async function main(body) {
   try {
     process.exitCode = (await body()) ?? 0;
   } catch (error) {
-    console.error(error instanceof CommandFailed ? error.message : error);
-    process.exitCode = (error instanceof CommandFailed && error.code) || 1;
+    if (error instanceof Interrupted) {
+      process.exitCode = error.code;
+    } else {
+      console.error(error instanceof CommandFailed ? error.message : error);
+      process.exitCode = (error instanceof CommandFailed && error.code) || 1;
+    }
   }
 }

@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ensureBuilt, ensureInstalled } from './bootstrap.mjs';
 import { ensureServers } from './provision.mjs';
-import { main, root, run, runToExit } from './run.mjs';
+import { Interrupted, main, root, run, runToExit } from './run.mjs';
 
 const args = process.argv.slice(2).filter((arg) => arg !== '--full');
 const env = process.argv.includes('--full') ? { ...process.env, PANDO_TEST_SIZE: 'full' } : process.env;
@@ -28,6 +28,7 @@ async function step(name, body) {
     await body();
     console.log(`${name}: ok (${((performance.now() - startedAt) / 1000).toFixed(1)} s)`);
   } catch (error) {
+    if (error instanceof Interrupted) throw error;
     failed += 1;
     console.error(`${name}: FAILED. ${error.message}`);
   }
