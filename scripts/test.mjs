@@ -69,7 +69,7 @@ await main(async () => {
   await step('install', () => ensureInstalled());
   if (failed === 0) {
     if (!isPartial) {
-      await step('lint', () => node(tool('@biomejs/biome/bin/biome'), 'ci', '--error-on-warnings', '.'));
+      await step('lint', () => node(tool('@biomejs/biome/bin/biome'), 'check', '--error-on-warnings', '.'));
       await step('types', () => node(tool('typescript/bin/tsc'), '--noEmit'));
     }
     await step('build', () => ensureBuilt({ types: !isPartial }));
