@@ -94,6 +94,11 @@ export class OptionsReader {
     throw this.#error(`${this.#at(key)} must be ${expected}, got ${show(this.#options[key])}.`);
   }
 
+  /** Like {@link OptionsReader.fail} for a value that must not be shown. */
+  failUnshown(key: string, expected: string): never {
+    throw this.#error(`${this.#at(key)} must be ${expected}.`);
+  }
+
   /** Refuses options that were not read, naming the nearest known one. */
   done(): void {
     for (const key of Object.keys(this.#options)) {

@@ -5,7 +5,7 @@ import { arbitraryToken } from './arbitrary-token.js';
 import { dbToken, emptyToken, isStrongToken, mergeTokens } from './token.js';
 import { createTokenCodec } from './token-codec.js';
 
-const codec = createTokenCodec('app', 'fleet secret');
+const codec = createTokenCodec('app', () => 'fleet secret');
 const sample = dbToken({ shard: 'main', system: '7312345678901234567', timeline: 3, lsn: 0x16_b374_d848n });
 
 /** What a newer release of the same fleet would write. */
@@ -39,8 +39,8 @@ describe('the token codec', () => {
 
   it('ignores whatever was not signed by this fleet for this kit', () => {
     const text = codec.encode(sample);
-    expect(createTokenCodec('app', 'another secret').decode(text)).toEqual({ kind: 'foreign' });
-    expect(createTokenCodec('other', 'fleet secret').decode(text)).toEqual({ kind: 'foreign' });
+    expect(createTokenCodec('app', () => 'another secret').decode(text)).toEqual({ kind: 'foreign' });
+    expect(createTokenCodec('other', () => 'fleet secret').decode(text)).toEqual({ kind: 'foreign' });
   });
 
   it('never throws and never believes an altered token', () => {

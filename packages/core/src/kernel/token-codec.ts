@@ -25,11 +25,11 @@ const VERSION = '1';
 const MAX_CHARS = 4_096;
 const shape = /^([0-9a-z]{1,4})\.([A-Za-z0-9_*~-]*)\.([A-Za-z0-9_-]{22})$/;
 
-/** Builds the codec of one kit. The secret is the fleet's: every instance must have the same. */
-export function createTokenCodec(name: string, secret: string | Buffer): TokenCodec {
+/** Builds the codec of one kit. The secret is the fleet's: every instance must have the same. It is asked for on use, since it may be learned late. */
+export function createTokenCodec(name: string, secret: () => string): TokenCodec {
   /** HMAC-SHA-256 truncated to 128 bits (RFC 2104, section 5). */
   const macOf = (version: string, body: string): Buffer =>
-    createHmac('sha256', secret).update(`${name}\0${version}.${body}`).digest().subarray(0, 16);
+    createHmac('sha256', secret()).update(`${name}\0${version}.${body}`).digest().subarray(0, 16);
 
   const decodeOne = (text: string): DecodedToken => {
     const match = shape.exec(text);

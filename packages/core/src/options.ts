@@ -1,0 +1,75 @@
+import type { CacheOptions } from './cache/index.js';
+import type { DatabaseOptions } from './db/index.js';
+import type { HealthOptions } from './health/index.js';
+import type { Clock } from './kernel/clock.js';
+import type { Logger } from './kernel/logger.js';
+import { readOptions } from './kernel/options.js';
+import type { LifecycleOptions } from './lifecycle/index.js';
+import type { LimitsOptions } from './limits/index.js';
+import type { MetricsOptions } from './metrics/index.js';
+import type { RealtimeOptions } from './realtime/index.js';
+import type { RedisOption } from './redis/options.js';
+
+/** A room's options, without what the kit says once for all rooms. */
+type InKit<Options> = Omit<Options, 'name' | 'redis'>;
+
+/** Options of `createPando`: what all rooms share, and each room's own. */
+export interface PandoOptions {
+  /** Part of every Redis key, cookie and header name: kits that share a Redis must differ in it. @defaultValue `'app'` */
+  readonly name?: string | undefined;
+  /** Names this process to people and to the fleet; unique among live instances. @defaultValue host name and a random part */
+  readonly instanceId?: string | undefined;
+  /** URL, options, or an ioredis client of yours. Absent: memory drivers, one process. */
+  readonly redis?: RedisOption | undefined;
+  /**
+   * Signs tokens; the same on every instance, at least 16 characters.
+   *
+   * @defaultValue the fleet agrees on a random one in Redis; without Redis it lasts as long as the process
+   */
+  readonly secret?: string | undefined;
+  /** Writes log lines; a pino logger fits. @defaultValue writes nothing */
+  readonly logger?: Logger | undefined;
+  /** Where time comes from; for tests. @defaultValue the machine's */
+  readonly clock?: Clock | undefined;
+  /** Absent: `pando.db` rejects whatever is asked of it. */
+  readonly db?: InKit<DatabaseOptions> | undefined;
+  readonly cache?: InKit<CacheOptions> | undefined;
+  readonly realtime?: InKit<RealtimeOptions> | undefined;
+  readonly limits?: InKit<LimitsOptions> | undefined;
+  readonly health?: HealthOptions | undefined;
+  readonly metrics?: MetricsOptions | undefined;
+  readonly lifecycle?: LifecycleOptions | undefined;
+}
+
+/** The part of the options that the kit reads itself; rooms read theirs. */
+export interface KitOptions {
+  readonly name: string;
+  readonly instanceId: string | undefined;
+  readonly secret: string | undefined;
+}
+
+/** What applies when an option of the kit is absent. */
+export const pandoDefaults = Object.freeze({ name: 'app' });
+
+const rooms = ['db', 'cache', 'realtime', 'limits', 'health', 'metrics', 'lifecycle'] as const;
+
+/** Checks what belongs to the kit; throws `PandoOptionsError` before anything is opened. */
+export function resolvePandoOptions(options: PandoOptions): KitOptions {
+  const read = readOptions('', options);
+  const resolved = {
+    name: read.string('name', pandoDefaults.name),
+    instanceId: read.string('instanceId', undefined),
+    secret: read.string('secret', undefined),
+  };
+  if (resolved.secret !== undefined && resolved.secret.length < 16) {
+    // The value stays out of the message.
+    read.failUnshown('secret', 'a random text of at least 16 characters, the same on every instance');
+  }
+  for (const room of rooms) {
+    const value = read.any(room);
+    if (value !== undefined && (typeof value !== 'object' || value === null)) read.fail(room, 'an object');
+  }
+  for (const key of ['redis', 'logger', 'clock']) read.any(key); // checked by who uses them
+  read.done();
+  return resolved;
+}

@@ -1,0 +1,142 @@
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import { absentDatabase } from './absent-database.js';
+import { type Cache, createCache } from './cache/index.js';
+import { createDatabase, type Database } from './db/index.js';
+import { createEffectsRunner } from './effects.js';
+import { createHealth, type Health } from './health/index.js';
+import { createKernel, type Kernel } from './kernel/kernel.js';
+import type { Check } from './kernel/room.js';
+import { createTokenCodec, type TokenCodec } from './kernel/token-codec.js';
+import { createLifecycle, type Lifecycle } from './lifecycle/index.js';
+import { createLimits, type Limits } from './limits/index.js';
+import { createMetrics, type Metrics } from './metrics/index.js';
+import { type PandoOptions, resolvePandoOptions } from './options.js';
+import { createRealtime, type Realtime } from './realtime/index.js';
+import { createRedisFloor } from './redis/floor.js';
+import type { RedisFloor } from './redis/ports.js';
+import { fleetSecret } from './secret.js';
+
+/** All rooms of one application, wired to one another: what adapters take, and what the application uses. */
+export interface Pando extends AsyncDisposable {
+  readonly name: string;
+  /** This process among the instances; sent as the header `x-pando-instance`. */
+  readonly instanceId: string;
+  readonly cache: Cache;
+  readonly db: Database;
+  readonly realtime: Realtime;
+  readonly limits: Limits;
+  readonly health: Health;
+  readonly metrics: Metrics;
+  readonly lifecycle: Lifecycle;
+  /** Causal tokens as text, for jobs and for protocols of the application's own. */
+  readonly tokens: TokenCodec;
+  /** What the rooms share. For adapters. */
+  readonly kernel: Kernel;
+  /** The connection to Redis that the rooms share; undefined on memory drivers. */
+  readonly redis: RedisFloor | undefined;
+  /** Ends everything in order, within the lifecycle's deadline: see `lifecycle.shutdown`. Idempotent; never rejects. */
+  close(): Promise<void>;
+}
+
+/**
+ * Builds all rooms, wires them to one another, and starts them.
+ *
+ * Resolves when the instance can serve. Redis may be away if `secret` is given; the database may not.
+ * When something fails, what was already opened is closed again.
+ *
+ * @throws `PandoOptionsError` for a bad option, before anything is opened; `DatabaseUnreachableError`,
+ * `SecretUnavailableError`.
+ *
+ * @example
+ * ```ts
+ * const pando = await createPando({
+ *   redis: process.env.REDIS_URL,
+ *   db: { primary: process.env.DATABASE_URL },
+ * });
+ * ```
+ */
+export async function createPando(options: PandoOptions = {}): Promise<Pando> {
+  const { name, instanceId = newInstanceId(), secret } = resolvePandoOptions(options);
+  const { clock, logger } = options;
+
+  const metrics = createMetrics(options.metrics);
+  const kernel = createKernel({ name, clock, logger, meter: metrics.meter });
+  const lifecycle = createLifecycle(options.lifecycle, { kernel });
+
+  const redis =
+    options.redis === undefined ? undefined : createRedisFloor(options.redis, kernel, { instanceId });
+  let signingSecret = ''; // learned before anybody can sign: the rooms start after it
+  const tokens = createTokenCodec(name, () => signingSecret);
+  const cache = createCache(options.cache, { kernel, redis });
+  const realtime = createRealtime(options.realtime, { kernel, redis, tokens });
+  const effects = createEffectsRunner({ cache, realtime, logger: kernel.logger });
+  const db = options.db === undefined ? absentDatabase : createDatabase(options.db, { kernel, effects });
+  const limits = createLimits(options.limits, { kernel, redis });
+  const rooms = [cache, realtime, db, limits];
+  const health = createHealth(options.health, {
+    kernel,
+    rooms: () => rooms,
+    checks: redis === undefined ? [] : [redisCheck(redis)],
+    state: () => lifecycle.state,
+  });
+
+  // The reverse of the order in which they came to be: nobody is left without what it stands on.
+  const closeRooms = async () => {
+    for (const room of [health, ...rooms.toReversed(), ...(redis ? [redis] : [])]) await room.close();
+  };
+
+  try {
+    await redis?.start();
+    signingSecret = await fleetSecret(secret, redis);
+    await Promise.all(rooms.map((room) => room.start()));
+    await health.start();
+
+    lifecycle.register({ name: 'realtime', phase: 'streams', stop: (o) => realtime.drain(o) });
+    lifecycle.register({ name: 'rooms', phase: 'rooms', stop: closeRooms });
+    lifecycle.register({ name: 'metrics', phase: 'telemetry', stop: () => metrics.close() });
+
+    const close = () => lifecycle.close();
+    return {
+      name,
+      instanceId,
+      cache,
+      db,
+      realtime,
+      limits,
+      health,
+      metrics,
+      lifecycle,
+      tokens,
+      kernel,
+      redis,
+      close,
+      [Symbol.asyncDispose]: close,
+    };
+  } catch (error) {
+    await closeRooms();
+    await lifecycle.close();
+    await metrics.close();
+    throw error;
+  }
+}
+
+/** Readable, and unique among instances that start at once on one host. */
+function newInstanceId(): string {
+  return `${hostname()
+    .replace(/[^A-Za-z0-9-]/g, '-')
+    .slice(0, 32)}-${randomBytes(3).toString('hex')}`;
+}
+
+/** Redis is shared by all instances and every room says what it does without: an instance lacking it is degraded, not lost. */
+function redisCheck(redis: RedisFloor): Check {
+  return {
+    name: 'redis',
+    critical: false,
+    async run({ signal }) {
+      await redis.call(['PING'], { signal });
+      if (redis.isLive) return { status: 'healthy' };
+      return { status: 'degraded', detail: 'announcements do not arrive' };
+    },
+  };
+}

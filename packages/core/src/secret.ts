@@ -1,0 +1,44 @@
+import { randomBytes } from 'node:crypto';
+import { PandoError } from './kernel/errors.js';
+import type { RedisFloor } from './redis/ports.js';
+
+/** Without the fleet's secret an instance could neither read nor write tokens. */
+export class SecretUnavailableError extends PandoError {
+  constructor(cause: unknown) {
+    super({
+      code: 'PANDO_SECRET_UNAVAILABLE',
+      message:
+        'Redis cannot be reached, and the secret that signs tokens is kept there. Start Redis, correct the `redis` option, ' +
+        'or give every instance the same `secret` to start without Redis.',
+      cause,
+      retryable: true,
+      status: 503,
+    });
+  }
+}
+
+const newSecret = (): string => randomBytes(32).toString('base64url');
+
+/**
+ * The secret that signs this fleet's tokens: the configured one, else the one in Redis, which the first instance creates.
+ *
+ * Without either it is made for this process, and its tokens end with it.
+ */
+export async function fleetSecret(
+  configured: string | undefined,
+  redis: RedisFloor | undefined,
+): Promise<string> {
+  if (configured !== undefined) return configured;
+  if (redis === undefined) return newSecret();
+  const key = redis.keys.atomic('secret');
+  try {
+    // Two commands, not SET with NX and GET together, which Redis learned only in 7.0.
+    const [, secret] = await redis.batch([
+      ['SET', key, newSecret(), 'NX'],
+      ['GET', key],
+    ]);
+    return String(secret);
+  } catch (cause) {
+    throw new SecretUnavailableError(cause);
+  }
+}
