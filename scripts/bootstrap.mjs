@@ -10,6 +10,7 @@ import { root, run } from './run.mjs';
 
 /** Runs `npm ci` when node_modules is missing or was installed from another package-lock.json. */
 export async function ensureInstalled(folder = root) {
+  checkNode();
   const lock = readFileSync(join(folder, 'package-lock.json'), 'utf8');
   const wanted = createHash('sha256').update(lock).digest('hex');
   const stamp = join(folder, 'node_modules', '.pando-installed');
@@ -25,6 +26,12 @@ export async function ensureInstalled(folder = root) {
     });
   }
   writeFileSync(stamp, wanted);
+}
+
+function checkNode() {
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  if (major > 20 || (major === 20 && minor >= 19)) return;
+  throw new Error(`Pando needs Node 20.19 or later; this is ${process.versions.node} (${process.execPath}).`);
 }
 
 /** Whether `npm install` or `npm ci` already ran for this lock: npm keeps its own account of what it installed. */

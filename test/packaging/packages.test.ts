@@ -1,8 +1,10 @@
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
+import { isBuiltin } from 'node:module';
 import { join } from 'node:path';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
 import { beforeAll, describe, expect, it } from 'vitest';
+import workspace from '../../package.json' with { type: 'json' };
 import { installPacked, type PackedApp } from './packed.js';
 import { attempt, filesIn, published, root, run } from './workspace.js';
 
@@ -59,14 +61,31 @@ describe.each(published)('the package %s', (name) => {
     const sources = filesIn(`packages/${name}/src`).filter((path) =>
       /(?<!\.test|\.test-d|\.d)\.ts$/.test(path),
     );
-    const imported = new Set<string>();
-    for (const path of sources) {
-      const text = await readFile(join(root, path), 'utf8');
-      for (const [, from] of text.matchAll(/^(?:import|export)\b[^;]*?\bfrom '([^'.][^']*)';/gm)) {
-        const [scope = '', rest] = (from as string).split('/');
-        if (!scope.startsWith('node:')) imported.add(scope.startsWith('@') ? `${scope}/${rest}` : scope);
-      }
-    }
-    expect([...imported].filter((dependency) => !declared.includes(dependency))).toEqual([]);
+    const imported = await packagesImportedBy(sources.map((path) => join(root, path)));
+    expect(imported.filter((dependency) => !declared.includes(dependency))).toEqual([]);
+  });
+
+  it('declares its types without those of another package that does not ship them', async () => {
+    const folder = join(app.path, 'node_modules/@pando', name, 'dist');
+    const declarations = (await readdir(folder, { recursive: true })).filter((path) =>
+      /\.d\.c?ts$/.test(path),
+    );
+    const imported = await packagesImportedBy(declarations.map((path) => join(folder, path)));
+    expect(imported.filter((dependency) => `@types/${dependency}` in workspace.devDependencies)).toEqual([]);
   });
 });
+
+/** The packages, Node's own aside, that these modules import or re-export from. */
+async function packagesImportedBy(paths: readonly string[]): Promise<string[]> {
+  const found = new Set<string>();
+  for (const path of paths) {
+    const text = await readFile(path, 'utf8');
+    for (const [, , specifier = ''] of text.matchAll(
+      /^(?:import|export)\b[^;]*?\b(from )?'([^'.][^']*)';/gm,
+    )) {
+      const [scope = '', rest] = specifier.split('/');
+      if (!isBuiltin(scope)) found.add(scope.startsWith('@') ? `${scope}/${rest}` : scope);
+    }
+  }
+  return [...found];
+}
