@@ -1,6 +1,5 @@
 #!/usr/bin/env node
 // Finds the servers that the tests run against and installs those that are missing: `node scripts/provision.mjs`.
-import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { installPackages } from './provision/install.mjs';
 import { catalogue, locateServers } from './provision/locate.mjs';
@@ -63,7 +62,7 @@ function instructions(missing) {
   return lines.join('\n');
 }
 
-if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
+if (process.argv[1] === fileURLToPath(import.meta.url) && import.meta.url.endsWith('/provision.mjs')) {
   try {
     for (const [server, path] of Object.entries(await ensureServers()))
       console.log(`${server.padEnd(10)} ${path}`);

@@ -7,7 +7,7 @@ import { startRedis } from './redis.js';
 const projectsWithServers = new Set(['servers', 'exclusive']);
 
 /** Starts one Redis and one Postgres cluster for the whole run, if a project of the run needs them. */
-export default async function setup(project: TestProject): Promise<(() => Promise<void>) | undefined> {
+export async function setup(project: TestProject): Promise<(() => Promise<void>) | undefined> {
   const needed = project.vitest.projects.some(({ name }) => projectsWithServers.has(name));
   if (!needed) return undefined;
   await ensureServers();

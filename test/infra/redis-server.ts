@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TemporaryFolder } from '@pando/core/testing';
 import { createTemporaryFolder, freePort, GuardedProcess, waitFor } from '@pando/core/testing';
@@ -17,6 +17,8 @@ export interface RedisServerOptions {
   readonly password?: string | undefined;
   /** Speaks TLS only, with a certificate made for it. @defaultValue `false` */
   readonly tls?: boolean | undefined;
+  /** Lines of a configuration that makes the server a Sentinel. */
+  readonly sentinel?: readonly string[] | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -124,7 +126,7 @@ export class RedisServer implements AsyncDisposable {
     }
     if (!keepData) {
       for (const name of ['dump.rdb', 'appendonlydir']) {
-        await rm(join(this.#folder.path, name), { recursive: true, force: true });
+        await rm(this.#file(name), { recursive: true, force: true });
       }
     }
     await this.#launch();
@@ -154,8 +156,12 @@ export class RedisServer implements AsyncDisposable {
 
   async #launch(): Promise<void> {
     this.#starts += 1;
+    const { sentinel } = this.#options;
+    // A Sentinel keeps what it learns in its configuration file.
+    if (sentinel && this.#starts === 1)
+      await writeFile(this.#file('sentinel.conf'), `${sentinel.join('\n')}\n`);
     const server = await GuardedProcess.start(requireServer('redis'), this.#arguments(), {
-      outputFile: join(this.#folder.path, `server-${this.#starts}.log`),
+      outputFile: this.#file(`server-${this.#starts}.log`),
       cwd: this.#folder.path,
       env: { PATH: process.env.PATH, LC_ALL: 'C' },
     });
@@ -172,8 +178,7 @@ export class RedisServer implements AsyncDisposable {
   }
 
   #arguments(): string[] {
-    const { args = [], password, tls } = this.#options;
-    const folder = this.#folder.path;
+    const { args = [], password, sentinel, tls } = this.#options;
     const listen = tls
       ? [
           '--port',
@@ -190,20 +195,14 @@ export class RedisServer implements AsyncDisposable {
       ? ['--tls-cert-file', 'server.crt', '--tls-key-file', 'server.key', '--tls-ca-cert-file', 'ca.crt']
       : [];
     const login = password === undefined ? [] : ['--requirepass', password, '--masterauth', password];
-    return [
-      '--bind',
-      this.host,
-      ...listen,
-      ...files,
-      ...login,
-      '--dir',
-      folder,
-      '--save',
-      '',
-      '--appendonly',
-      'no',
-      ...args,
-    ];
+    const common = [...listen, '--bind', this.host, '--dir', this.#folder.path, ...files, ...login];
+    return sentinel
+      ? [this.#file('sentinel.conf'), ...common, ...args, '--sentinel']
+      : [...common, '--save', '', '--appendonly', 'no', ...args];
+  }
+
+  #file(name: string): string {
+    return join(this.#folder.path, name);
   }
 
   /** Not while another server holds the port: that one's process id is another. A client connects once data is loaded. */

@@ -12,5 +12,7 @@ export { ServerStartError } from './postgres-server.js';
 export type { PostgresSettings } from './postgres-settings.js';
 export type { ProcessGuard, TemporaryFolder } from './process-guard.js';
 export { createTemporaryFolder, processGuard } from './process-guard.js';
+export type { TcpProxy, TcpProxyOptions } from './tcp-proxy.js';
+export { createTcpProxy } from './tcp-proxy.js';
 export type { WaitForOptions } from './wait-for.js';
 export { WaitTimeoutError, waitFor } from './wait-for.js';
