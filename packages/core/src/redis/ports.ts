@@ -31,11 +31,14 @@ export interface RedisSubscription {
 
 /** What happens to the connections. */
 export interface RedisEvents {
-  /** Commands can be sent, and the epoch has been verified on this connection. */
+  /** Commands can be sent, and the epoch has been verified on this connection; also when another epoch begins under a standing connection. */
   up: { readonly epoch: string; readonly previousEpoch: string | undefined };
   /** Commands are refused from now on. */
   down: { readonly cause: unknown };
-  /** Every subscription has been acknowledged on a new connection: announcements before now may be missing, later ones are not. */
+  /**
+   * Every subscription has been acknowledged and an announcement of our own has come back: announcements before now may be
+   * missing, later ones are not. Never before the `up` of the same server; a changed epoch emits `blind`, `up`, `live`.
+   */
   live: Record<string, never>;
   /** Announcements may go missing from now on, until `live`. */
   blind: { readonly cause: unknown };
@@ -79,7 +82,13 @@ export interface RedisFloor extends AsyncDisposable {
     args: readonly RedisArgument[],
     options?: RedisCallOptions,
   ): Promise<unknown>;
-  /** Listens to one channel; resolves once the server has acknowledged. `listener` is called in arrival order and must not throw. */
+  /**
+   * Listens to one channel; resolves once the server has acknowledged. While there is no connection it resolves at once:
+   * the channel is acknowledged with all others before the next `live`. Rejects when refused or aborted only.
+   *
+   * `listener` is called in arrival order and must not throw. A payload may share memory with its neighbours: copy what
+   * you keep.
+   */
   subscribe(
     channel: string,
     listener: (payload: Buffer) => void,

@@ -1,0 +1,222 @@
+import { Cluster, Redis } from 'ioredis';
+import type { RedisCredentials, ResolvedRedisOptions } from './options.js';
+import type { RedisArgument } from './ports.js';
+
+/** The part of an ioredis 5 or 6 client, `Redis` or `Cluster`, by which Pando knows one. */
+export interface RedisClientLike {
+  readonly status: string;
+  readonly options: object;
+  duplicate(...overrides: never[]): unknown;
+}
+
+/** What we call on a client that is ours. */
+export interface RedisClient {
+  readonly status: string;
+  readonly options: Record<string, unknown>;
+  connect(): Promise<unknown>;
+  disconnect(): void;
+  quit(): Promise<unknown>;
+  call(name: string, ...args: RedisArgument[]): Promise<unknown>;
+  callBuffer(name: string, ...args: RedisArgument[]): Promise<unknown>;
+  pipeline(): RedisPipeline;
+  subscribe(...channels: string[]): Promise<unknown>;
+  unsubscribe(...channels: string[]): Promise<unknown>;
+  duplicate(overrides: object): RedisClient;
+  on(event: string, listener: (...args: never[]) => void): unknown;
+  once(event: string, listener: (...args: never[]) => void): unknown;
+  off(event: string, listener: (...args: never[]) => void): unknown;
+}
+
+/** Several commands on their way out together. */
+export interface RedisPipeline {
+  call(name: string, ...args: RedisArgument[]): unknown;
+  callBuffer(name: string, ...args: RedisArgument[]): unknown;
+  exec(): Promise<readonly (readonly [Error | null, unknown])[] | null>;
+}
+
+/** What a cluster client has besides. */
+export interface RedisClusterClient extends Omit<RedisClient, 'duplicate'> {
+  readonly isCluster: true;
+  /** For each slot the nodes that hold it as `host:port`, the master first. */
+  readonly slots: readonly (readonly string[] | undefined)[];
+  nodes(role: 'master'): readonly RedisClient[];
+  duplicate(nodes: readonly [], overrides: object): RedisClusterClient;
+}
+
+/** Whether a value is an ioredis client, of whatever version and copy. */
+export function isRedisClient(value: unknown): value is RedisClientLike {
+  const { duplicate, status, options } = (value ?? {}) as Partial<RedisClientLike>;
+  return typeof duplicate === 'function' && typeof status === 'string' && typeof options === 'object';
+}
+
+/** Whether a client speaks to a cluster. */
+export function isCluster(client: object): client is RedisClusterClient {
+  return (client as Partial<RedisClusterClient>).isCluster === true;
+}
+
+/**
+ * What makes a connection ours: it never queues, never retries and never restores anything by itself.
+ *
+ * A connection is one life of one socket. What follows its end is decided in one place, `Link`.
+ */
+function ownSocket(connectTimeoutMs: number, connectionName: string): object {
+  return {
+    lazyConnect: true,
+    connectTimeout: connectTimeoutMs,
+    sentinelCommandTimeout: connectTimeoutMs,
+    disconnectTimeout: 20, // a frozen server never closes its side
+    keepAlive: 10_000,
+    connectionName,
+    retryStrategy: null,
+    sentinelRetryStrategy: null,
+    reconnectOnError: null,
+    maxRetriesPerRequest: null,
+    enableOfflineQueue: false,
+    enableAutoPipelining: false,
+    autoResubscribe: false,
+    autoResendUnfulfilledCommands: false,
+    enableReadyCheck: true, // not ready while the server loads its data
+    commandTimeout: undefined, // it would set a timer for each command; deadlines are ours
+    socketTimeout: undefined,
+    blockingTimeout: undefined,
+    keyPrefix: '', // it would reach keys but not channels, nor keys inside scripts
+    monitor: false,
+    readOnly: false,
+    protocol: 2, // replies of one shape, whatever the version of the library and of the server
+    replyMapping: 'legacy',
+    stringNumbers: false,
+    showFriendlyErrorStack: false,
+  };
+}
+
+/** The same for a cluster: nothing is sent again after its caller may have been answered. */
+function ownCluster(redisOptions: object): object {
+  return {
+    redisOptions,
+    lazyConnect: true,
+    clusterRetryStrategy: null,
+    clusterNodeRetryStrategy: null,
+    enableOfflineQueue: false,
+    enableReadyCheck: true,
+    enableAutoPipelining: false,
+    retryDelayOnFailover: 0,
+    retryDelayOnClusterDown: 0,
+    slotsRefreshInterval: 30_000,
+    shardedSubscribers: false,
+    scaleReads: 'master',
+    keyPrefix: '',
+  };
+}
+
+/** The clients of one floor: one for commands, and a new one for announcements as often as it takes. */
+export class RedisClients {
+  /** Never connected by itself; the same object for the floor's whole life. */
+  readonly commands: RedisClient | RedisClusterClient;
+  /** Names the server in messages, without secrets. */
+  readonly server: string;
+  /** How long one attempt may take: asking sentinels or nodes comes before connecting. */
+  readonly attemptTimeoutMs: number;
+  readonly #options: ResolvedRedisOptions;
+  readonly #connectionName: string;
+
+  constructor(options: ResolvedRedisOptions, kit: string) {
+    this.#options = options;
+    this.#connectionName = `pando:${kit}`;
+    this.commands = this.#create();
+    this.commands.on('error', ignore); // the link that makes a connection listens, too; without any listener ioredis prints
+    this.server = describe(options, this.commands);
+    const direct = !isCluster(this.commands) && !this.commands.options.sentinels;
+    this.attemptTimeoutMs = options.connectTimeoutMs * (direct ? 1 : 3);
+  }
+
+  /** Fetches credentials that rotate; call it before each attempt. */
+  async authenticate(): Promise<void> {
+    if (this.#options.credentials === undefined) return;
+    const { username, password } = await this.#options.credentials();
+    setCredentials(this.commands.options, { username, password });
+    if (!isCluster(this.commands)) return;
+    // Nodes are connected to with copies of these, the first kept by the client, the second by its pool.
+    const { options, connectionPool: pool } = this.commands as unknown as ClusterInternals;
+    for (const node of [options.redisOptions, pool?.redisOptions]) {
+      if (node !== undefined) setCredentials(node, { username, password });
+    }
+  }
+
+  /** A new client for announcements; undefined in a cluster while nobody knows who holds the given slot. */
+  subscriber(slot: number): RedisClient | undefined {
+    const { commands } = this;
+    const node = isCluster(commands) ? ownerOf(commands, slot) : commands;
+    const overrides = { ...ownSocket(this.#options.connectTimeoutMs, `${this.#connectionName}:subscriber`) };
+    const client = node?.duplicate(overrides);
+    client?.on('error', ignore);
+    return client;
+  }
+
+  #create(): RedisClient | RedisClusterClient {
+    const { target, db, username, password, tls, connectTimeoutMs } = this.#options;
+    const socket = ownSocket(connectTimeoutMs, `${this.#connectionName}:commands`);
+    const given = present({
+      db,
+      username,
+      password,
+      tls: tls === true ? {} : tls === false ? undefined : tls,
+    });
+    const own = { ...given, ...socket };
+    switch (target.kind) {
+      case 'client': {
+        const client = target.client as unknown as RedisClient | RedisClusterClient;
+        if (!isCluster(client)) return client.duplicate(own);
+        const { redisOptions } = client.options as { readonly redisOptions?: object };
+        return client.duplicate([], ownCluster({ ...redisOptions, ...own }));
+      }
+      case 'url':
+        return new Redis(target.url, own) as unknown as RedisClient;
+      case 'server':
+        return new Redis({ ...own, ...target.address }) as unknown as RedisClient;
+      case 'socket':
+        return new Redis({ ...own, path: target.path }) as unknown as RedisClient;
+      case 'sentinel':
+        return new Redis({
+          ...own,
+          sentinels: [...target.sentinels],
+          name: target.name,
+        }) as unknown as RedisClient;
+      case 'cluster':
+        return new Cluster([...target.nodes], ownCluster(own)) as unknown as RedisClusterClient;
+    }
+  }
+}
+
+/** The connection of a cluster client to the master that holds a slot, as far as it knows. */
+export function ownerOf(cluster: RedisClusterClient, slot: number): RedisClient | undefined {
+  const master = cluster.slots[slot]?.[0];
+  return cluster.nodes('master').find(({ options }) => `${options.host}:${options.port}` === master);
+}
+
+interface ClusterInternals {
+  readonly options: { readonly redisOptions?: Record<string, unknown> };
+  readonly connectionPool?: { readonly redisOptions?: Record<string, unknown> };
+}
+
+function setCredentials(options: Record<string, unknown>, { username, password }: RedisCredentials): void {
+  options.username = username;
+  options.password = password;
+}
+
+/** Without the keys whose value is undefined: they would hide what a URL or a given client says. */
+function present(options: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+}
+
+function describe(
+  { target }: ResolvedRedisOptions,
+  { options }: { readonly options: Record<string, unknown> },
+): string {
+  if (target.kind === 'cluster' || options.redisOptions !== undefined) return 'Redis cluster';
+  if (options.sentinels) return `Redis master "${String(options.name)}"`;
+  return options.path
+    ? `Redis at ${String(options.path)}`
+    : `Redis at ${String(options.host)}:${String(options.port)}`;
+}
+
+const ignore = (): void => undefined;

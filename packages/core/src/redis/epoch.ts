@@ -1,0 +1,19 @@
+import { randomUUID } from 'node:crypto';
+import type { RedisClient, RedisClusterClient } from './client.js';
+import epochSource from './lua/epoch-1.lua';
+import type { RedisScript } from './ports.js';
+
+/** Gives the valid epoch, after replacing the given one if it still is valid. */
+export const epochScript: RedisScript = { name: 'epoch', source: epochSource, keyCount: 1 };
+
+/** Arguments of {@link epochScript}: an epoch to begin if need be, and the one that must not stay. */
+export function epochArguments(unwanted = ''): readonly string[] {
+  return [randomUUID(), unwanted];
+}
+
+/** Learns the epoch on a connection that is not in use yet. */
+export async function readEpoch(client: RedisClient | RedisClusterClient, key: string): Promise<string> {
+  return String(
+    await client.call('EVAL', epochScript.source, epochScript.keyCount, key, ...epochArguments()),
+  );
+}

@@ -1,0 +1,94 @@
+import { messageOf, PandoError } from '../kernel/errors.js';
+
+/** Redis cannot be reached, does not answer in time, or is in no state to serve. */
+export class RedisUnavailableError extends PandoError {
+  /** Whether the command had been sent: it may have been carried out, or still be. */
+  readonly sent: boolean;
+
+  constructor(
+    what: string,
+    { sent = false, cause }: { readonly sent?: boolean; readonly cause?: unknown } = {},
+  ) {
+    super({ code: 'PANDO_REDIS_UNAVAILABLE', message: what, cause, retryable: true, status: 503 });
+    this.sent = sent;
+  }
+}
+
+/** Redis refuses this client for good: credentials, permissions, certificate or database number are wrong. */
+export class RedisRefusedError extends PandoError {
+  constructor(server: string, cause: unknown) {
+    super({
+      code: 'PANDO_REDIS_REFUSED',
+      message: `${server} refuses us: ${messageOf(cause)}. Check username, password, TLS and database number of the redis option, and that the user may run commands and scripts on keys and channels "pando:*".`,
+      cause,
+      status: 503,
+    });
+  }
+}
+
+/** Redis answered a command with an error. The command had no effect, unless it was a script that failed half way. */
+export class RedisReplyError extends PandoError {
+  /** First word of the reply: `WRONGTYPE`, `NOSCRIPT`, `OOM`, `ERR`. */
+  readonly kind: string;
+
+  constructor(command: string, cause: Error) {
+    super({
+      code: 'PANDO_REDIS_REPLY',
+      message: `Redis answered ${command} with an error: ${cause.message}`,
+      cause,
+      retryable: transientKinds.has(kindOf(cause)),
+    });
+    this.kind = kindOf(cause);
+  }
+}
+
+/** Memory or disk of the server is full, or the cluster moves the slot: the same command may succeed later. */
+const transientKinds: ReadonlySet<string> = new Set(['OOM', 'MISCONF', 'TRYAGAIN', 'NOREPLICAS']);
+
+/** The server is up but cannot serve: it loads its data, lost its master or its quorum, or is stuck in a script. */
+const absentKinds: ReadonlySet<string> = new Set([
+  'LOADING',
+  'MASTERDOWN',
+  'CLUSTERDOWN',
+  'BUSY',
+  'READONLY',
+]);
+
+/** No retry helps: somebody must change the configuration here or there. */
+const refusedKinds: ReadonlySet<string> = new Set(['WRONGPASS', 'NOAUTH', 'NOPERM']);
+
+const kindOf = (cause: Error): string => /^[A-Z]+/.exec(cause.message)?.[0] ?? 'ERR';
+
+/** ioredis marks error replies by name; its class comes from a package that may be loaded twice. */
+const isReply = (cause: unknown): cause is Error => cause instanceof Error && cause.name === 'ReplyError';
+
+/** Whether the server that answered so is no master any more: a new connection may find the new one. */
+export function isDemotion(cause: unknown): boolean {
+  return isReply(cause) && kindOf(cause) === 'READONLY';
+}
+
+/** Whether a failed attempt to connect means that further ones fail too, until somebody changes the configuration. */
+export function isRefusal(cause: unknown): boolean {
+  const inner = (cause as { readonly lastNodeError?: unknown } | undefined)?.lastNodeError;
+  if (inner !== undefined) return isRefusal(inner); // a cluster client wraps what its nodes said
+  if (isReply(cause))
+    return (
+      refusedKinds.has(kindOf(cause)) ||
+      /invalid (password|DB index)|DB index is out of range/.test(cause.message)
+    );
+  const code = (cause as { readonly code?: unknown } | undefined)?.code;
+  return typeof code === 'string' && /CERT|^ERR_TLS/.test(code);
+}
+
+/** Turns what the client library rejected a sent command with into an error of ours. */
+export function commandError(server: string, command: string, cause: unknown): PandoError {
+  if (isReply(cause) && !absentKinds.has(kindOf(cause))) return new RedisReplyError(command, cause);
+  const sent = !isReply(cause); // an error reply says that nothing was done; a lost connection says nothing
+  const what = sent
+    ? `the connection to ${server} ended before ${command} was answered`
+    : `${server} cannot serve ${command} now`;
+  return new RedisUnavailableError(`${what} (${messageOf(cause)}). It is being re-made; try again later.`, {
+    sent,
+    cause,
+  });
+}

@@ -1,0 +1,264 @@
+import { randomUUID } from 'node:crypto';
+import { abortable, deadline, type Signalled } from '../kernel/abort.js';
+import { ClosedError, messageOf } from '../kernel/errors.js';
+import { Events } from '../kernel/events.js';
+import type { Kernel } from '../kernel/kernel.js';
+import type { Keys } from '../kernel/keys.js';
+import { RedisClients } from './client.js';
+import { Commands } from './commands.js';
+import { epochArguments, epochScript, readEpoch } from './epoch.js';
+import { RedisRefusedError } from './errors.js';
+import { LeasedFleet } from './fleet.js';
+import { redisInstruments } from './metrics.js';
+import { type RedisOption, type ResolvedRedisOptions, resolveRedisOptions } from './options.js';
+import type {
+  Fleet,
+  RedisArgument,
+  RedisCallOptions,
+  RedisCommand,
+  RedisEvents,
+  RedisFloor,
+  RedisScript,
+  RedisSubscription,
+} from './ports.js';
+import { Scripts } from './scripts.js';
+import { slotOf } from './slot.js';
+import { Subscriber } from './subscriber.js';
+
+/**
+ * Puts the Redis floor of one kit together; `start()` connects it.
+ *
+ * @throws `PandoOptionsError` for options that cannot be right.
+ */
+export function createRedisFloor(
+  option: RedisOption,
+  kernel: Kernel,
+  { instanceId = randomUUID() }: { readonly instanceId?: string | undefined } = {},
+): RedisFloor {
+  return new Floor(resolveRedisOptions(option), kernel, instanceId);
+}
+
+class Floor implements RedisFloor {
+  readonly keys: Keys;
+  readonly epochKey: string;
+  readonly events: Events<RedisEvents>;
+  readonly client: unknown;
+  readonly #kernel: Kernel;
+  readonly #options: ResolvedRedisOptions;
+  readonly #server: string;
+  readonly #commands: Commands;
+  readonly #scripts: Scripts;
+  readonly #subscriber: Subscriber;
+  readonly #fleet: LeasedFleet;
+  readonly #gauges: readonly Disposable[];
+  #epoch: string | undefined;
+  #previousEpoch: string | undefined;
+  #refused: ((cause: Error) => void) | undefined;
+  #starting: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: ResolvedRedisOptions, kernel: Kernel, instanceId: string) {
+    const { keys, clock, meter, logger } = kernel;
+    const clients = new RedisClients(options, keys.name);
+    const failed = (cause: unknown, refused: boolean) => this.#failed(cause, refused);
+    this.#kernel = kernel;
+    this.#options = options;
+    this.#server = clients.server;
+    this.keys = keys;
+    this.epochKey = keys.atomic('epoch');
+    this.client = clients.commands;
+    this.events = new Events((cause) => logger.error({ err: cause }, 'a listener of Redis events threw'));
+    const homeSlot = slotOf(keys.name);
+    this.#commands = new Commands({
+      clock,
+      meter,
+      clients,
+      timeoutMs: options.commandTimeoutMs,
+      homeKey: this.epochKey,
+      homeSlot,
+      verify: async (client) => this.#learn(await readEpoch(client, this.epochKey)),
+      up: () => this.#up(),
+      down: (cause) => {
+        logger.warn({ err: cause }, `${this.#server} is away: ${messageOf(cause)}`);
+        this.events.emit('down', { cause });
+      },
+      failed,
+    });
+    this.#scripts = new Scripts(this.#commands, clock, options.commandTimeoutMs);
+    this.#subscriber = new Subscriber({
+      clock,
+      meter,
+      logger,
+      server: this.#server,
+      attemptTimeoutMs: clients.attemptTimeoutMs,
+      ackTimeoutMs: options.connectTimeoutMs,
+      probeIntervalMs: options.probeIntervalMs,
+      probeChannel: keys.atomic('probe', instanceId),
+      open: () => clients.subscriber(homeSlot),
+      canPublish: () => this.#commands.isUp,
+      publish: (channel, payload) => this.#commands.publish(channel, payload),
+      live: () => {
+        logger.info({}, `announcements of ${this.#server} arrive`);
+        this.events.emit('live', {});
+      },
+      blind: (cause) => {
+        logger.warn({ err: cause }, `announcements of ${this.#server} may be missed: ${messageOf(cause)}`);
+        this.events.emit('blind', { cause });
+      },
+      failed,
+    });
+    this.#fleet = new LeasedFleet(
+      { isUp: () => this.isUp, call: (command) => this.call(command), run: (...call) => this.run(...call) },
+      { self: instanceId, key: keys.atomic('fleet'), leaseMs: options.leaseMs, clock },
+    );
+    this.#gauges = [
+      meter.observe(redisInstruments.up, () => Number(this.isUp)),
+      meter.observe(redisInstruments.live, () => Number(this.isLive)),
+    ];
+  }
+
+  get isUp(): boolean {
+    return this.#commands.isUp;
+  }
+
+  get isLive(): boolean {
+    return this.#subscriber.isLive;
+  }
+
+  get heardAt(): number {
+    return this.#subscriber.heardAt;
+  }
+
+  get epoch(): string | undefined {
+    return this.#epoch;
+  }
+
+  get fleet(): Fleet {
+    return this.#fleet;
+  }
+
+  start({ signal }: Signalled = {}): Promise<void> {
+    if (this.#closing !== undefined) return Promise.reject(new ClosedError('The Redis connection'));
+    this.#starting ??= this.#open();
+    return abortable(this.#starting, signal);
+  }
+
+  call(command: RedisCommand, options?: RedisCallOptions): Promise<unknown> {
+    return this.#commands.call(command, options);
+  }
+
+  batch(commands: readonly RedisCommand[], options?: RedisCallOptions): Promise<readonly unknown[]> {
+    return this.#commands.batch(commands, options);
+  }
+
+  run(
+    script: RedisScript,
+    keys: readonly string[],
+    args: readonly RedisArgument[],
+    options?: RedisCallOptions,
+  ): Promise<unknown> {
+    return this.#scripts.run(script, keys, args, options);
+  }
+
+  subscribe(
+    channel: string,
+    listener: (payload: Buffer) => void,
+    options?: Signalled,
+  ): Promise<RedisSubscription> {
+    return this.#subscriber.subscribe(channel, listener, options);
+  }
+
+  async publish(channel: string, payload: Buffer | string, options?: Signalled): Promise<void> {
+    await this.#commands.publish(channel, payload, options);
+  }
+
+  async renewEpoch(seen: string, options?: Signalled): Promise<string> {
+    const epoch = String(await this.run(epochScript, [this.epochKey], epochArguments(seen), options));
+    this.#adopt(epoch);
+    return epoch;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #open(): Promise<void> {
+    const { clock } = this.#kernel;
+    const refused = new Promise<never>((_, reject) => {
+      this.#refused = reject;
+    });
+    const connected = new Promise<void>((resolve) => {
+      const check = () => this.isUp && this.isLive && resolve();
+      this.events.on('live', check);
+      this.events.on('up', check);
+    });
+    // Instances tell each other when one of them begins a new epoch.
+    await this.#subscriber.subscribe(this.epochKey, (payload) => this.#hearEpoch(payload.toString()));
+    const patience = deadline(clock, this.#options.startTimeoutMs, () => new Error('not connected in time'));
+    this.#commands.start();
+    this.#subscriber.start();
+    const late = new Promise<void>((resolve) => patience.signal.addEventListener('abort', () => resolve()));
+    try {
+      await Promise.race([connected, refused, late]);
+    } finally {
+      this.#refused = undefined;
+      patience[Symbol.dispose]();
+    }
+  }
+
+  async #close(): Promise<void> {
+    this.#refused?.(new ClosedError('The Redis connection'));
+    await this.#fleet.leave();
+    await Promise.all([this.#commands.close(), this.#subscriber.close()]);
+    for (const gauge of this.#gauges) gauge[Symbol.dispose]();
+  }
+
+  #learn(epoch: string): void {
+    this.#previousEpoch = this.#epoch;
+    this.#epoch = epoch;
+  }
+
+  /** A fresh connection is verified; or the epoch changed under one. */
+  #up(): void {
+    const epoch = this.#epoch as string;
+    const previousEpoch = this.#previousEpoch;
+    const isOther = previousEpoch !== undefined && previousEpoch !== epoch;
+    this.#kernel.logger.info({ epoch, previousEpoch }, `${this.#server} is up`);
+    // Another master may answer our commands than the one whose announcements we hear.
+    this.#subscriber.prove(
+      isOther ? new Error('the data set behind the connection is another one') : undefined,
+    );
+    this.events.emit('up', { epoch, previousEpoch });
+    this.#fleet.renew();
+  }
+
+  #adopt(epoch: string): void {
+    if (epoch === this.#epoch || !this.isUp) return;
+    this.#learn(epoch);
+    this.#up();
+  }
+
+  /** Somebody says that another epoch has begun: ask, for announcements are hints. */
+  #hearEpoch(epoch: string): void {
+    if (epoch === this.#epoch || !this.isUp) return;
+    this.run(epochScript, [this.epochKey], epochArguments()).then(
+      (valid) => this.#adopt(String(valid)),
+      () => undefined,
+    );
+  }
+
+  #failed(cause: unknown, refused: boolean): void {
+    if (!refused) {
+      this.#kernel.logger.debug({ err: cause }, `cannot connect to ${this.#server}: ${messageOf(cause)}`);
+      return;
+    }
+    const error = new RedisRefusedError(this.#server, cause);
+    this.#kernel.logger.error({ err: error }, error.message);
+    this.#refused?.(error);
+  }
+}

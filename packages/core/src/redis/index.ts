@@ -1,0 +1,21 @@
+export type { RedisClientLike } from './client.js';
+export { RedisRefusedError, RedisReplyError, RedisUnavailableError } from './errors.js';
+export { createRedisFloor } from './floor.js';
+export { redisInstruments } from './metrics.js';
+export {
+  type RedisAddress,
+  type RedisCredentials,
+  type RedisOption,
+  type RedisOptions,
+  redisDefaults,
+} from './options.js';
+export type {
+  Fleet,
+  RedisArgument,
+  RedisCallOptions,
+  RedisCommand,
+  RedisEvents,
+  RedisFloor,
+  RedisScript,
+  RedisSubscription,
+} from './ports.js';

@@ -1,0 +1,17 @@
+-- Renews the lease of one instance and tells who else holds one.
+--
+-- KEYS[1]  sorted set: instance id -> epoch millisecond of the server's clock at which its lease ends
+-- ARGV[1]  id of the instance
+-- ARGV[2]  length of the lease in milliseconds
+--
+-- Returns the ids of all instances with a valid lease, the caller's among them.
+--
+-- Atomic. Only the server's clock counts: the clocks of the instances may differ by any amount.
+
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
+redis.call('PEXPIRE', KEYS[1], ARGV[2] * 2)
+return redis.call('ZRANGE', KEYS[1], 0, -1)
