@@ -1,0 +1,18 @@
+import type { Instrument } from '../kernel/meter.js';
+
+/** What the health room records. */
+export const healthInstruments = {
+  status: {
+    name: 'pando_health_status',
+    help: 'Status of a component: 1 healthy, 0.5 degraded, 0 unhealthy.',
+    type: 'gauge',
+    labels: ['component'],
+  },
+  duration: {
+    name: 'pando_health_check_duration_seconds',
+    help: 'How long looks at a component took.',
+    type: 'histogram',
+    labels: ['component'],
+    buckets: [0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
+  },
+} satisfies Record<string, Instrument>;

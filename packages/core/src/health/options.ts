@@ -1,0 +1,101 @@
+import { type OptionsReader, readOptions } from '../kernel/options.js';
+import type { HealthCheck } from './ports.js';
+
+/**
+ * What takes an instance out of the balancer: `own` counts what belongs to this instance alone, `all` counts what every
+ * instance shares, too. With `all`, a database that is away for everybody leaves the balancer with no instance at all.
+ */
+export type ReadyPolicy = 'own' | 'all';
+
+/** How the health of an instance is found out. */
+export interface HealthOptions {
+  /** The application's version, shown in every answer. */
+  readonly version?: string | undefined;
+  /** The application's own checks, beside those of the rooms. */
+  readonly checks?: readonly HealthCheck[] | undefined;
+  /** @defaultValue `'own'` */
+  readonly readyPolicy?: ReadyPolicy | undefined;
+  /** Between two looks at one thing. @defaultValue `5_000` */
+  readonly intervalMs?: number | undefined;
+  /** The part of the interval that varies, so that instances do not look at the same moment. @defaultValue `0.2` */
+  readonly jitterRatio?: number | undefined;
+  /** For one look. @defaultValue `1_000` */
+  readonly timeoutMs?: number | undefined;
+  /** Worse looks in a row before the status gets worse. @defaultValue `3` */
+  readonly failAfter?: number | undefined;
+  /** Better looks in a row before the status gets better. @defaultValue `2` */
+  readonly passAfter?: number | undefined;
+  /**
+   * Without a finished look for that long, a component counts as unhealthy; never less than two intervals and a timeout
+   * of the check. @defaultValue `20_000`
+   */
+  readonly staleAfterMs?: number | undefined;
+}
+
+/** The defaults. */
+export const healthDefaults = Object.freeze({
+  readyPolicy: 'own' as ReadyPolicy,
+  intervalMs: 5_000,
+  jitterRatio: 0.2,
+  timeoutMs: 1_000,
+  failAfter: 3,
+  passAfter: 2,
+  staleAfterMs: 20_000,
+});
+
+/** Options with every default filled in. */
+export interface ResolvedHealthOptions {
+  readonly version: string | undefined;
+  readonly checks: readonly HealthCheck[];
+  readonly readyPolicy: ReadyPolicy;
+  readonly intervalMs: number;
+  readonly jitterRatio: number;
+  readonly timeoutMs: number;
+  readonly failAfter: number;
+  readonly passAfter: number;
+  readonly staleAfterMs: number;
+}
+
+/** Checks the options; throws `PandoOptionsError`. */
+export function resolveHealthOptions(options: HealthOptions = {}): ResolvedHealthOptions {
+  const reader = readOptions('health', options);
+  const resolved: ResolvedHealthOptions = {
+    version: reader.string('version', undefined),
+    checks: readChecks(reader),
+    readyPolicy: reader.oneOf('readyPolicy', ['own', 'all'], healthDefaults.readyPolicy),
+    intervalMs: reader.ms('intervalMs', healthDefaults.intervalMs),
+    jitterRatio: reader.ratio('jitterRatio', healthDefaults.jitterRatio),
+    timeoutMs: reader.ms('timeoutMs', healthDefaults.timeoutMs),
+    failAfter: reader.int('failAfter', healthDefaults.failAfter, { min: 1 }),
+    passAfter: reader.int('passAfter', healthDefaults.passAfter, { min: 1 }),
+    staleAfterMs: reader.ms('staleAfterMs', healthDefaults.staleAfterMs),
+  };
+  reader.done();
+  return resolved;
+}
+
+function readChecks(reader: OptionsReader): readonly HealthCheck[] {
+  const checks = reader.any('checks') ?? [];
+  if (!Array.isArray(checks)) reader.fail('checks', 'a list of checks');
+  return checks.map((check: unknown, index) => readCheck(check, `health.checks[${index}]`));
+}
+
+function readCheck(check: unknown, path: string): HealthCheck {
+  const reader: OptionsReader = readOptions(path, check);
+  const run = reader.fn<HealthCheck['run'], undefined>('run', undefined);
+  if (run === undefined) reader.fail('run', 'a function');
+  const name = reader.string('name', undefined);
+  if (name === undefined) reader.fail('name', 'a non-empty string');
+  const critical = reader.any('critical');
+  if (typeof critical !== 'boolean') reader.fail('critical', 'true or false');
+  const resolved: HealthCheck = {
+    name,
+    critical,
+    shared: reader.boolean('shared', false),
+    intervalMs: reader.any('intervalMs') === undefined ? undefined : reader.ms('intervalMs', 0),
+    timeoutMs: reader.any('timeoutMs') === undefined ? undefined : reader.ms('timeoutMs', 0),
+    run: (options) => run.call(check, options),
+  };
+  reader.done();
+  return resolved;
+}
