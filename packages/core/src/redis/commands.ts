@@ -10,7 +10,7 @@ import {
   type RedisClusterClient,
 } from './client.js';
 import { Deadlines, type Wait } from './deadlines.js';
-import { commandError, isDemotion, RedisUnavailableError } from './errors.js';
+import { commandError, isDemotion, isReply, RedisUnavailableError } from './errors.js';
 import { Link } from './link.js';
 import { redisInstruments } from './metrics.js';
 import type { RedisArgument, RedisCallOptions, RedisCommand } from './ports.js';
@@ -29,9 +29,9 @@ export interface CommandsInit {
   /** A key of the slot that scripts use: its master is the one whose health counts. */
   readonly homeKey: string;
   readonly homeSlot: number;
-  /** Makes sure of the data set behind a fresh connection, before any command is accepted. */
-  verify(client: Client): Promise<void>;
-  up(): void;
+  /** Learns the epoch of the data set behind a fresh connection, before any command is accepted. */
+  verify(client: Client): Promise<string>;
+  up(epoch: string): void;
   down(cause: unknown): void;
   failed(cause: unknown, refused: boolean): void;
 }
@@ -158,20 +158,18 @@ export class Commands {
     return abortable(outcome, signal);
   }
 
-  /** @internal An answer arrived. Tells whether it may be handed out. */
-  answered(call: Call): boolean {
-    const now = this.#init.clock.monotonic();
-    this.#deadlines.end(call, call.timeoutMs);
-    this.#seconds.record((now - call.since) / 1_000);
-    if (call.isHome) this.#waitingSince = undefined;
+  /** @internal A reply arrived. Tells whether it may be handed out. */
+  accept(call: Call): boolean {
+    this.#heard(call);
     if (this.#homeMaster === this.#currentMaster()) return true;
     this.#link.renew(new Error('another node is master of our slot now'));
     return false;
   }
 
-  /** @internal */
+  /** @internal The call failed: with an error reply, or with its connection. */
   errorOf(call: Call, cause: unknown): Error {
-    this.#deadlines.end(call, call.timeoutMs);
+    if (isReply(cause)) this.#heard(call);
+    else this.#deadlines.end(call, call.timeoutMs);
     if (this.#closed) return this.#refusal(call.what);
     if (isDemotion(cause)) this.#link.renew(cause);
     return commandError(this.#init.clients.server, call.what, cause);
@@ -212,8 +210,14 @@ export class Commands {
     this.call(['EXISTS', this.#init.homeKey], {}, true).then(answered, unanswered);
   }
 
+  #heard(call: Call): void {
+    this.#deadlines.end(call, call.timeoutMs);
+    this.#seconds.record((this.#init.clock.monotonic() - call.since) / 1_000);
+    if (call.isHome) this.#waitingSince = undefined;
+  }
+
   async #ready(client: Client): Promise<void> {
-    await this.#init.verify(client);
+    const epoch = await this.#init.verify(client);
     if (isCluster(client)) {
       this.#home = ownerOf(client, this.#init.homeSlot);
       if (this.#home === undefined) throw new Error('no node of the cluster holds our slot');
@@ -222,7 +226,7 @@ export class Commands {
     this.#waitingSince = undefined;
     this.#up = client;
     this.#connects.add();
-    this.#init.up();
+    this.#init.up(epoch);
   }
 
   #ended(cause: unknown): void {
@@ -281,7 +285,7 @@ class Call implements Wait {
   }
 
   succeed(reply: unknown): void {
-    if (this.#commands.answered(this)) this.#resolve(reply);
+    if (this.#commands.accept(this)) this.#resolve(reply);
     else this.#reject(this.#commands.errorOf(this, new Error('the slot has moved')));
   }
 

@@ -57,10 +57,18 @@ const absentKinds: ReadonlySet<string> = new Set([
 /** No retry helps: somebody must change the configuration here or there. */
 const refusedKinds: ReadonlySet<string> = new Set(['WRONGPASS', 'NOAUTH', 'NOPERM']);
 
-const kindOf = (cause: Error): string => /^[A-Z]+/.exec(cause.message)?.[0] ?? 'ERR';
+/** The first word of an error reply; Redis before 7 wraps what a command inside a script replied. */
+function kindOf(cause: Error): string {
+  const match =
+    /^ERR Error running script .*: -([A-Z]+) /.exec(cause.message) ??
+    /^([A-Z][A-Z0-9_]*)/.exec(cause.message);
+  return match?.[1] ?? 'ERR';
+}
 
-/** ioredis marks error replies by name; its class comes from a package that may be loaded twice. */
-const isReply = (cause: unknown): cause is Error => cause instanceof Error && cause.name === 'ReplyError';
+/** Whether it is an error reply. ioredis marks them by name; their class comes from a package that may be loaded twice. */
+export function isReply(cause: unknown): cause is Error {
+  return cause instanceof Error && cause.name === 'ReplyError';
+}
 
 /** Whether the server that answered so is no master any more: a new connection may find the new one. */
 export function isDemotion(cause: unknown): boolean {
@@ -80,15 +88,21 @@ export function isRefusal(cause: unknown): boolean {
   return typeof code === 'string' && /CERT|^ERR_TLS/.test(code);
 }
 
-/** Turns what the client library rejected a sent command with into an error of ours. */
+/** ioredis refused to write: the socket was closing already. */
+const unwritten = /isn't (writeable|ready)/;
+
+/** Turns what the client library rejected a command with into an error of ours. */
 export function commandError(server: string, command: string, cause: unknown): PandoError {
-  if (isReply(cause) && !absentKinds.has(kindOf(cause))) return new RedisReplyError(command, cause);
-  const sent = !isReply(cause); // an error reply says that nothing was done; a lost connection says nothing
-  const what = sent
-    ? `the connection to ${server} ended before ${command} was answered`
-    : `${server} cannot serve ${command} now`;
-  return new RedisUnavailableError(`${what} (${messageOf(cause)}). It is being re-made; try again later.`, {
-    sent,
-    cause,
-  });
+  if (isReply(cause)) {
+    if (!absentKinds.has(kindOf(cause))) return new RedisReplyError(command, cause);
+    return new RedisUnavailableError(
+      `${server} cannot serve ${command} now (${cause.message}). Try again later.`,
+      { cause },
+    );
+  }
+  const reason = messageOf(cause);
+  return new RedisUnavailableError(
+    `The connection to ${server} ended before ${command} was answered (${reason}). It is being re-made; try again later.`,
+    { sent: !unwritten.test(reason), cause },
+  );
 }

@@ -52,7 +52,6 @@ class Floor implements RedisFloor {
   readonly #fleet: LeasedFleet;
   readonly #gauges: readonly Disposable[];
   #epoch: string | undefined;
-  #previousEpoch: string | undefined;
   #refused: ((cause: Error) => void) | undefined;
   #starting: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
@@ -76,8 +75,8 @@ class Floor implements RedisFloor {
       timeoutMs: options.commandTimeoutMs,
       homeKey: this.epochKey,
       homeSlot,
-      verify: async (client) => this.#learn(await readEpoch(client, this.epochKey)),
-      up: () => this.#up(),
+      verify: (client) => readEpoch(client, this.epochKey),
+      up: (epoch) => this.#up(epoch),
       down: (cause) => {
         logger.warn({ err: cause }, `${this.#server} is away: ${messageOf(cause)}`);
         this.events.emit('down', { cause });
@@ -189,6 +188,7 @@ class Floor implements RedisFloor {
 
   async #open(): Promise<void> {
     const { clock } = this.#kernel;
+    const { startTimeoutMs } = this.#options;
     const refused = new Promise<never>((_, reject) => {
       this.#refused = reject;
     });
@@ -199,16 +199,33 @@ class Floor implements RedisFloor {
     });
     // Instances tell each other when one of them begins a new epoch.
     await this.#subscriber.subscribe(this.epochKey, (payload) => this.#hearEpoch(payload.toString()));
-    const patience = deadline(clock, this.#options.startTimeoutMs, () => new Error('not connected in time'));
+    const patience = deadline(
+      clock,
+      startTimeoutMs,
+      () => new Error(`no answer within ${startTimeoutMs} ms`),
+    );
+    const late = new Promise<void>((resolve) => {
+      patience.signal.addEventListener('abort', () => resolve(this.#goOnWithout(patience.signal.reason)));
+    });
+    // Clock timers do not keep a process alive, and one that waits here may hold nothing else that does.
+    const awake = setInterval(() => undefined, startTimeoutMs);
     this.#commands.start();
     this.#subscriber.start();
-    const late = new Promise<void>((resolve) => patience.signal.addEventListener('abort', () => resolve()));
     try {
       await Promise.race([connected, refused, late]);
     } finally {
       this.#refused = undefined;
       patience[Symbol.dispose]();
+      clearInterval(awake);
     }
+  }
+
+  #goOnWithout(cause: unknown): void {
+    const what = this.isUp ? 'announcements of it do not arrive' : 'it cannot be reached';
+    this.#kernel.logger.warn(
+      { err: cause },
+      `starting without ${this.#server}: ${what} yet; connecting goes on`,
+    );
   }
 
   async #close(): Promise<void> {
@@ -218,16 +235,11 @@ class Floor implements RedisFloor {
     for (const gauge of this.#gauges) gauge[Symbol.dispose]();
   }
 
-  #learn(epoch: string): void {
-    this.#previousEpoch = this.#epoch;
-    this.#epoch = epoch;
-  }
-
   /** A fresh connection is verified; or the epoch changed under one. */
-  #up(): void {
-    const epoch = this.#epoch as string;
-    const previousEpoch = this.#previousEpoch;
+  #up(epoch: string): void {
+    const previousEpoch = this.#epoch;
     const isOther = previousEpoch !== undefined && previousEpoch !== epoch;
+    this.#epoch = epoch;
     this.#kernel.logger.info({ epoch, previousEpoch }, `${this.#server} is up`);
     // Another master may answer our commands than the one whose announcements we hear.
     this.#subscriber.prove(
@@ -238,9 +250,7 @@ class Floor implements RedisFloor {
   }
 
   #adopt(epoch: string): void {
-    if (epoch === this.#epoch || !this.isUp) return;
-    this.#learn(epoch);
-    this.#up();
+    if (epoch !== this.#epoch && this.isUp) this.#up(epoch);
   }
 
   /** Somebody says that another epoch has begun: ask, for announcements are hints. */

@@ -58,6 +58,7 @@ export class Link {
       await within(this.#init.clock, QUIT_MS, client.quit()).catch(() => undefined);
     }
     this.#closing.abort();
+    this.#end(this.#closing.signal.reason);
     await this.#keeping;
   }
 
