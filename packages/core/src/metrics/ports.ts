@@ -11,33 +11,33 @@ export interface MetricFamily {
   readonly name: string;
   readonly help: string;
   readonly type: 'counter' | 'gauge' | 'histogram';
+  /** How values of several processes become one. */
   readonly aggregator: 'sum';
   readonly values: readonly MetricSample[];
 }
 
 /** What a registry holds of a metric: enough for prom-client to print, merge and aggregate it. */
 export interface CollectedMetric {
-  /** An OpenMetrics registry takes `_total` off and prints it itself. */
+  /** An OpenMetrics registry takes `_total` off, and prints it itself. */
   name: string;
   readonly help: string;
-  readonly type: 'counter' | 'gauge' | 'histogram';
-  readonly aggregator: 'sum';
+  readonly type: MetricFamily['type'];
+  readonly aggregator: MetricFamily['aggregator'];
   /** Reads the cells. */
   get(): Promise<MetricFamily>;
-  /** Sets the cells to zero. */
+  /** Sets counters and histograms to zero. */
   reset(): void;
 }
 
 /**
- * Where metrics are exposed: the part of a prom-client `Registry` that is used, so that an application's own registry,
- * of whichever copy or fork, can be given.
+ * Where metrics are exposed: the part of prom-client's `Registry` that is used, so that an application can give its own,
+ * of whichever copy or fork.
  */
 export interface MetricsRegistry {
   /** Goes with what {@link MetricsRegistry.metrics} gives. */
   readonly contentType: string;
-  /** Throws when another metric has the name. */
-  // biome-ignore lint/suspicious/noExplicitAny: prom-client types it as one of its own classes; a CollectedMetric is given.
-  registerMetric(metric: any): void;
+  /** Takes a {@link CollectedMetric}; throws when another metric has its name. */
+  registerMetric(metric: object): void;
   getSingleMetric(name: string): unknown;
   removeSingleMetric(name: string): void;
   /** The text of all metrics. */

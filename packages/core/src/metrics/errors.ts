@@ -1,0 +1,11 @@
+import { PandoError } from '../kernel/errors.js';
+
+/** An instrument is described in a way that Prometheus would refuse, or differs from another of its name. */
+export class InstrumentError extends PandoError {
+  constructor(name: string, problem: string) {
+    super({
+      code: 'PANDO_METRICS_INSTRUMENT',
+      message: `The instrument "${name}" ${problem}.`,
+    });
+  }
+}
