@@ -129,27 +129,36 @@ export class RedisClients {
     this.attemptTimeoutMs = options.connectTimeoutMs * (direct ? 1 : 3);
   }
 
-  /** Fetches credentials that rotate; call it before each attempt. */
-  async authenticate(): Promise<void> {
-    if (this.#options.credentials === undefined) return;
-    const { username, password } = await this.#options.credentials();
-    setCredentials(this.commands.options, { username, password });
-    if (!isCluster(this.commands)) return;
-    // Nodes are connected to with copies of these, the first kept by the client, the second by its pool.
-    const { options, connectionPool: pool } = this.commands as unknown as ClusterInternals;
-    for (const node of [options.redisOptions, pool?.redisOptions]) {
-      if (node !== undefined) setCredentials(node, { username, password });
+  /** The client for commands, with the credentials that are valid now. */
+  async forCommands(): Promise<RedisClient | RedisClusterClient> {
+    const { commands } = this;
+    const credentials = await this.#credentials();
+    Object.assign(commands.options, credentials);
+    if (isCluster(commands)) {
+      // Nodes are connected to with copies of these: the first is kept by the client, the second by its pool.
+      const { options, connectionPool: pool } = commands as unknown as ClusterInternals;
+      for (const copy of [options.redisOptions, pool?.redisOptions])
+        if (copy) Object.assign(copy, credentials);
     }
+    return commands;
   }
 
-  /** A new client for announcements; undefined in a cluster while nobody knows who holds the given slot. */
-  subscriber(slot: number): RedisClient | undefined {
+  /** A new client for announcements; in a cluster for those of the master that holds the given slot. */
+  async forAnnouncements(slot: number): Promise<RedisClient> {
     const { commands } = this;
+    const credentials = await this.#credentials();
     const node = isCluster(commands) ? ownerOf(commands, slot) : commands;
-    const overrides = { ...ownSocket(this.#options.connectTimeoutMs, `${this.#connectionName}:subscriber`) };
-    const client = node?.duplicate(overrides);
-    client?.on('error', ignore);
+    if (node === undefined) throw new Error('no node to listen to is known yet');
+    const socket = ownSocket(this.#options.connectTimeoutMs, `${this.#connectionName}:subscriber`);
+    const client = node.duplicate({ ...socket, ...credentials });
+    client.on('error', ignore);
     return client;
+  }
+
+  async #credentials(): Promise<RedisCredentials | undefined> {
+    if (this.#options.credentials === undefined) return undefined;
+    const { username, password } = await this.#options.credentials();
+    return { username, password };
   }
 
   #create(): RedisClient | RedisClusterClient {
@@ -196,11 +205,6 @@ export function ownerOf(cluster: RedisClusterClient, slot: number): RedisClient 
 interface ClusterInternals {
   readonly options: { readonly redisOptions?: Record<string, unknown> };
   readonly connectionPool?: { readonly redisOptions?: Record<string, unknown> };
-}
-
-function setCredentials(options: Record<string, unknown>, { username, password }: RedisCredentials): void {
-  options.username = username;
-  options.password = password;
 }
 
 /** Without the keys whose value is undefined: they would hide what a URL or a given client says. */

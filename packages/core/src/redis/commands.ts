@@ -68,10 +68,7 @@ export class Commands {
     this.#link = new Link({
       clock: init.clock,
       attemptTimeoutMs: init.clients.attemptTimeoutMs,
-      open: async () => {
-        await init.clients.authenticate();
-        return init.clients.commands;
-      },
+      open: () => init.clients.forCommands(),
       ready: (client) => this.#ready(client),
       ended: (cause) => this.#ended(cause),
       failed: (cause, refused) => {

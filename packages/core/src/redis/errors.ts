@@ -19,7 +19,7 @@ export class RedisRefusedError extends PandoError {
   constructor(server: string, cause: unknown) {
     super({
       code: 'PANDO_REDIS_REFUSED',
-      message: `${server} refuses us: ${messageOf(cause)}. Check username, password, TLS and database number of the redis option, and that the user may run commands and scripts on keys and channels "pando:*".`,
+      message: `${server} refuses us: ${messageOf(cause).replace(/\.$/, '')}. Check username, password, TLS and database number of the redis option, and that the user may run commands and scripts on keys and channels "pando:*".`,
       cause,
       status: 503,
     });

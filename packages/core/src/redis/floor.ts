@@ -93,7 +93,7 @@ class Floor implements RedisFloor {
       ackTimeoutMs: options.connectTimeoutMs,
       probeIntervalMs: options.probeIntervalMs,
       probeChannel: keys.atomic('probe', instanceId),
-      open: () => clients.subscriber(homeSlot),
+      open: () => clients.forAnnouncements(homeSlot),
       canPublish: () => this.#commands.isUp,
       publish: (channel, payload) => this.#commands.publish(channel, payload),
       live: () => {

@@ -27,8 +27,8 @@ export interface SubscriberInit {
   readonly probeIntervalMs: number;
   /** This instance's own channel, for probes. */
   readonly probeChannel: string;
-  /** A new client each time; undefined while nobody knows where to connect. */
-  open(): RedisClient | undefined;
+  /** A new client each time. */
+  open(): Promise<RedisClient>;
   /** Whether probes can be published. */
   canPublish(): boolean;
   /** The path that everybody's announcements take. */
@@ -74,11 +74,7 @@ export class Subscriber {
     this.#link = new Link({
       clock: init.clock,
       attemptTimeoutMs: init.attemptTimeoutMs,
-      open: async () => {
-        const client = init.open();
-        if (client === undefined) throw new Error('no node to listen to is known yet');
-        return client;
-      },
+      open: () => init.open(),
       ready: (client) => this.#ready(client as RedisClient),
       ended: (cause) => this.#ended(cause),
       failed: (cause, refused) => {

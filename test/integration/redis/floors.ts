@@ -1,0 +1,56 @@
+import { randomBytes } from 'node:crypto';
+import { afterEach } from 'vitest';
+import { createKernel } from '../../../packages/core/src/kernel/kernel.js';
+import {
+  createRedisFloor,
+  type RedisFloor,
+  type RedisOption,
+} from '../../../packages/core/src/redis/index.js';
+
+/** What a test may say about a floor it makes. */
+export interface FloorSettings {
+  /** The kit's name. @defaultValue one that nobody else uses */
+  readonly name?: string;
+  readonly instanceId?: string;
+}
+
+/** Makes floors, and closes them and what else it was handed after each test, last first. */
+export function floorsOfThisFile() {
+  const opened: (() => Promise<unknown>)[] = [];
+  afterEach(async () => {
+    for (const close of opened.splice(0).reverse()) await close();
+  });
+
+  const make = (option: RedisOption, settings: FloorSettings = {}): RedisFloor => {
+    const kernel = createKernel({ name: settings.name ?? `t-${randomBytes(6).toString('hex')}` });
+    const floor = createRedisFloor(option, kernel, { instanceId: settings.instanceId });
+    opened.push(() => floor.close());
+    return floor;
+  };
+  return {
+    make,
+    async open(option: RedisOption, settings?: FloorSettings): Promise<RedisFloor> {
+      const floor = make(option, settings);
+      await floor.start();
+      return floor;
+    },
+    closeLater(close: () => Promise<unknown>): void {
+      opened.push(close);
+    },
+  };
+}
+
+/** The names of the floor's events from now on, in order. */
+export function recordEvents(floor: RedisFloor): string[] {
+  const names: string[] = [];
+  for (const name of ['up', 'down', 'live', 'blind'] as const)
+    floor.events.on(name, () => void names.push(name));
+  return names;
+}
+
+/** Subscribes, and gives what arrives as texts, in order. */
+export async function recordAnnouncements(floor: RedisFloor, channel: string): Promise<string[]> {
+  const heard: string[] = [];
+  await floor.subscribe(channel, (payload) => void heard.push(payload.toString()));
+  return heard;
+}
