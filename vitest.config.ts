@@ -27,6 +27,7 @@ const shared = {
 };
 
 const globalSetup = 'test/infra/global-setup.ts';
+const workerSetup = 'test/infra/worker-setup.ts';
 const conformance = 'packages/*/test/conformance.test.ts';
 const full = process.env.PANDO_TEST_SIZE === 'full';
 
@@ -67,6 +68,7 @@ export default defineConfig({
             'examples/*/test/**/*.test.ts',
             conformance,
           ],
+          setupFiles: [workerSetup],
           testTimeout: full ? 300_000 : 30_000,
           hookTimeout: 60_000,
           sequence: { groupOrder: 1 },
@@ -89,6 +91,7 @@ export default defineConfig({
           name: 'exclusive',
           include: ['test/exclusive/**/*.test.ts'],
           fileParallelism: false,
+          setupFiles: [workerSetup],
           testTimeout: full ? 600_000 : 60_000,
           hookTimeout: 60_000,
           sequence: { groupOrder: 3 },
