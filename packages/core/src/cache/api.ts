@@ -1,0 +1,70 @@
+import type { Signalled } from '../kernel/abort.js';
+import type { Room } from '../kernel/room.js';
+import type { Token } from '../kernel/token.js';
+
+/** What a loader gets. */
+export interface LoaderOptions {
+  /** Aborts when nobody waits for the value any more, or when the load takes longer than `loadTimeoutMs`. */
+  readonly signal: AbortSignal;
+}
+
+/** Fetches the value that the cache does not have. */
+export type Loader<T> = (options: LoaderOptions) => Promise<T> | T;
+
+/** How to get or load one value. */
+export interface GetOrLoadOptions extends Signalled {
+  /** What the value depends on, beside its key: invalidating any of them makes it unusable. */
+  readonly tags?: readonly string[] | undefined;
+  /** How long the value may be served; overrides the room's `ttlMs`. */
+  readonly ttlMs?: number | undefined;
+}
+
+/** How to invalidate. */
+export interface InvalidateOptions extends Signalled {
+  /** What was written, so that nobody fills the cache from a replica that has not seen it. The token of the running context counts, too. */
+  readonly token?: Token | undefined;
+}
+
+/** The outcome of one invalidation. */
+export interface Invalidation {
+  /** Whoever holds it is never served a value from before the invalidation. Already part of the running context. */
+  readonly token: Token;
+  /** False when Redis did not confirm: other instances may serve old values to others until the retry has succeeded. */
+  readonly confirmed: boolean;
+}
+
+/** Keeps loaded values near, and never serves one that an acknowledged invalidation has made old. */
+export interface Cache extends Room {
+  readonly name: 'cache';
+  /**
+   * Gives the value of a key, from the nearest level that may serve it, or loads it.
+   *
+   * Concurrent callers share one load, wherever that is as fresh as each of them needs. Values are shared, too: do not
+   * change what you get. Stored values have passed through the codec: as JSON, a `Date` comes back as text. `undefined`
+   * is returned, not stored. Inside a database transaction the loader always runs, and nothing is stored.
+   *
+   * Redis being away or slow costs a load, never an error. Rejects as the loader does, or with the signal's reason; the
+   * load then goes on for those who still wait for it.
+   *
+   * @throws `CacheKeyError` at once for a key or tag that cannot be one. Rejects with `CacheLoadTimeoutError`,
+   * `CacheValueError`.
+   *
+   * @example
+   * ```ts
+   * const post = await cache.getOrLoad(`post:${id}`, ({ signal }) => findPost(id, { signal }), {
+   *   tags: ['posts', `author:${authorId}`],
+   * });
+   * ```
+   */
+  getOrLoad<T>(key: string, load: Loader<T>, options?: GetOrLoadOptions): Promise<T>;
+  /**
+   * Makes every value that has one of the tags unusable, on all instances. A key is a tag of its own value.
+   *
+   * Call it after the write was committed. Never rejects because Redis is away: the invalidation then holds in this
+   * process at once, is retried, and its token uses no cache until it has succeeded. Rejects with the signal's reason;
+   * the invalidation may then have been carried out.
+   *
+   * @throws `CacheKeyError` at once for a tag that cannot be one.
+   */
+  invalidate(tags: readonly string[], options?: InvalidateOptions): Promise<Invalidation>;
+}

@@ -1,0 +1,121 @@
+import { type Codec, jsonCodec } from '../kernel/codec.js';
+import { readOptions } from '../kernel/options.js';
+import type { RedisOption } from '../redis/options.js';
+
+/** Bounds of the level inside the process. */
+export interface LocalLevelOptions {
+  /** @defaultValue `10_000` */
+  readonly maxEntries?: number | undefined;
+  /** Bound of the sum of the encoded sizes. @defaultValue no bound but the entries' */
+  readonly maxBytes?: number | undefined;
+}
+
+/** How values are kept. */
+export interface CacheOptions {
+  /** For a cache that stands alone; a kit hands its own connection over. Absent: values live in this process. */
+  readonly redis?: RedisOption | undefined;
+  /** For a cache that stands alone: its part of all keys. @defaultValue `'app'` */
+  readonly name?: string | undefined;
+  /** How long a value may be served when its caller does not say. @defaultValue `60_000` */
+  readonly ttlMs?: number | undefined;
+  /** The part of a lifetime that varies, so that values stored together do not expire together. @defaultValue `0.1` */
+  readonly jitterRatio?: number | undefined;
+  /** The level inside the process; `false` for none. */
+  readonly local?: LocalLevelOptions | false | undefined;
+  /**
+   * How long the process believes that it has missed no invalidation, without fresh proof. Bounds how old a value may
+   * be for readers without a token when announcements get lost unnoticed. @defaultValue `2_000`
+   */
+  readonly trustMs?: number | undefined;
+  /** How long one instance keeps the others from loading the same key. @defaultValue `2_000` */
+  readonly leaseMs?: number | undefined;
+  /** How long a caller waits for the load of another instance before it loads itself. @defaultValue `1_000` */
+  readonly waitMs?: number | undefined;
+  /** Ends a load that takes longer. @defaultValue `30_000` */
+  readonly loadTimeoutMs?: number | undefined;
+  /** Loads at once in this process while the cache cannot shield the database: Redis is away or has lost its data. @defaultValue `50` */
+  readonly maxLoads?: number | undefined;
+  /**
+   * After Redis has lost its data, loads read primaries for that long, since nobody knows what the invalidations before
+   * demanded of replicas. At least the lag at which replicas leave rotation. @defaultValue `30_000`
+   */
+  readonly doubtMs?: number | undefined;
+  /** Turns values into bytes. @defaultValue JSON */
+  readonly codec?: Codec | undefined;
+}
+
+/** The defaults. */
+export const cacheDefaults = Object.freeze({
+  name: 'app',
+  ttlMs: 60_000,
+  jitterRatio: 0.1,
+  local: Object.freeze({ maxEntries: 10_000 }),
+  trustMs: 2_000,
+  leaseMs: 2_000,
+  waitMs: 1_000,
+  loadTimeoutMs: 30_000,
+  maxLoads: 50,
+  doubtMs: 30_000,
+  codec: jsonCodec,
+});
+
+/** Options with every default filled in. */
+export interface ResolvedCacheOptions {
+  readonly redis: RedisOption | undefined;
+  readonly name: string;
+  readonly ttlMs: number;
+  readonly jitterRatio: number;
+  readonly local: { readonly maxEntries: number; readonly maxBytes: number | undefined } | false;
+  readonly trustMs: number;
+  readonly leaseMs: number;
+  readonly waitMs: number;
+  readonly loadTimeoutMs: number;
+  readonly maxLoads: number;
+  readonly doubtMs: number;
+  readonly codec: Codec;
+}
+
+/** Checks the options; throws `PandoOptionsError`. */
+export function resolveCacheOptions(options: CacheOptions = {}): ResolvedCacheOptions {
+  const reader = readOptions('cache', options);
+  const resolved: ResolvedCacheOptions = {
+    redis: reader.any('redis') as RedisOption | undefined, // checked by the floor that is made of it
+    name: reader.string('name', cacheDefaults.name),
+    ttlMs: reader.ms('ttlMs', cacheDefaults.ttlMs),
+    jitterRatio: reader.ratio('jitterRatio', cacheDefaults.jitterRatio),
+    local: readLocal(options),
+    trustMs: reader.ms('trustMs', cacheDefaults.trustMs),
+    leaseMs: reader.ms('leaseMs', cacheDefaults.leaseMs),
+    waitMs: reader.ms('waitMs', cacheDefaults.waitMs),
+    loadTimeoutMs: reader.ms('loadTimeoutMs', cacheDefaults.loadTimeoutMs),
+    maxLoads: reader.int('maxLoads', cacheDefaults.maxLoads, { min: 1 }),
+    doubtMs: reader.ms('doubtMs', cacheDefaults.doubtMs),
+    codec: readCodec(reader.any('codec'), () => reader.fail('codec', 'a codec with name, encode and decode')),
+  };
+  reader.any('local');
+  reader.done();
+  return resolved;
+}
+
+function readLocal({ local }: CacheOptions): ResolvedCacheOptions['local'] {
+  if (local === false) return false;
+  const reader = readOptions('cache.local', local);
+  const resolved = {
+    maxEntries: reader.int('maxEntries', cacheDefaults.local.maxEntries, { min: 1 }),
+    maxBytes: reader.any('maxBytes') === undefined ? undefined : reader.bytes('maxBytes', 1),
+  };
+  reader.done();
+  return resolved;
+}
+
+function readCodec(value: unknown, refuse: () => never): Codec {
+  if (value === undefined) return cacheDefaults.codec;
+  const codec = value as Partial<Codec> | null;
+  const isCodec =
+    typeof codec === 'object' &&
+    typeof codec?.encode === 'function' &&
+    typeof codec.decode === 'function' &&
+    typeof codec.name === 'string' &&
+    /^[A-Za-z0-9]{1,8}$/.test(codec.name);
+  return isCodec ? (codec as Codec) : refuse();
+}
