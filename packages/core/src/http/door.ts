@@ -1,0 +1,99 @@
+import type { IncomingMessage } from 'node:http';
+import type { RequestContext } from '../kernel/context.js';
+import type { Connection } from '../realtime/index.js';
+import type { Exchange } from './exchange.js';
+import { ContextHandler } from './handlers/context.js';
+import { LimitHandler, type LimitSubject } from './handlers/limit.js';
+import { ProbeHandler } from './handlers/probes.js';
+import { SseHandler, type SsePlan, type SseRefusal } from './handlers/sse.js';
+import { WsHandler } from './handlers/ws.js';
+import { type HttpOptions, resolveHttpOptions } from './http-options.js';
+import type { Kit } from './kit.js';
+import { RequestMetrics, type RequestRecord } from './request-metrics.js';
+import { TokenTransport } from './token-transport.js';
+import { UpgradeHandler } from './upgrade.js';
+import { resolveWsRoutes, type WsRoute } from './ws-route.js';
+
+/** One request on its way through the door. */
+export interface Visit {
+  readonly exchange: Exchange;
+  readonly context: RequestContext;
+  readonly record: RequestRecord;
+}
+
+/** Everything an adapter hands requests to; knows no framework. */
+export class Door {
+  readonly kit: Kit;
+  readonly probes: ProbeHandler;
+  readonly #contexts: ContextHandler;
+  readonly #limits: LimitHandler;
+  readonly #metrics: RequestMetrics;
+  readonly #sse: SseHandler;
+  readonly #tokens: TokenTransport;
+  readonly #ws: WsHandler;
+  readonly #visits = new WeakMap<IncomingMessage, Visit>();
+
+  constructor(kit: Kit, options: HttpOptions | undefined) {
+    const resolved = resolveHttpOptions(options);
+    this.kit = kit;
+    this.probes = new ProbeHandler(kit, resolved);
+    this.#tokens = new TokenTransport(kit.name, kit.tokens, kit.kernel.meter, resolved);
+    this.#contexts = new ContextHandler(kit, this.#tokens);
+    this.#limits = new LimitHandler(kit.limits);
+    this.#metrics = new RequestMetrics(kit.kernel);
+    this.#sse = new SseHandler(kit);
+    this.#ws = new WsHandler(kit);
+  }
+
+  /** The visit of a request; begins it, with the exchange that `open` makes, where that has not happened yet. */
+  visit(request: IncomingMessage, open: () => Exchange): Visit {
+    let visit = this.#visits.get(request);
+    if (visit === undefined) {
+      visit = this.#begin(open());
+      this.#visits.set(request, visit);
+    }
+    return visit;
+  }
+
+  /** Runs code, and everything it calls and awaits, in the context of a visit. */
+  run<T>({ context }: Visit, code: () => T): T {
+    return this.kit.kernel.contexts.run(context, code);
+  }
+
+  /** Throws at once when there is no such policy. */
+  checkPolicy(policy: string): void {
+    this.#limits.check(policy);
+  }
+
+  /** Lets the request pass, or rejects with `LimitExceededError`: see {@link LimitHandler.consume}. */
+  limit({ exchange }: Visit, policy: string, subject?: LimitSubject): Promise<void> {
+    return this.#limits.consume(exchange, policy, subject);
+  }
+
+  /** Answers with a stream, or refuses: see {@link SseHandler.open}. */
+  async sse({ exchange, record }: Visit, plan: SsePlan | SseRefusal): Promise<Connection | undefined> {
+    const connection = await this.#sse.open(exchange, plan);
+    if (exchange.streaming) this.#metrics.becomeStream(record);
+    return connection;
+  }
+
+  /** What accepts WebSockets on these paths. @throws `PandoOptionsError` */
+  upgrades(routes: WsRoute | readonly WsRoute[] | undefined): UpgradeHandler {
+    return new UpgradeHandler(this.kit, this.#tokens, this.#ws, resolveWsRoutes(routes));
+  }
+
+  /** Ends the streams and sockets that came through this door; their clients come back, to another instance. */
+  endStreams(): void {
+    this.#sse.closeAll();
+    this.#ws.closeAll();
+  }
+
+  #begin(exchange: Exchange): Visit {
+    const record = this.#metrics.begin(exchange);
+    exchange.onEnd((outcome) => {
+      this.#metrics.end(record, outcome);
+      this.#sse.ended(exchange);
+    });
+    return { exchange, context: this.#contexts.open(exchange), record };
+  }
+}

@@ -1,0 +1,83 @@
+import type { Connection, SseSession } from '../../realtime/index.js';
+import { DrainingError, StreamRefusedError } from '../errors.js';
+import type { Exchange } from '../exchange.js';
+import { headerOf } from '../headers.js';
+import type { Kit } from '../kit.js';
+
+/** What a stream follows. Whoever opens it receives these channels: authorise them first. */
+export type SsePlan = Pick<SseSession, 'channels' | 'identity' | 'format'>;
+
+/**
+ * A stream that is not opened: 204 tells the browser to stop asking; 401, 403 and 404 become errors that go through the
+ * application's own error handling.
+ */
+export type SseRefusal = 204 | 401 | 403 | 404;
+
+const headers = Object.freeze({
+  'content-type': 'text/event-stream; charset=utf-8',
+  'cache-control': 'no-cache, no-transform', // no-transform: middleware that compresses would hold events back
+  'x-accel-buffering': 'no', // nginx would, too
+});
+
+const reasons: Readonly<Record<Exclude<SseRefusal, 204>, string>> = Object.freeze({
+  401: 'Sign in to open this stream.',
+  403: 'You may not open this stream.',
+  404: 'There is no such stream.',
+});
+
+/** Opens server-sent event streams. */
+export class SseHandler {
+  readonly #kit: Kit;
+  /** The streams that are open, so that a server that closes can end its own. */
+  readonly #open = new Map<Exchange, Connection>();
+
+  constructor(kit: Kit) {
+    this.#kit = kit;
+  }
+
+  /**
+   * Answers with a stream, or refuses.
+   *
+   * Until the first bytes every failure is thrown, for the framework to answer; after them the stream ends.
+   * Headers that the application set earlier are on the stream. Resolves to the connection; undefined when no
+   * stream was opened.
+   */
+  async open(exchange: Exchange, plan: SsePlan | SseRefusal): Promise<Connection | undefined> {
+    if (plan === 204) return void exchange.reply(204, { 'cache-control': 'no-store' });
+    if (typeof plan === 'number') throw new StreamRefusedError(plan, reasons[plan]);
+    if (this.#kit.lifecycle.draining.aborted) throw new DrainingError();
+    const refusal = this.#kit.realtime.refusal(plan.channels);
+    if (refusal !== undefined) throw refusal;
+    if (exchange.method === 'HEAD') return void exchange.reply(200, headers);
+
+    const outlet = exchange.stream(200, headers);
+    const session = { ...plan, lastEventId: lastEventId(exchange) };
+    const connection = await this.#kit.realtime.openSse(outlet, session).catch((cause: unknown) => {
+      if (!exchange.streaming) throw cause;
+      outlet.end(); // the client has a head already: all it can be told is to come back
+      this.#kit.kernel.logger.warn({ err: cause }, 'A stream ended while it was being opened.');
+      return undefined;
+    });
+    if (connection !== undefined && !exchange.signal.aborted) this.#open.set(exchange, connection);
+    return connection;
+  }
+
+  /** Forgets a stream that is over. */
+  ended(exchange: Exchange): void {
+    this.#open.delete(exchange);
+  }
+
+  /** Ends the open streams; their clients come back, to another instance. */
+  closeAll(): void {
+    for (const connection of this.#open.values()) connection.close();
+  }
+}
+
+/** What browsers send when they reconnect; in the query from clients that cannot set headers. */
+function lastEventId({ headers, url }: Exchange): string | undefined {
+  const given = headerOf(headers, 'last-event-id');
+  if (given !== undefined) return given;
+  const query = url.indexOf('?');
+  if (query === -1) return undefined;
+  return new URLSearchParams(url.slice(query)).get('lastEventId') ?? undefined;
+}

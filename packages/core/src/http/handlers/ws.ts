@@ -1,0 +1,86 @@
+import type { RequestContext } from '../../kernel/context.js';
+import type { Socket } from '../../kernel/outlet.js';
+import type { SocketConnection } from '../../realtime/index.js';
+import type { Kit } from '../kit.js';
+import type { PathParams } from '../path-template.js';
+import type { ResolvedWsRoute } from '../ws-route.js';
+
+/** What is known of a client when its handshake is accepted. */
+export interface Handshake {
+  readonly context: RequestContext;
+  readonly params: PathParams;
+  readonly identity: unknown;
+  readonly channels: readonly string[];
+}
+
+/** The application's side of one connection: everything it runs there sees what the connection has seen and written so far. */
+class SocketVisit {
+  readonly #kit: Kit;
+  readonly #gone = new AbortController();
+  /** Has seen all that the connection has. */
+  readonly #session: RequestContext;
+  #calls = 0;
+
+  constructor(kit: Kit, { context }: Handshake) {
+    this.#kit = kit;
+    this.#session = kit.kernel.contexts.open({
+      id: context.id,
+      signal: this.#gone.signal,
+      token: context.token,
+    });
+  }
+
+  /** Runs a call of the application in a context of its own: what was trusted at the handshake may be out of date by now. */
+  async run<T>(call: () => T | Promise<T>): Promise<T> {
+    const { contexts } = this.#kit.kernel;
+    const { id, signal, token } = this.#session;
+    const context = contexts.open({ id: `${id}/${++this.#calls}`, signal, token });
+    try {
+      return await contexts.run(context, call);
+    } finally {
+      this.#session.observe(context.token);
+    }
+  }
+
+  end(): void {
+    this.#gone.abort();
+  }
+}
+
+/** Hands accepted WebSockets to `pando.realtime`. */
+export class WsHandler {
+  readonly #kit: Kit;
+  readonly #open = new Set<SocketConnection>();
+
+  constructor(kit: Kit) {
+    this.#kit = kit;
+  }
+
+  /** Serves a socket. Call what this returns once it has closed. */
+  open(socket: Socket, { route, protocol }: ResolvedWsRoute, handshake: Handshake): () => void {
+    const { params, identity, channels } = handshake;
+    const visit = new SocketVisit(this.#kit, handshake);
+    const connection = this.#kit.realtime.openSocket(socket, {
+      identity,
+      protocol,
+      channels,
+      authorize:
+        route.authorize &&
+        ((who, channel, action) => visit.run(() => route.authorize?.(who, channel, action) ?? false)),
+      onMessage:
+        route.onMessage &&
+        ((data, sender) =>
+          visit.run(() => route.onMessage?.({ data, params, identity, connection: sender }))),
+    });
+    this.#open.add(connection);
+    return () => {
+      this.#open.delete(connection);
+      visit.end();
+    };
+  }
+
+  /** Tells all clients to come back, to another instance. */
+  closeAll(): void {
+    for (const connection of this.#open) connection.close(1012, 'restart');
+  }
+}

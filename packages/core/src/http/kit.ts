@@ -1,0 +1,21 @@
+import type { Health } from '../health/index.js';
+import type { Kernel } from '../kernel/kernel.js';
+import type { TokenCodec } from '../kernel/token-codec.js';
+import type { Lifecycle } from '../lifecycle/index.js';
+import type { Limits } from '../limits/index.js';
+import type { Metrics } from '../metrics/index.js';
+import type { Realtime } from '../realtime/index.js';
+
+/** The part of a kit that the door needs: what `createPando` returns is one. */
+export interface Kit {
+  readonly name: string;
+  /** Names this instance in the header `x-pando-instance`. */
+  readonly instanceId: string;
+  readonly kernel: Kernel;
+  readonly tokens: TokenCodec;
+  readonly realtime: Pick<Realtime, 'openSse' | 'openSocket' | 'refusal'>;
+  readonly limits: Pick<Limits, 'policy' | 'policies' | 'consume'>;
+  readonly health: Pick<Health, 'live' | 'ready' | 'report'>;
+  readonly metrics: Pick<Metrics, 'contentType' | 'expose'>;
+  readonly lifecycle: Pick<Lifecycle, 'state' | 'draining' | 'ready' | 'register'>;
+}

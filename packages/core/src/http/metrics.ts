@@ -1,0 +1,35 @@
+import type { Instrument } from '../kernel/meter.js';
+
+/** What the door counts. */
+export const httpInstruments = {
+  requests: {
+    name: 'pando_http_requests_total',
+    help: 'Requests that are over, by route template. A client that went away before it had its answer counts as status 499.',
+    type: 'counter',
+    labels: ['method', 'route', 'status'],
+  },
+  duration: {
+    name: 'pando_http_request_duration_seconds',
+    help: 'Time from the arrival of a request to the end of its answer. Streams are left out.',
+    type: 'histogram',
+    labels: ['method', 'route'],
+    buckets: [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 2.5, 5, 10],
+  },
+  inFlight: {
+    name: 'pando_http_requests_in_flight',
+    help: 'Requests being answered now, streams left out.',
+    type: 'gauge',
+  },
+  tokensIgnored: {
+    name: 'pando_http_tokens_ignored_total',
+    help: 'Causal tokens that arrived but were not ours: malformed, or signed with another secret.',
+    type: 'counter',
+    labels: ['reason'],
+  },
+  upgrades: {
+    name: 'pando_http_upgrades_total',
+    help: 'WebSocket handshakes by route template and the status that answered them.',
+    type: 'counter',
+    labels: ['route', 'status'],
+  },
+} satisfies Record<string, Instrument>;

@@ -1,0 +1,149 @@
+import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeader, ServerResponse } from 'node:http';
+import type { TLSSocket } from 'node:tls';
+import type { Outlet } from '../kernel/outlet.js';
+import { ClientGoneError } from './errors.js';
+import type { AnswerHeaders, Exchange, ExchangeOutcome } from './exchange.js';
+import { ResponseOutlet } from './response-outlet.js';
+
+/** What a framework knows better than the bare request. */
+export interface FrameworkView {
+  /** The URL as the client sent it, where the framework shortens `request.url` under a mount prefix. */
+  readonly url?: string | undefined;
+  /** The client's address, proxies taken into account. */
+  readonly ip?: string | undefined;
+  /** Whether the client speaks TLS, proxies taken into account. */
+  readonly secure?: boolean | undefined;
+  /** The template of the route that was found. Asked when the exchange is over. */
+  route?(): string | undefined;
+  /** Takes the response away from the framework: from now on it is written directly. */
+  detach?(): void;
+}
+
+const bare: FrameworkView = Object.freeze({});
+
+/** An {@link Exchange} over a request and response of node:http, on which Express and Fastify both stand. */
+export class NodeExchange implements Exchange {
+  readonly #request: IncomingMessage;
+  readonly #response: ServerResponse;
+  readonly #view: FrameworkView;
+  readonly #gone = new AbortController();
+  #onEnd: ((outcome: ExchangeOutcome) => void) | undefined;
+  #streaming = false;
+
+  constructor(request: IncomingMessage, response: ServerResponse, view: FrameworkView = bare) {
+    this.#request = request;
+    this.#response = response;
+    this.#view = view;
+    // 'close' comes on every end; 'finish' would miss clients that go away.
+    response.once('close', () => this.#end());
+  }
+
+  get method(): string {
+    return this.#request.method ?? 'GET';
+  }
+
+  get url(): string {
+    return this.#view.url ?? this.#request.url ?? '/';
+  }
+
+  get headers(): IncomingHttpHeaders {
+    return this.#request.headers;
+  }
+
+  get ip(): string {
+    return this.#view.ip ?? this.#request.socket.remoteAddress ?? '';
+  }
+
+  get secure(): boolean {
+    return this.#view.secure ?? (this.#request.socket as Partial<TLSSocket>).encrypted === true;
+  }
+
+  get route(): string | undefined {
+    return this.#view.route?.();
+  }
+
+  get signal(): AbortSignal {
+    return this.#gone.signal;
+  }
+
+  get status(): number {
+    return this.#response.statusCode;
+  }
+
+  get streaming(): boolean {
+    return this.#streaming;
+  }
+
+  answerHeader(name: string): string | undefined {
+    const value = this.#response.getHeader(name);
+    return value === undefined ? undefined : String(value);
+  }
+
+  setAnswerHeader(name: string, value: string): void {
+    if (!this.#response.headersSent) this.#response.setHeader(name, value);
+  }
+
+  addAnswerHeader(name: string, value: string): void {
+    if (!this.#response.headersSent) this.#response.appendHeader(name, value);
+  }
+
+  onHead(listener: () => void): void {
+    const response = this.#response;
+    const writeHead = response.writeHead;
+    // Implicit heads come through here as well: node:http calls the method of the response itself.
+    response.writeHead = (status: number, ...rest: unknown[]): ServerResponse => {
+      response.writeHead = writeHead;
+      response.statusCode = status;
+      if (typeof rest[0] === 'string') response.statusMessage = rest.shift() as string;
+      setHeaders(response, rest[0]);
+      listener();
+      return writeHead.call(response, response.statusCode);
+    };
+  }
+
+  onEnd(listener: (outcome: ExchangeOutcome) => void): void {
+    this.#onEnd = listener;
+  }
+
+  reply(status: number, headers: AnswerHeaders, body?: string): void {
+    if (this.#response.headersSent || this.#response.closed) return;
+    this.#begin(status, headers);
+    if (body !== undefined) this.#response.setHeader('content-length', Buffer.byteLength(body));
+    this.#response.end(body); // node:http keeps the body from HEAD
+  }
+
+  stream(status: number, headers: AnswerHeaders): Outlet {
+    return new ResponseOutlet(this.#response, () => {
+      this.#streaming = true;
+      this.#begin(status, headers);
+    });
+  }
+
+  #begin(status: number, headers: AnswerHeaders): void {
+    this.#view.detach?.();
+    this.#response.statusCode = status;
+    for (const name in headers) this.#response.setHeader(name, headers[name] as string);
+  }
+
+  #end(): void {
+    const outcome = this.#response.writableFinished ? 'answered' : 'aborted';
+    if (outcome === 'aborted') this.#gone.abort(new ClientGoneError());
+    this.#onEnd?.(outcome);
+  }
+}
+
+/** Sets what was given to `writeHead`, in any of the forms that node:http takes. */
+function setHeaders(response: ServerResponse, headers: unknown): void {
+  if (headers === undefined || headers === null) return;
+  if (!Array.isArray(headers)) {
+    for (const [name, value] of Object.entries(headers)) {
+      if (value !== undefined) response.setHeader(name, value as OutgoingHttpHeader);
+    }
+    return;
+  }
+  const pairs: [string, string | readonly string[]][] = Array.isArray(headers[0])
+    ? headers
+    : Array.from({ length: headers.length / 2 }, (_, index) => [headers[2 * index], headers[2 * index + 1]]);
+  for (const [name] of pairs) response.removeHeader(name);
+  for (const [name, value] of pairs) response.appendHeader(name, value);
+}

@@ -1,0 +1,85 @@
+import type { IncomingMessage } from 'node:http';
+import { PandoOptionsError } from '../kernel/errors.js';
+import { readOptions } from '../kernel/options.js';
+import type { ChannelAction, SocketConnection } from '../realtime/index.js';
+import type { AllowedOrigins } from './origin.js';
+import { type PathParams, type PathTemplate, parsePathTemplate } from './path-template.js';
+
+/** One message of a client in `raw` mode. */
+export interface WsMessage<Identity> {
+  readonly data: string;
+  readonly params: PathParams;
+  readonly identity: Identity;
+  readonly connection: SocketConnection;
+}
+
+/** A path on which WebSocket connections are accepted. */
+export interface WsRoute<Identity = unknown> {
+  /** `/ws`, or with parameters `/rooms/:id/ws`. */
+  readonly path: string;
+  /**
+   * Says who connects, before the handshake is answered; `undefined` refuses with 401, an error with a `status` of 400
+   * to 499 with that. Runs in the context of the request. Left out: everyone may connect.
+   */
+  authenticate?(
+    request: IncomingMessage,
+    options: { readonly params: PathParams; readonly signal: AbortSignal },
+  ): Identity | undefined | Promise<Identity | undefined>;
+  /** Asked before each subscription and publish that a client wants. @defaultValue everything is refused */
+  authorize?(identity: Identity, channel: string, action: ChannelAction): boolean | Promise<boolean>;
+  /**
+   * `pando.v1`: subscriptions, resume and acknowledgements in JSON frames. `raw`: each event is one message.
+   *
+   * @defaultValue `'pando.v1'`
+   */
+  readonly protocol?: 'pando.v1' | 'raw' | undefined;
+  /** Channels that a connection follows from the start. */
+  channels?(options: { readonly params: PathParams; readonly identity: Identity }): readonly string[];
+  /** Receives what a client in `raw` mode sends, one message at a time, in a context that has seen what the connection has. */
+  onMessage?(message: WsMessage<Identity>): void | Promise<void>;
+  /** Pages that may connect: origins such as `https://app.example.com`. @defaultValue those of the same host */
+  readonly origins?: AllowedOrigins | undefined;
+  /** A larger message closes the connection with 1009. @defaultValue `65_536` */
+  readonly maxMessageBytes?: number | undefined;
+}
+
+/** A route that was checked. */
+export interface ResolvedWsRoute {
+  readonly route: WsRoute;
+  readonly template: PathTemplate;
+  readonly protocol: 'pando.v1' | 'raw';
+  readonly maxMessageBytes: number;
+}
+
+/** Checks one route or a list of them; throws {@link PandoOptionsError}. */
+export function resolveWsRoutes(
+  routes: WsRoute | readonly WsRoute[] | undefined,
+): readonly ResolvedWsRoute[] {
+  if (routes === undefined) return [];
+  const resolved = (Array.isArray(routes) ? routes : [routes]).map(resolveWsRoute);
+  const paths = resolved.map(({ template }) => template.source);
+  const twice = paths.find((path, index) => paths.indexOf(path) !== index);
+  if (twice !== undefined) {
+    throw new PandoOptionsError({
+      code: 'PANDO_HTTP_OPTIONS',
+      message: `ws names the path "${twice}" twice. Give each path one route.`,
+    });
+  }
+  return resolved;
+}
+
+function resolveWsRoute(route: WsRoute): ResolvedWsRoute {
+  const reader = readOptions('http.ws', route);
+  const path = reader.string('path', '');
+  if (path === '') reader.fail('path', 'a path such as "/ws"');
+  for (const hook of ['authenticate', 'authorize', 'channels', 'onMessage']) reader.fn(hook, undefined);
+  const protocol = reader.oneOf('protocol', ['pando.v1', 'raw'], 'pando.v1');
+  const maxMessageBytes = reader.bytes('maxMessageBytes', 65_536);
+  const origins = reader.any('origins');
+  const listed = Array.isArray(origins) && origins.every((origin) => typeof origin === 'string');
+  if (origins !== undefined && origins !== '*' && typeof origins !== 'function' && !listed) {
+    reader.fail('origins', 'a list of origins such as "https://app.example.com", "*", or a function');
+  }
+  reader.done();
+  return { route, template: parsePathTemplate(path), protocol, maxMessageBytes };
+}

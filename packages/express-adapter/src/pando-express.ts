@@ -1,0 +1,170 @@
+import { createServer, type ServerResponse } from 'node:http';
+import {
+  Door,
+  Doorway,
+  type DoorwayOptions,
+  type FrameworkView,
+  type HttpOptions,
+  type HttpServer,
+  type Kit,
+  type ListenAddress,
+  NodeExchange,
+  problemOf,
+  type Serving,
+  type SsePlan,
+  type SseRefusal,
+  type Visit,
+} from '@pando/core/http';
+import { RouteLabels } from './route-label.js';
+import type { ExpressApp, ExpressErrorHandler, ExpressHandler, ExpressRequest } from './types.js';
+
+/** Who is counted, and how much a request costs. */
+export interface LimitOptions<Request extends ExpressRequest = ExpressRequest> {
+  /** Whom to count; `undefined` counts the client's address. @defaultValue the client's address */
+  readonly key?: ((request: Request) => string | undefined | Promise<string | undefined>) | undefined;
+  /** A whole number of at least 1. @defaultValue `1` */
+  readonly cost?: number | ((request: Request) => number) | undefined;
+}
+
+/** Where to listen, and what to accept besides requests. */
+export interface ListenOptions<Identity = unknown> extends ListenAddress, DoorwayOptions<Identity> {}
+
+/** What {@link pandoExpress} gives. */
+export interface PandoExpress {
+  /**
+   * Opens the context of each request: put it before the routes.
+   *
+   * Everything below it knows what the client has seen, answers with what it has seen since, and is counted. It also
+   * answers health checks and metrics.
+   */
+  context(): ExpressHandler;
+  /**
+   * Lets only so many requests pass. A refusal reaches the application's error handlers as `LimitExceededError`, with
+   * `status` 429 and `headers`.
+   *
+   * @throws `UnknownPolicyError` at once.
+   */
+  limit<Request extends ExpressRequest = ExpressRequest>(
+    policy: string,
+    options?: LimitOptions<Request>,
+  ): ExpressHandler<Request>;
+  /**
+   * Answers with a stream of server-sent events.
+   *
+   * `plan` says which channels it follows, after it has made sure that the client may; or the status to refuse with.
+   */
+  sse<Request extends ExpressRequest = ExpressRequest>(
+    plan: (request: Request) => SsePlan | SseRefusal | Promise<SsePlan | SseRefusal>,
+  ): ExpressHandler<Request>;
+  /** Answers errors of Pando as problem documents (RFC 9457). {@link PandoExpress.listen} puts it last by itself. */
+  problems(): ExpressErrorHandler;
+  /**
+   * Begins to listen, and makes the kit's shutdown end the server, too.
+   *
+   * Takes the application, or a server of your own. Errors of Pando that no error handler has answered become problem
+   * documents from here on: call it when all routes are there.
+   *
+   * @throws `ListenError`, in one line that says what to do.
+   */
+  listen<Identity = unknown>(
+    app: ExpressApp | HttpServer,
+    options: ListenOptions<Identity>,
+  ): Promise<Serving>;
+}
+
+/**
+ * Pando for Express 4 and 5: middleware over one kit.
+ *
+ * @throws `PandoOptionsError`
+ *
+ * @example
+ * ```ts
+ * const { context, limit, sse, listen } = pandoExpress(pando);
+ * app.use(context());
+ * app.put('/posts/:id', limit('write'), updatePost);
+ * app.get('/events', sse(() => ({ channels: ['posts'] })));
+ * await listen(app, { port: 3000 });
+ * ```
+ */
+export function pandoExpress(pando: Kit, options?: HttpOptions): PandoExpress {
+  const door = new Door(pando, options);
+  const labels = new RouteLabels();
+  const exchangeOf = (request: ExpressRequest, response: ServerResponse): NodeExchange =>
+    new NodeExchange(request, response, new ExpressView(request, labels));
+  // Where no context() came before, the visit begins here.
+  const visitOf = (request: ExpressRequest, response: ServerResponse): Visit =>
+    door.visit(request, () => exchangeOf(request, response));
+
+  const problems = (): ExpressErrorHandler => (error, request, response, next) => {
+    const problem = response.headersSent ? undefined : problemOf(error);
+    if (problem === undefined) return next(error);
+    exchangeOf(request, response).reply(problem.status, problem.headers, problem.body);
+  };
+
+  return {
+    problems,
+
+    context: () => (request, response, next) => {
+      const probe = door.probes.find(request.method ?? '', request.url ?? '');
+      if (probe === undefined) return door.run(visitOf(request, response), next);
+      door.probes.answer(exchangeOf(request, response), probe).catch(next);
+    },
+
+    limit(policy, { key, cost } = {}) {
+      door.checkPolicy(policy);
+      return (request, response, next) => {
+        const visit = visitOf(request, response);
+        const pass = async (): Promise<void> => {
+          await door.limit(visit, policy, {
+            key: await key?.(request),
+            cost: typeof cost === 'function' ? cost(request) : cost,
+          });
+        };
+        door.run(visit, pass).then(() => door.run(visit, next), next);
+      };
+    },
+
+    sse: (plan) => (request, response, next) => {
+      const visit = visitOf(request, response);
+      const open = async () => door.sse(visit, await plan(request));
+      door.run(visit, open).catch(next);
+    },
+
+    async listen(app, { port, host, ...rest }) {
+      const server = typeof app === 'function' ? createServer(app) : app;
+      const doorway = new Doorway(door, server, rest as DoorwayOptions);
+      if (typeof app === 'function') app.use(problems());
+      return doorway.listen({ port, host });
+    },
+  };
+}
+
+/** What Express knows of a request. */
+class ExpressView implements FrameworkView {
+  readonly #request: ExpressRequest;
+  /** The application at the root: inside a mounted one, `request.app` is that. */
+  readonly #app: unknown;
+  readonly #labels: RouteLabels;
+
+  constructor(request: ExpressRequest, labels: RouteLabels) {
+    this.#request = request;
+    this.#app = request.app;
+    this.#labels = labels;
+  }
+
+  get url(): string {
+    return this.#request.originalUrl;
+  }
+
+  get ip(): string | undefined {
+    return this.#request.ip;
+  }
+
+  get secure(): boolean {
+    return this.#request.secure;
+  }
+
+  route(): string | undefined {
+    return this.#labels.of(this.#app, this.#request);
+  }
+}

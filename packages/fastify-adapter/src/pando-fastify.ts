@@ -1,0 +1,166 @@
+import {
+  Door,
+  Doorway,
+  type FrameworkServer,
+  type FrameworkView,
+  type ListenAddress,
+  NodeExchange,
+  type Visit,
+} from '@pando/core/http';
+import type {
+  FastifyInstance,
+  FastifyPluginAsync,
+  FastifyReply,
+  FastifyRequest,
+  RouteOptions,
+} from 'fastify';
+import fastifyPlugin from 'fastify-plugin';
+import { addProblemBodies } from './problem-bodies.js';
+import type { LimitOptions, PandoFastify, PandoFastifyOptions } from './types.js';
+
+const plugin: FastifyPluginAsync<PandoFastifyOptions> = async (app, options) => {
+  // The last three are Fastify's own.
+  const {
+    pando,
+    ws,
+    closeTimeoutMs,
+    prefix: _p,
+    logLevel: _l,
+    logSerializers: _s,
+    ...http
+  } = options as PandoFastifyOptions & Record<'prefix' | 'logLevel' | 'logSerializers', unknown>;
+  const door = new Door(pando, http);
+  const doorway = new Doorway(door, app.server, { ws, closeTimeoutMs }, frameworkServer(app));
+
+  const visitOf = (request: FastifyRequest, reply: FastifyReply): Visit =>
+    door.visit(request.raw, () => new NodeExchange(request.raw, reply.raw, new FastifyView(request, reply)));
+
+  app.addHook('onRequest', (request, reply, done) => {
+    if (door.probes.find(request.method, request.originalUrl) !== undefined) return done();
+    door.run(visitOf(request, reply), done);
+  });
+  // Bodies are read in the context of the connection: back into the request's.
+  app.addHook('preValidation', (request, reply, done) => door.run(visitOf(request, reply), done));
+
+  app.addHook('onRoute', (route) => {
+    const limit = route.config?.pando?.limit;
+    if (limit !== undefined) addLimit(route, typeof limit === 'string' ? { policy: limit } : limit);
+  });
+
+  function addLimit(route: RouteOptions, { policy, key, cost }: LimitOptions): void {
+    door.checkPolicy(policy);
+    const pass = async (request: FastifyRequest, reply: FastifyReply): Promise<void> =>
+      door.limit(visitOf(request, reply), policy, {
+        key: await key?.(request),
+        cost: typeof cost === 'function' ? cost(request) : cost,
+      });
+    // An address is known before anything else; who somebody is, the application's own hooks have to find out first.
+    if (key === undefined) route.onRequest = [pass, ...[route.onRequest ?? []].flat()];
+    else route.preHandler = [...[route.preHandler ?? []].flat(), pass];
+  }
+
+  addProblemBodies(app);
+  addProbes(app, door);
+
+  app.addHook('onListen', async () => doorway.enlist());
+  // Fastify waits for open connections without end: streams and sockets have to be told.
+  app.addHook('preClose', () => doorway.close());
+
+  const decoration: PandoFastify = {
+    sse: (plan) => async (request, reply) => {
+      const visit = visitOf(request, reply);
+      await door.run(visit, async () => door.sse(visit, await plan(request)));
+      return reply;
+    },
+    listen: (address) => doorway.listen(address),
+  };
+  app.decorate('pando', decoration);
+};
+
+/**
+ * Pando for Fastify 5: one plugin over one kit.
+ *
+ * Requests get a context, tokens and metrics; health checks and metrics get routes; routes get limits by
+ * `config.pando.limit`. Its hooks hold for the whole application: register it first. Errors of Pando go through the
+ * application's error handler; without one they are answered as problem documents (RFC 9457).
+ *
+ * @throws `PandoOptionsError` when the application gets ready.
+ *
+ * @example
+ * ```ts
+ * await app.register(pandoFastify, { pando });
+ * app.put('/posts/:id', { config: { pando: { limit: 'write' } } }, updatePost);
+ * app.get('/events', app.pando.sse(() => ({ channels: ['posts'] })));
+ * await app.pando.listen({ port: 3000 });
+ * ```
+ */
+export const pandoFastify: FastifyPluginAsync<PandoFastifyOptions> = fastifyPlugin(plugin, {
+  fastify: '5.x',
+  name: '@pando/fastify-adapter',
+});
+
+function addProbes(app: FastifyInstance, door: Door): void {
+  for (const path of door.probes.paths) {
+    app.route({
+      method: 'GET',
+      url: path,
+      exposeHeadRoute: true,
+      logLevel: 'warn',
+      async handler(request, reply) {
+        const probe = door.probes.find(request.method, path);
+        const exchange = new NodeExchange(request.raw, reply.raw, new FastifyView(request, reply));
+        if (probe !== undefined) await door.probes.answer(exchange, probe);
+        return reply;
+      },
+    });
+  }
+}
+
+function frameworkServer(app: FastifyInstance): FrameworkServer {
+  return {
+    async bind({ port, host }: ListenAddress) {
+      if (host !== undefined) return app.listen({ port, host });
+      // As node:http does when it gets no host: every address, with IPv6 where the machine has it.
+      return app.listen({ port, host: '::' }).catch((cause: NodeJS.ErrnoException) => {
+        if (cause.code !== 'EAFNOSUPPORT' && cause.code !== 'EADDRNOTAVAIL') throw cause;
+        return app.listen({ port, host: '0.0.0.0' });
+      });
+    },
+    release: () => app.close(),
+  };
+}
+
+/** What Fastify knows of a request. */
+class FastifyView implements FrameworkView {
+  readonly #request: FastifyRequest;
+  readonly #reply: FastifyReply;
+
+  constructor(request: FastifyRequest, reply: FastifyReply) {
+    this.#request = request;
+    this.#reply = reply;
+  }
+
+  get url(): string {
+    return this.#request.originalUrl;
+  }
+
+  get ip(): string {
+    return this.#request.ip;
+  }
+
+  get secure(): boolean {
+    return this.#request.protocol === 'https';
+  }
+
+  route(): string | undefined {
+    return this.#request.routeOptions.url;
+  }
+
+  /** Fastify keeps the headers of hooks and plugins (CORS, cookies) to itself until it answers: hand them on. */
+  detach(): void {
+    this.#reply.hijack();
+    for (const [name, value] of Object.entries(this.#reply.getHeaders())) {
+      if (value !== undefined) this.#reply.raw.setHeader(name, value);
+    }
+  }
+}

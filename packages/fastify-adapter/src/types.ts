@@ -1,0 +1,65 @@
+import type {
+  DoorwayOptions,
+  HttpOptions,
+  Kit,
+  ListenAddress,
+  Serving,
+  SsePlan,
+  SseRefusal,
+} from '@pando/core/http';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+
+/** Options of the plugin. */
+export interface PandoFastifyOptions extends HttpOptions, DoorwayOptions {
+  /** What `createPando` returned. */
+  readonly pando: Kit;
+}
+
+/** Who is counted, and how much a request costs. */
+export interface LimitOptions {
+  /** The name of a policy of `pando.limits`. */
+  readonly policy: string;
+  /**
+   * Whom to count; asked after the application's own `onRequest` and `preValidation` hooks, and once the body is there.
+   * `undefined` counts the client's address. Left out: the address is counted before all that.
+   */
+  readonly key?: ((request: FastifyRequest) => string | undefined | Promise<string | undefined>) | undefined;
+  /** A whole number of at least 1. @defaultValue `1` */
+  readonly cost?: number | ((request: FastifyRequest) => number) | undefined;
+}
+
+/** What a route says about itself: `{ config: { pando: { limit: 'write' } } }`. */
+export interface PandoRouteConfig {
+  /**
+   * Lets only so many requests pass. A refusal reaches the error handler as `LimitExceededError`, with `statusCode` 429.
+   * A policy that does not exist is refused when the route is added.
+   */
+  readonly limit?: string | LimitOptions | undefined;
+}
+
+/** What the plugin adds to the instance as `app.pando`. */
+export interface PandoFastify {
+  /**
+   * A route handler that answers with a stream of server-sent events.
+   *
+   * `plan` says which channels it follows, after it has made sure that the client may; or the status to refuse with.
+   */
+  sse<Request extends FastifyRequest = FastifyRequest>(
+    plan: (request: Request) => SsePlan | SseRefusal | Promise<SsePlan | SseRefusal>,
+  ): (request: Request, reply: FastifyReply) => Promise<FastifyReply>;
+  /**
+   * Begins to listen, and makes the kit's shutdown end the application, too.
+   *
+   * `close()` of what it resolves to closes the application as well. @throws `ListenError`, in one line that says what to do.
+   */
+  listen(address: ListenAddress): Promise<Serving>;
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    readonly pando: PandoFastify;
+  }
+  interface FastifyContextConfig {
+    readonly pando?: PandoRouteConfig | undefined;
+  }
+}
