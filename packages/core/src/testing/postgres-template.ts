@@ -47,7 +47,10 @@ export async function preparedTemplate(binaries: PostgresBinaries, account: Acco
   return home;
 }
 
-/** One start and stop, after which the control file holds the settings that a standby insists on. */
+/**
+ * One start and stop, after which the control file says that the WAL is fit for standbys. It also says how many
+ * connections and the like a standby must allow at least: as few as can be.
+ */
 async function settle(
   data: string,
   folder: string,
@@ -56,7 +59,7 @@ async function settle(
 ): Promise<void> {
   const server = await GuardedProcess.start(
     join(binaries.folder, 'postgres'),
-    ['-D', data, '-k', folder, '-c', 'listen_addresses='],
+    ['-D', data, '-k', folder, ...smallest.flatMap((setting) => ['-c', setting])],
     { outputFile: join(folder, 'server.log'), cwd: folder, env: binaries.env, account: switchTo(account) },
   );
   await waitFor(() => !server.running || server.output().includes('ready to accept connections'), {
@@ -69,10 +72,19 @@ async function settle(
     throw new Error(`Postgres did not start from a fresh data folder. It said:\n${server.output()}`);
 }
 
+const smallest = [
+  'listen_addresses=',
+  'max_connections=5',
+  'max_wal_senders=1',
+  'max_worker_processes=1',
+  'max_locks_per_transaction=10',
+  'max_prepared_transactions=0',
+];
+
 /** Changes with the server programs and with how the template is made. */
 async function fingerprint(binaries: PostgresBinaries): Promise<string> {
   const server = await realpath(join(binaries.folder, 'postgres'));
   const { size, mtimeMs } = await stat(server);
-  const text = [1, server, size, mtimeMs, formatSettings(baseSettings)].join('\n');
+  const text = [2, server, size, mtimeMs, formatSettings(baseSettings)].join('\n');
   return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }
