@@ -1,0 +1,3 @@
+/** Files that come with the app, beside the folder that this module runs from: `src`, or `dist` once built. */
+export const publicFolder = new URL('../public/', import.meta.url);
+export const migrationsFolder = new URL('../migrations/', import.meta.url);

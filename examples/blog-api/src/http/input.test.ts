@@ -1,0 +1,69 @@
+import { describe, expect, it } from 'vitest';
+import { ApiError, InvalidInputError, NotFoundError } from '../errors.js';
+import { InputReader, readId, readPage } from './input.js';
+
+describe('a JSON body', () => {
+  it('gives its texts without the white space around them, unless that belongs to them', () => {
+    const input = new InputReader({ title: '  Roots ', password: ' my pass ' });
+    expect(input.text('title', { max: 10 })).toBe('Roots');
+    expect(input.text('password', { min: 8, max: 20, verbatim: true })).toBe(' my pass ');
+    input.done();
+  });
+
+  it('is refused with a complaint for every field at once', () => {
+    const input = new InputReader({ title: ' ', body: 'x'.repeat(11), name: 7, nul: 'a\0b', email: 'me@home' });
+    for (const name of ['title', 'body', 'name', 'nul']) input.text(name, { max: 10 });
+    input.text('password', { min: 8, max: 20 });
+    input.email('email');
+    expect.assertions(2);
+    try {
+      input.done();
+    } catch (error) {
+      expect(error).toBeInstanceOf(InvalidInputError);
+      expect((error as InvalidInputError).fields).toEqual({
+        title: 'must have 1 to 10 characters',
+        body: 'must have 1 to 10 characters',
+        name: 'is required and must be text',
+        nul: 'must not hold the character U+0000',
+        password: 'is required and must be text',
+        email: 'must be an e-mail address',
+      });
+    }
+  });
+
+  it('takes e-mail addresses in any case as one', () => {
+    expect(new InputReader({ email: ' Ada@Example.COM ' }).email('email')).toBe('ada@example.com');
+  });
+
+  it.each([undefined, null, 'text', 7, []])('is refused when it is %j', (body) => {
+    expect(() => new InputReader(body)).toThrow(ApiError);
+  });
+});
+
+describe('a page', () => {
+  it('is the first, of twenty, when nothing is said', () => {
+    expect(readPage({})).toEqual({ page: 1, perPage: 20, offset: 0 });
+  });
+
+  it('begins after the pages before it', () => {
+    expect(readPage({ page: '3', per_page: '15' })).toEqual({ page: 3, perPage: 15, offset: 30 });
+  });
+
+  it('holds no more than a hundred', () => {
+    expect(readPage({ per_page: '5000' }).perPage).toBe(100);
+  });
+
+  it.each(['0', '-1', '1.5', 'two', '', '9999999', ['1', '2']])('is refused when its number is %j', (page) => {
+    expect(() => readPage({ page })).toThrow(new ApiError(400, 'page must be a whole number from 1 to 999999.'));
+  });
+});
+
+describe('a number in a path', () => {
+  it('is read', () => {
+    expect(readId('42', 'post')).toBe(42);
+  });
+
+  it.each(['0', '-1', '1e3', 'abc', '2147483648', '99999999999', undefined])('names nothing when it is %j', (text) => {
+    expect(() => readId(text, 'post')).toThrow(NotFoundError);
+  });
+});

@@ -1,0 +1,44 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { User } from '../auth/user.js';
+
+/** What a handler sees of a request, whichever framework received it. */
+export interface ApiRequest<Who> {
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: Readonly<Record<string, unknown>>;
+  readonly body: unknown;
+  readonly headers: IncomingHttpHeaders;
+  /** Whether the client speaks TLS. */
+  readonly secure: boolean;
+  readonly user: Who;
+}
+
+/** What a handler answers. Text and bytes are sent as they are, anything else as JSON. */
+export interface Answer {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  readonly body?: unknown;
+}
+
+interface RouteShape {
+  readonly method: 'get' | 'post' | 'put' | 'patch' | 'delete';
+  /** In the notation that Express and Fastify share: `/api/v1/posts/:id`. */
+  readonly path: string;
+  /** The rate limit to count against: of the user, or of the address of who is not signed in. */
+  readonly limit?: LimitName | undefined;
+}
+
+/** The rate limits of the app, see `config.ts`. */
+export type LimitName = 'write' | 'signIn';
+
+/** One method on one path, for any framework. Who is asking is found out only where it matters. */
+export type Route = RouteShape &
+  (
+    | { readonly auth?: undefined; handle(request: ApiRequest<undefined>): Answer | Promise<Answer> }
+    | { readonly auth: 'optional'; handle(request: ApiRequest<User | undefined>): Answer | Promise<Answer> }
+    | { readonly auth: 'required'; handle(request: ApiRequest<User>): Answer | Promise<Answer> }
+  );
+
+/** Serves routes under several base paths; each route's own path comes after the base. */
+export function mount(bases: readonly string[], routes: readonly Route[]): Route[] {
+  return bases.flatMap((base) => routes.map((route) => ({ ...route, path: base + route.path })));
+}
