@@ -23,7 +23,6 @@ export interface RedisClient {
   unsubscribe(...channels: string[]): Promise<unknown>;
   duplicate(overrides: object): RedisClient;
   on(event: string, listener: (...args: never[]) => void): unknown;
-  once(event: string, listener: (...args: never[]) => void): unknown;
   off(event: string, listener: (...args: never[]) => void): unknown;
 }
 
@@ -89,14 +88,18 @@ function ownSocket(connectTimeoutMs: number, connectionName: string): object {
   };
 }
 
-/** The same for a cluster: nothing is sent again after its caller may have been answered. */
+/**
+ * The same for a cluster: nothing is sent again after its caller may have been answered.
+ *
+ * Its nodes are connected to when first needed, so they do queue: until that connection is made or has failed.
+ */
 function ownCluster(redisOptions: object): object {
   return {
     redisOptions,
     lazyConnect: true,
     clusterRetryStrategy: null,
     clusterNodeRetryStrategy: null,
-    enableOfflineQueue: false,
+    enableOfflineQueue: true,
     enableReadyCheck: true,
     enableAutoPipelining: false,
     retryDelayOnFailover: 0,

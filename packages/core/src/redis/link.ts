@@ -83,16 +83,14 @@ export class Link {
     const onError = (cause: unknown) => {
       reported = cause;
     };
+    const onEnd = () => this.#end(reported ?? new Error('the connection was closed'));
+    const ended = new Promise<unknown>((resolve) => {
+      this.#end = resolve;
+    });
     try {
       client = await abortable(open(), attempt.signal);
       client.on('error', onError);
-      const ended = new Promise<unknown>((resolve) => {
-        this.#end = resolve;
-        client?.once('end', () => resolve(reported ?? new Error('the connection was closed')));
-        this.#closing.signal.addEventListener('abort', () => resolve(this.#closing.signal.reason), {
-          once: true,
-        });
-      });
+      client.on('end', onEnd);
       await abortable(client.connect(), attempt.signal);
       // A refused database number is reported, and the connection goes on in the wrong database.
       if (isRefusal(reported)) throw reported;
@@ -110,6 +108,7 @@ export class Link {
       attempt[Symbol.dispose]();
       this.#client = undefined;
       client?.off('error', onError);
+      client?.off('end', onEnd);
       if (client !== undefined) await cut(clock, client);
     }
   }
@@ -118,9 +117,14 @@ export class Link {
 /** Destroys the client's sockets, and waits a moment for it to notice: it must not take its old end for its next one. */
 async function cut(clock: Clock, client: Client): Promise<void> {
   if (client.status === 'end' || client.status === 'wait') return;
-  const ended = new Promise<void>((resolve) => client.once('end', () => resolve()));
+  let onEnd: () => void = () => undefined;
+  const ended = new Promise<void>((resolve) => {
+    onEnd = resolve;
+  });
+  client.on('end', onEnd);
   client.disconnect();
   await within(clock, CUT_MS, ended).catch(() => undefined);
+  client.off('end', onEnd);
 }
 
 async function within<T>(clock: Clock, timeoutMs: number, work: Promise<T>): Promise<T> {
