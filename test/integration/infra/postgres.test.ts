@@ -132,6 +132,11 @@ test('data that is to be kept is there in the next cluster, with the user and th
     await using cluster = await createTestCluster(options);
     await onBlog(cluster.primary, 'create table posts (title text)');
     await onBlog(cluster.primary, `insert into posts values ('kept')`);
+    await cluster.caughtUp();
+    const [replica] = cluster.replicas as [TestServer];
+    await cluster.primary.stop();
+    await replica.promote();
+    await cluster.primary.follow(replica);
   }
   await using cluster = await createTestCluster(options);
   expect(new URL(cluster.primary.url)).toMatchObject({ username: 'blog', pathname: '/blog' });
@@ -140,6 +145,9 @@ test('data that is to be kept is there in the next cluster, with the user and th
       { title: 'kept', current_user: 'blog' },
     ]);
   }
+  expect(await cluster.primary.query('select slot_name from pg_replication_slots')).toEqual([
+    { slot_name: 'replica_1' },
+  ]);
 });
 
 test('settings reach every server', async () => {

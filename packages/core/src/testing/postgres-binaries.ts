@@ -4,7 +4,7 @@ import { delimiter, dirname, join, relative } from 'node:path';
 import { PandoError } from '../kernel/errors.js';
 import type { Account } from './postgres-account.js';
 import { cacheFolder, canReach } from './postgres-account.js';
-import { exists, moveInto } from './postgres-files.js';
+import { exists, giveTo, moveInto } from './postgres-files.js';
 import { createTemporaryFolder } from './process-guard.js';
 
 /** Where the server programs are, and the environment they need. */
@@ -126,6 +126,7 @@ async function copyToCache(installed: string, account: Account): Promise<string>
     await rm(link, { force: true });
     await symlink(relative(dirname(link), join(draft.path, source)), link);
   }
+  await giveTo(account, draft.path); // its mode 0700 would keep the account out of a folder of root's
   await moveInto(draft.path, home);
   return home;
 }

@@ -36,7 +36,8 @@ export interface TestClusterOptions {
   /**
    * Keeps the primary's data there between runs, safely written; replicas are cloned from it at each start. As root, a
    * folder that the user of the servers cannot reach is replaced by one in the system's temporary folder, always the
-   * same. @defaultValue a temporary folder, in memory where there is room, removed in the end
+   * same. What a promoted replica took on is not kept. @defaultValue a temporary folder, in memory where there is
+   * room, removed in the end
    */
   readonly dataDir?: string | undefined;
   /** A superuser; made if need be. Everyone on this machine may connect as anyone. @defaultValue `'postgres'` */
@@ -164,6 +165,7 @@ export async function createTestCluster(options: TestClusterOptions = {}): Promi
     const conf = formatSettings({ ...baseSettings, ...durability, ...settings });
     await writeFile(join(primary.dataFolder, 'postgresql.conf'), conf);
     await primary.start({ signal });
+    if (!isNew) await dropSlots(primary, { signal });
     await createUserAndDatabase(primary, user, database, { signal });
     await Promise.all(
       replicas.map(async (replica) => {
@@ -211,6 +213,7 @@ async function prepareData(primary: TestServer, template: string, account: Accou
   }
   const ours = await version(template);
   if (found !== ours) throw new DataVersionError(primary.dataFolder, found.trim(), String(ours).trim());
+  await rm(join(primary.dataFolder, 'standby.signal'), { force: true }); // it had become a standby: it leads again
   return false;
 }
 
@@ -226,6 +229,16 @@ async function reachableDataFolder(dataDir: string, account: Account): Promise<s
   await mkdir(folder, { recursive: true });
   await chown(folder, account.uid, account.gid);
   return folder;
+}
+
+/** The slots of former replicas, which would keep the WAL for ever. */
+async function dropSlots(primary: TestServer, options: Signalled): Promise<void> {
+  const former = `slot_type = 'physical' and not active`;
+  await primary.query(
+    `select pg_drop_replication_slot(slot_name) from pg_replication_slots where ${former}`,
+    [],
+    options,
+  );
 }
 
 async function createUserAndDatabase(
