@@ -1,5 +1,9 @@
 import type { EffectsRunner } from '../kernel/effects.js';
-import type { Kernel } from '../kernel/kernel.js';
+import { createKernel, type Kernel } from '../kernel/kernel.js';
+import type { Database } from './api.js';
+import { DatabaseRoom } from './database.js';
+import { createPgDriver } from './drivers/pg.js';
+import { type DatabaseOptions, resolveDatabaseOptions } from './options.js';
 
 /** What a kit hands to its database. */
 export interface DatabaseWiring {
@@ -7,4 +11,26 @@ export interface DatabaseWiring {
   readonly kernel?: Kernel | undefined;
   /** Carries out what transactions want done after their commit. */
   readonly effects?: EffectsRunner | undefined;
+}
+
+/**
+ * Creates the database of one primary and its streaming replicas.
+ *
+ * Connects at {@link Database.start}, or else at the first call. Postgres 14 or later, reached directly:
+ * positions read through a pooler or a reader endpoint prove nothing about the server that answers next.
+ *
+ * @throws `PandoOptionsError` for options that cannot be right.
+ *
+ * @example
+ * ```ts
+ * const db = createDatabase({ primary: process.env.DATABASE_URL, replicas: [process.env.REPLICA_URL ?? ''] });
+ * await db.write('insert into posts (title) values ($1)', ['Aspen']);
+ * const { rows } = await db.read('select title from posts'); // from the replica, the new post included
+ * ```
+ */
+export function createDatabase(options: DatabaseOptions, wiring: DatabaseWiring = {}): Database {
+  const resolved = resolveDatabaseOptions(options);
+  const kernel = wiring.kernel ?? createKernel({ name: resolved.name });
+  const driver = createPgDriver(resolved, kernel);
+  return new DatabaseRoom(resolved, { driver, kernel, effects: wiring.effects });
 }

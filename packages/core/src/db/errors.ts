@@ -83,16 +83,16 @@ export class EffectsUnavailableError extends PandoError {
   }
 }
 
-/** The server that should take writes is a replica now, or a replica has been promoted. */
+/** A server is not what it is configured as: a primary that is in recovery or was replaced, a promoted replica, a stranger. */
 export class WrongRoleError extends PandoError {
-  constructor(server: string, expected: 'primary' | 'replica') {
-    const [is, hint] =
+  constructor(server: string, expected: 'primary' | 'replica', finding?: string) {
+    const [usual, hint] =
       expected === 'primary'
-        ? ['in recovery (a replica)', 'Promote it, or point db.primary at the server that takes writes.']
-        : ['not in recovery (a primary)', 'Rebuild it as a replica, or take it out of db.replicas.'];
+        ? ['it is in recovery', 'Promote it, or point db.primary at the server that takes writes.']
+        : ['it is not in recovery', 'Rebuild it as a replica, or take it out of db.replicas.'];
     super({
       code: 'PANDO_DB_WRONG_ROLE',
-      message: `${server} is configured as ${expected} but is ${is}. ${hint}`,
+      message: `${server} cannot be used as ${expected}: ${finding ?? usual}. ${hint}`,
       retryable: true,
       status: 503,
     });

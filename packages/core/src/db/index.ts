@@ -11,6 +11,7 @@ export type {
   TransactionOptions,
 } from './api.js';
 export type { DatabaseWiring } from './create.js';
+export { createDatabase } from './create.js';
 export {
   ConnectionLostError,
   DatabaseUnreachableError,
@@ -22,5 +23,6 @@ export {
   TransactionRolledBackError,
   WrongRoleError,
 } from './errors.js';
+export { databaseInstruments } from './metrics.js';
 export type { DatabaseOptions, PoolOptions, ReplicaOptions, ServerOptions } from './options.js';
 export { databaseDefaults } from './options.js';

@@ -1,0 +1,346 @@
+import genericPool from 'generic-pool';
+import { abortable, deadline, type Signalled } from '../../kernel/abort.js';
+import type { Clock } from '../../kernel/clock.js';
+import { ClosedError, messageOf, PandoError } from '../../kernel/errors.js';
+import type { Kernel } from '../../kernel/kernel.js';
+import type { CounterCell, Labels, Meter } from '../../kernel/meter.js';
+import { DatabaseUnreachableError, PoolOverloadedError } from '../errors.js';
+import { databaseInstruments } from '../metrics.js';
+import type { ResolvedDatabaseOptions } from '../options.js';
+import type {
+  AcquireOptions,
+  Backend,
+  Connection,
+  Lease,
+  Pool,
+  PoolHooks,
+  Role,
+  ServerReport,
+} from '../ports.js';
+import { Admission } from './admission.js';
+import { Slot } from './slot.js';
+
+/** Limits of one pool. */
+export type FencedPoolOptions = ResolvedDatabaseOptions['pool'] & { readonly role: Role };
+
+/** How often idle connections are looked at. */
+const sweepMs = 1_000;
+/** Connections beyond the pool's size are kept this long for the next burst: opening one costs milliseconds. */
+const overflowLingerMs = 1_000;
+/** How long an idle connection may take to prove itself. */
+const validateTimeoutMs = 1_000;
+const retryFromMs = 50;
+const retryUpToMs = 1_000;
+
+/**
+ * generic-pool behind a fence.
+ *
+ * It keeps the slots and hands them out, last used first. What it does badly never reaches it: it opens
+ * no connection (its reaction to a failing one is to try again at once, without end, and to keep the
+ * cause to itself), it never queues, and it never decides what is worth keeping.
+ */
+export class FencedPool implements Pool {
+  readonly #backend: Backend;
+  readonly #options: FencedPoolOptions;
+  readonly #hooks: PoolHooks;
+  readonly #clock: Clock;
+  readonly #slots: genericPool.Pool<Slot>;
+  readonly #admission: Admission;
+  /** Slots that hold a connection, borrowed or not. */
+  readonly #open = new Set<Slot>();
+  readonly #idle = new Set<Slot>();
+  readonly #sweeper: Disposable;
+  readonly #meters: PoolMeters;
+  #closing: Promise<void> | undefined;
+  /** After a refused connection only one attempt at a time is made, and none before `retryAt`. */
+  #refusals = 0;
+  #refusedBy: unknown;
+  #retryAt = 0;
+  #isRetrying = false;
+
+  constructor(backend: Backend, options: FencedPoolOptions, hooks: PoolHooks, { clock, meter }: Kernel) {
+    this.#backend = backend;
+    this.#options = options;
+    this.#hooks = hooks;
+    this.#clock = clock;
+    const max = options.size + options.overflow;
+    this.#slots = genericPool.createPool(
+      { create: async () => new Slot(this.#hooks), destroy: (slot) => slot.close() },
+      { max, min: 0, fifo: false, autostart: false },
+    );
+    this.#admission = new Admission({
+      max,
+      maxWaiting: options.maxWaiting,
+      timeoutMs: options.acquireTimeoutMs,
+      clock,
+      overloaded: (waiting, waitedMs) => this.#overloaded(waiting, waitedMs),
+    });
+    this.#sweeper = clock.every(sweepMs, () => this.#sweep());
+    this.#meters = new PoolMeters(meter, backend.label, this);
+  }
+
+  get inUse(): number {
+    return this.#admission.inUse;
+  }
+
+  get idle(): number {
+    return this.#idle.size;
+  }
+
+  get waiting(): number {
+    return this.#admission.waiting;
+  }
+
+  async acquire(options: AcquireOptions): Promise<Lease> {
+    if (this.#closing) throw this.#closed();
+    await this.#admission.enter(options);
+    try {
+      const slot = await this.#furnished(options.signal);
+      return new SlotLease(slot, () => this.#release(slot, options));
+    } catch (error) {
+      this.#admission.leave(options.lane);
+      throw error;
+    }
+  }
+
+  reachable(): void {
+    this.#refusals = 0;
+    this.#retryAt = 0;
+  }
+
+  sever(): void {
+    for (const slot of this.#open) slot.connection?.destroy();
+    this.#retireIdle();
+  }
+
+  async unused({ signal }: Signalled = {}): Promise<void> {
+    await abortable(this.#admission.empty(), signal);
+  }
+
+  close(options: Signalled = {}): Promise<void> {
+    this.#closing ??= this.#close(options);
+    return this.#closing;
+  }
+
+  async #close({ signal }: Signalled): Promise<void> {
+    this.#admission.close(this.#closed());
+    this.#sweeper[Symbol.dispose]();
+    try {
+      await this.unused({ signal });
+      await this.#slots.drain();
+      await this.#slots.clear();
+    } catch {
+      // Nobody waits for borrowers any more: their statements reject, their slots are never used again.
+      for (const slot of this.#open) slot.destroy();
+    }
+    this.#open.clear();
+    this.#idle.clear();
+    this.#meters[Symbol.dispose]();
+  }
+
+  #closed(): ClosedError {
+    return new ClosedError(`The pool of ${this.#backend.label}`);
+  }
+
+  /** A slot with a connection that is worth handing out. */
+  async #furnished(signal: AbortSignal | undefined): Promise<Slot> {
+    for (;;) {
+      const slot = await this.#slots.acquire(); // at once: whoever was admitted has a slot
+      this.#idle.delete(slot);
+      if (slot.connection === undefined && !slot.isSpent) {
+        await this.#connect(slot, signal).catch((error) => {
+          this.#discard(slot, 'unconnected');
+          throw error;
+        });
+        return slot;
+      }
+      if (await this.#isSound(slot, signal)) return slot;
+      this.#discard(slot, 'unsound');
+    }
+  }
+
+  /** Idle for long means that a firewall, a pooler or the server may have forgotten the connection without a word. */
+  async #isSound(slot: Slot, signal: AbortSignal | undefined): Promise<boolean> {
+    if (!slot.isFit(this.#clock.monotonic())) return false;
+    const { validateIdleMs } = this.#options;
+    if (validateIdleMs === false || this.#clock.monotonic() - slot.idleSince <= validateIdleMs) return true;
+    const silent = () => new Error(`an idle connection was silent for ${validateTimeoutMs} ms`);
+    const limit = deadline(this.#clock, validateTimeoutMs, silent, signal);
+    try {
+      await slot.prove({ signal: limit.signal });
+      return true;
+    } catch {
+      if (signal?.aborted) throw signal.reason;
+      this.#retireIdle(); // where one has died, its neighbours have too: they leave before the next borrower tries them
+      return false;
+    } finally {
+      limit[Symbol.dispose]();
+    }
+  }
+
+  async #connect(slot: Slot, signal: AbortSignal | undefined): Promise<void> {
+    const isRetry = this.#refusals > 0;
+    if (isRetry && (this.#isRetrying || this.#clock.monotonic() < this.#retryAt)) {
+      throw this.#unreachable(this.#refusedBy);
+    }
+    this.#isRetrying = isRetry;
+    try {
+      const connection = await this.#backend.connect({ signal, onLost: slot.onLost });
+      const objection = this.#closing ? this.#closed() : this.#hooks.objection(connection.greeting);
+      if (objection !== undefined) {
+        connection.destroy();
+        throw objection;
+      }
+      this.#accept(slot, connection);
+    } catch (error) {
+      if (signal?.aborted) throw signal.reason;
+      throw this.#refused(error);
+    } finally {
+      if (isRetry) this.#isRetrying = false;
+    }
+  }
+
+  #accept(slot: Slot, connection: Connection): void {
+    const now = this.#clock.monotonic();
+    // Give or take a tenth, so that connections which were opened together are not replaced together.
+    slot.furnish(connection, now, now + this.#options.recycleMs * (0.9 + Math.random() * 0.2));
+    this.#open.add(slot);
+    this.#meters.connected.add();
+    this.reachable();
+  }
+
+  #refused(cause: unknown): Error {
+    this.#meters.unconnected.add();
+    this.#refusedBy = cause;
+    const pauseMs = Math.min(retryFromMs * 2 ** this.#refusals++, retryUpToMs);
+    this.#retryAt = this.#clock.monotonic() + pauseMs;
+    return this.#unreachable(cause);
+  }
+
+  #unreachable(cause: unknown): Error {
+    this.#meters.refused('unreachable').add();
+    if (cause instanceof PandoError) return cause;
+    return new DatabaseUnreachableError(
+      `cannot connect to the ${this.#options.role} ${this.#backend.label}: ${messageOf(cause)}.`,
+      cause,
+    );
+  }
+
+  #overloaded(waiting: number, waitedMs: number | undefined): PoolOverloadedError {
+    const { size, overflow, role } = this.#options;
+    const whole = `the ${size + overflow} connections to ${role} ${this.#backend.label}`;
+    this.#meters.refused(waitedMs === undefined ? 'full' : 'timeout').add();
+    return new PoolOverloadedError(
+      `${waitedMs === undefined ? `${waiting} callers already wait for one of ${whole}` : `none of ${whole} became free within ${waitedMs} ms`}. ` +
+        'Raise db.pool.size, shorten queries, or shed load earlier.',
+    );
+  }
+
+  #release(slot: Slot, { lane }: AcquireOptions): void {
+    if (slot.connection?.isIdle) {
+      this.#shelve(slot);
+      this.#admission.leave(lane);
+      return;
+    }
+    // A statement that has failed may not have ended yet: its error arrives before the server is ready again.
+    void slot.settle().then(() => {
+      this.#shelve(slot);
+      this.#admission.leave(lane);
+    });
+  }
+
+  #shelve(slot: Slot): void {
+    if (this.#closing || !slot.connection?.isIdle || !slot.isFit(this.#clock.monotonic())) {
+      this.#discard(slot, 'unfit');
+      return;
+    }
+    slot.idleSince = this.#clock.monotonic();
+    this.#idle.add(slot);
+    void this.#slots.release(slot);
+  }
+
+  /** Gives up a borrowed slot together with what it holds. */
+  #discard(slot: Slot, reason: 'unconnected' | 'unsound' | 'unfit'): void {
+    this.#open.delete(slot);
+    if (reason !== 'unconnected') this.#meters.discarded(reason).add();
+    void this.#slots.destroy(slot);
+  }
+
+  #sweep(): void {
+    const now = this.#clock.monotonic();
+    for (const slot of this.#idle) {
+      const idleMs = now - slot.idleSince;
+      const isOverflow = this.#open.size > this.#options.size && idleMs >= overflowLingerMs;
+      if (!slot.isFit(now)) this.#retire(slot, 'unfit');
+      else if (isOverflow || idleMs >= this.#options.idleMs) this.#retire(slot, 'idle');
+    }
+  }
+
+  #retireIdle(): void {
+    for (const slot of this.#idle) this.#retire(slot, 'unsound');
+  }
+
+  /** Closes an idle slot's connection where it lies; the husk is thrown away when it comes up. */
+  #retire(slot: Slot, reason: 'unfit' | 'unsound' | 'idle'): void {
+    this.#idle.delete(slot);
+    this.#open.delete(slot);
+    this.#meters.discarded(reason).add();
+    void slot.close();
+  }
+}
+
+/** What the pool hands out; a second release is harmless. */
+class SlotLease implements Lease {
+  readonly connection: Connection;
+  readonly connectedAt: number;
+  readonly #slot: Slot;
+  #release: (() => void) | undefined;
+
+  constructor(slot: Slot, release: () => void) {
+    this.connection = slot.connection as Connection;
+    this.connectedAt = slot.connectedAt;
+    this.#slot = slot;
+    this.#release = release;
+  }
+
+  get proof(): ServerReport {
+    return this.#slot.proof as ServerReport;
+  }
+
+  prove(options?: Signalled): Promise<ServerReport> {
+    return this.#slot.prove(options);
+  }
+
+  release(): void {
+    const release = this.#release;
+    this.#release = undefined;
+    release?.();
+  }
+}
+
+class PoolMeters implements Disposable {
+  readonly connected: CounterCell;
+  readonly unconnected: CounterCell;
+  readonly discarded: (reason: string) => CounterCell;
+  readonly refused: (reason: string) => CounterCell;
+  readonly #gauges: readonly Disposable[];
+
+  constructor(meter: Meter, server: string, pool: Pool) {
+    const { connects, discards, refused, connections, waiting } = databaseInstruments;
+    this.connected = meter.counter(connects, { server, outcome: 'connected' });
+    this.unconnected = meter.counter(connects, { server, outcome: 'failed' });
+    this.discarded = (reason) => meter.counter(discards, { server, reason });
+    this.refused = (reason) => meter.counter(refused, { server, reason });
+    const gauge = (read: () => number, instrument: Parameters<Meter['observe']>[0], labels: Labels) =>
+      meter.observe(instrument, read, labels);
+    this.#gauges = [
+      gauge(() => pool.inUse, connections, { server, state: 'in_use' }),
+      gauge(() => pool.idle, connections, { server, state: 'idle' }),
+      gauge(() => pool.waiting, waiting, { server }),
+    ];
+  }
+
+  [Symbol.dispose](): void {
+    for (const gauge of this.#gauges) gauge[Symbol.dispose]();
+  }
+}

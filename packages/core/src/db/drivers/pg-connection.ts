@@ -1,0 +1,230 @@
+import type pg from 'pg';
+import type { Signalled } from '../../kernel/abort.js';
+import type { Clock } from '../../kernel/clock.js';
+import type { TransactionOptions } from '../api.js';
+import { ConnectionLostError, TransactionRolledBackError } from '../errors.js';
+import type { Committed, Connection, ServerReport, Statement, StatementResult, Written } from '../ports.js';
+import type { Position } from '../position.js';
+import { endsSession, sqlStateOf } from '../sql-state.js';
+import {
+  type BeforeCommitRow,
+  beforeCommitText,
+  beginText,
+  type PositionRow,
+  positionOf,
+  positionText,
+  type ReportRow,
+  reportOf,
+  reportText,
+} from './pg-statements.js';
+
+/** What a connection is made of once the server has greeted. */
+export interface PgSession {
+  readonly client: pg.Client;
+  readonly label: string;
+  readonly clock: Clock;
+  readonly greeting: ServerReport;
+  readonly segmentBytes: bigint;
+  readonly onLost: (cause: unknown) => void;
+  /** Asks the server, on a connection of its own, to cancel what the session runs. Resolves when the request has taken effect or failed. */
+  readonly cancel: () => Promise<void>;
+}
+
+/** How long a server may take to confirm a cancellation, or the end of a statement, before the session is cut. */
+export const patienceMs = 1_000;
+
+/** A session of the `pg` client in pipeline mode: every statement has its own Sync, so errors stay with their statement. */
+export class PgConnection implements Connection {
+  readonly greeting: ServerReport;
+  readonly #session: PgSession;
+  readonly #client: pg.Client;
+  #isOpen = true;
+  #lostBy: unknown;
+  /** Whether all that was sent has been answered up to the server's ReadyForQuery. */
+  #isQuiet = true;
+  /** Statements without an outcome yet; none can be left while the session is not quiet, behind an error. */
+  #running = 0;
+  #cancelling: Promise<void> | undefined;
+
+  constructor(session: PgSession) {
+    this.#session = session;
+    this.#client = session.client;
+    this.greeting = session.greeting;
+    this.#client.on('drain', () => {
+      this.#isQuiet = true;
+    });
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  get isIdle(): boolean {
+    return (
+      this.#isOpen &&
+      this.#isQuiet &&
+      this.#cancelling === undefined &&
+      this.#client.getTransactionStatus() === 'I'
+    );
+  }
+
+  async report(options?: Signalled): Promise<ServerReport> {
+    const { rows } = await this.#send<ReportRow>(reportText, undefined, options?.signal);
+    return reportOf(rows[0] as ReportRow);
+  }
+
+  async query<R>({ text, params }: Statement, options?: Signalled): Promise<StatementResult<R>> {
+    return shapeOf<R>(await this.#send(text, params, options?.signal));
+  }
+
+  async write<R>({ text, params }: Statement, options?: Signalled): Promise<Written<R>> {
+    const write = this.#send(text, params, options?.signal);
+    const behind = this.#send<PositionRow>(positionText, undefined);
+    const [written, position] = await Promise.allSettled([write, behind]);
+    if (written.status === 'rejected') throw written.reason;
+    return { result: shapeOf<R>(written.value), position: this.#positionIn(position) };
+  }
+
+  async position(options?: Signalled): Promise<Position> {
+    const { rows } = await this.#send<PositionRow>(positionText, undefined, options?.signal);
+    // How others commit is unknown here: only the insert position lies behind whatever they were told.
+    return this.#positionOf(rows[0] as PositionRow, 'off');
+  }
+
+  async begin(options: Pick<TransactionOptions, 'isolation' | 'readOnly'>): Promise<void> {
+    await this.#send(beginText(options), undefined);
+  }
+
+  async commit(): Promise<Committed> {
+    const before = this.#send<BeforeCommitRow>(beforeCommitText, undefined);
+    const commit = this.#send('commit', undefined);
+    const behind = this.#send<PositionRow>(positionText, undefined);
+    const [asked, committed, position] = await Promise.allSettled([before, commit, behind]);
+    if (committed.status === 'rejected') throw committed.reason;
+    // A transaction in which a statement has failed is rolled back, and Postgres does not call that an error.
+    if (committed.value.command !== 'COMMIT') throw new TransactionRolledBackError(undefined);
+    const answer = asked.status === 'fulfilled' ? asked.value.rows[0] : undefined;
+    if (answer?.xid === null) return { wrote: false, position: undefined };
+    return { wrote: true, position: this.#positionIn(position, answer?.mode ?? 'off') };
+  }
+
+  async rollback(): Promise<void> {
+    if (this.#running > 0) this.#cancel();
+    await this.#send('rollback', undefined);
+  }
+
+  async settle(): Promise<void> {
+    await this.#cancelling;
+    if (this.#isQuiet || !this.#isOpen) return;
+    await new Promise<void>((resolve) => {
+      const end = () => {
+        timer[Symbol.dispose]();
+        this.#client.off('drain', end).off('end', end);
+        resolve();
+      };
+      const timer = this.#session.clock.after(patienceMs, end);
+      this.#client.on('drain', end).on('end', end);
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#isOpen = false;
+    const timer = this.#session.clock.after(patienceMs, () => this.#cut());
+    await this.#client.end().catch(() => undefined);
+    timer[Symbol.dispose]();
+  }
+
+  destroy(): void {
+    this.#isOpen = false;
+    this.#cut();
+  }
+
+  /** The client has learned that the session is over. Comes before the statements on it reject. */
+  lost(cause: unknown): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.#lostBy = cause;
+    this.#session.onLost(cause);
+  }
+
+  /** Hands a statement over; it is on its way when this returns. */
+  #send<R>(
+    text: string,
+    values: readonly unknown[] | undefined,
+    signal?: AbortSignal,
+  ): Promise<pg.QueryResult<R & pg.QueryResultRow>> {
+    if (!this.#isOpen) return Promise.reject(this.#lostError(this.#lostBy ?? new Error('it was closed')));
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    this.#isQuiet = false;
+    this.#running += 1;
+    const answer = this.#client.query<R & pg.QueryResultRow>(text, values as unknown[] | undefined);
+    return this.#explained(signal === undefined ? answer : this.#cancellable(answer, signal), signal);
+  }
+
+  async #cancellable<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
+    const onAbort = () => this.#cancel(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      return await answer;
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  /** Gives every rejection the shape that the port promises. */
+  async #explained<T>(answer: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    try {
+      return await answer;
+    } catch (error) {
+      const state = sqlStateOf(error);
+      if (endsSession(state)) this.lost(error);
+      if (!this.#isOpen) throw this.#lostError(this.#lostBy ?? error);
+      if (signal?.aborted && state === '57014') throw signal.reason;
+      throw error;
+    } finally {
+      this.#running -= 1;
+    }
+  }
+
+  #lostError(cause: unknown): ConnectionLostError {
+    return new ConnectionLostError(this.#session.label, cause);
+  }
+
+  /**
+   * Asks the server to cancel what runs now.
+   *
+   * The request names the session, not the statement: it would hit whatever runs when it arrives. So the
+   * connection stays with its borrower until both the statement has ended and the request is done with.
+   */
+  #cancel(reason?: unknown): void {
+    if (this.#cancelling !== undefined || this.#isQuiet || !this.#isOpen) return;
+    const timer = this.#session.clock.after(patienceMs, () => {
+      this.lost(reason ?? new Error('the server did not confirm a cancellation'));
+      this.#cut();
+    });
+    this.#cancelling = this.#session.cancel().then(async () => {
+      this.#cancelling = undefined;
+      await this.settle();
+      timer[Symbol.dispose]();
+    });
+  }
+
+  #cut(): void {
+    this.#client.connection.stream.destroy();
+  }
+
+  #positionIn(row: PromiseSettledResult<pg.QueryResult<PositionRow>>, mode?: string): Position | undefined {
+    const found = row.status === 'fulfilled' ? row.value.rows[0] : undefined;
+    return found && this.#positionOf(found, mode);
+  }
+
+  #positionOf(row: PositionRow, mode?: string): Position {
+    return positionOf(row, this.greeting.system, this.#session.segmentBytes, mode);
+  }
+}
+
+/** Several statements in one text have several results; the last one counts, as in psql. */
+function shapeOf<R>(answer: pg.QueryResult | pg.QueryResult[]): StatementResult<R> {
+  const result = Array.isArray(answer) ? (answer.at(-1) as pg.QueryResult) : answer;
+  return { rows: result.rows as R[], rowCount: result.rowCount ?? 0, command: result.command ?? '' };
+}

@@ -1,0 +1,113 @@
+import type { TransactionOptions } from '../api.js';
+import type { ServerReport } from '../ports.js';
+import { endOfLastRecord, type Position, parseLsn } from '../position.js';
+
+/*
+ * All of these are open to a plain role on a primary and on a standby, except pg_stat_wal_receiver, which
+ * shows nulls without pg_monitor. A standby then learns late that it follows a promoted server, and is not
+ * read from until then.
+ */
+
+/** On a standby: the newest timeline that its log is known to have come to. */
+const replicaTimeline = `greatest(
+    (select timeline_id from pg_control_checkpoint()),
+    (select min_recovery_end_timeline from pg_control_recovery()),
+    (select received_tli from pg_stat_wal_receiver))`;
+
+/** On a primary: every log file's name begins with the timeline. */
+const primaryTimeline = `('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int`;
+
+const reportColumns = `
+  pg_is_in_recovery() as recovering,
+  (select system_identifier::text from pg_control_system()) as system,
+  coalesce(host(inet_server_addr()) || ':' || inet_server_port(), 'local')
+    || ' ' || extract(epoch from pg_postmaster_start_time()) as node,
+  case when pg_is_in_recovery() then ${replicaTimeline} else ${primaryTimeline} end as timeline,
+  case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_flush_lsn() end::text as lsn`;
+
+/** What a server says about itself. */
+export const reportText = `select ${reportColumns}`;
+
+/** The same at the start of a session, with what stays the same, and with the session's own settings. */
+export const greetingText = (statementTimeoutMs: number | false): string =>
+  `select ${reportColumns},
+  pg_size_bytes(current_setting('wal_segment_size'))::text as segment_bytes
+  ${statementTimeoutMs === false ? '' : `, set_config('statement_timeout', '${statementTimeoutMs}', false)`}`;
+
+/** Sent behind a commit: whatever it returns was true after the commit was acknowledged. */
+export const positionText = `select
+  pg_current_wal_flush_lsn()::text as flushed,
+  pg_current_wal_insert_lsn()::text as inserted,
+  current_setting('synchronous_commit') as mode,
+  ${primaryTimeline} as timeline`;
+
+/** Sent ahead of COMMIT: `set local synchronous_commit` is gone after it. */
+export const beforeCommitText = `select
+  pg_current_xact_id_if_assigned()::text as xid,
+  current_setting('synchronous_commit') as mode`;
+
+/** BEGIN with the characteristics of the transaction. */
+export function beginText({
+  isolation,
+  readOnly,
+}: Pick<TransactionOptions, 'isolation' | 'readOnly'>): string {
+  return `begin${isolation === undefined ? '' : ` isolation level ${isolation}`}${readOnly ? ' read only' : ''}`;
+}
+
+/** A row of {@link reportText}. */
+export interface ReportRow {
+  readonly recovering: boolean;
+  readonly system: string;
+  readonly node: string;
+  readonly timeline: number;
+  readonly lsn: string | null;
+}
+
+/** A row of {@link greetingText}. */
+export interface GreetingRow extends ReportRow {
+  readonly segment_bytes: string;
+}
+
+/** A row of {@link positionText}. */
+export interface PositionRow {
+  readonly flushed: string;
+  readonly inserted: string;
+  readonly mode: string;
+  readonly timeline: number;
+}
+
+/** A row of {@link beforeCommitText}. */
+export interface BeforeCommitRow {
+  readonly xid: string | null;
+  readonly mode: string;
+}
+
+export function reportOf(row: ReportRow): ServerReport {
+  return {
+    role: row.recovering ? 'replica' : 'primary',
+    system: row.system,
+    node: row.node,
+    timeline: row.timeline,
+    lsn: row.lsn === null ? 0n : parseLsn(row.lsn), // a standby that restores from an archive may not have begun
+  };
+}
+
+/**
+ * The position behind an acknowledged commit.
+ *
+ * A synchronous commit is acknowledged after its flush, so what is flushed reaches behind it. (The insert
+ * position would, too, but counts what other sessions have not flushed: standbys get that up to 200 ms
+ * later.) With `synchronous_commit = off` nothing is flushed yet, and only the insert position is enough.
+ */
+export function positionOf(
+  row: PositionRow,
+  system: string,
+  segmentBytes: bigint,
+  commitMode = row.mode,
+): Position {
+  const lsn =
+    commitMode === 'off' || row.mode === 'off'
+      ? endOfLastRecord(parseLsn(row.inserted), segmentBytes)
+      : parseLsn(row.flushed);
+  return { system, timeline: row.timeline, lsn };
+}

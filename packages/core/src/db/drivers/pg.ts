@@ -1,0 +1,108 @@
+import pg from 'pg';
+import { deadline } from '../../kernel/abort.js';
+import type { Clock } from '../../kernel/clock.js';
+import { PandoOptionsError } from '../../kernel/errors.js';
+import type { Kernel } from '../../kernel/kernel.js';
+import type { ResolvedDatabaseOptions, ResolvedServer } from '../options.js';
+import type { Backend, Connection, ConnectOptions, DatabaseDriver } from '../ports.js';
+import { FencedPool } from './fenced-pool.js';
+import { requestCancel } from './pg-cancel.js';
+import { PgConnection, patienceMs } from './pg-connection.js';
+import { type GreetingRow, greetingText, reportOf } from './pg-statements.js';
+
+/** Connects through the `pg` client. */
+export function createPgDriver(options: ResolvedDatabaseOptions, kernel: Kernel): DatabaseDriver {
+  return {
+    backend: (server) => new PgBackend(server, options, kernel.clock),
+    pool: (backend, role, hooks) => new FencedPool(backend, { ...options.pool, role }, hooks, kernel),
+  };
+}
+
+type Session = Pick<ResolvedDatabaseOptions, 'name' | 'connectTimeoutMs' | 'statementTimeoutMs'>;
+
+/** One Postgres server. */
+class PgBackend implements Backend {
+  readonly label: string;
+  readonly #config: pg.ClientConfig;
+  readonly #greetingText: string;
+  readonly #connectTimeoutMs: number;
+  readonly #clock: Clock;
+
+  constructor(server: ResolvedServer, { name, connectTimeoutMs, statementTimeoutMs }: Session, clock: Clock) {
+    this.#config = {
+      ...configOf(server),
+      fallback_application_name: `pando:${name}`,
+      keepAlive: true,
+      keepAliveInitialDelayMillis: 10_000,
+      pipeline: true,
+    };
+    const { host, port, database } = new pg.Client(this.#config);
+    this.label = `${host}:${port}/${database}`;
+    this.#greetingText = greetingText(statementTimeoutMs);
+    this.#connectTimeoutMs = connectTimeoutMs;
+    this.#clock = clock;
+  }
+
+  async connect({ signal, onLost }: ConnectOptions): Promise<Connection> {
+    signal?.throwIfAborted();
+    const client = new pg.Client(this.#config);
+    let connection: PgConnection | undefined;
+    // From birth: an error event without a listener would end the process.
+    client.on('error', (cause) => connection?.lost(cause));
+    client.on('end', () => connection?.lost(new Error('the server closed the connection')));
+
+    const late = () => new Error(`no answer within ${this.#connectTimeoutMs} ms`);
+    const limit = deadline(this.#clock, this.#connectTimeoutMs, late, signal);
+    const cut = () => client.connection.stream.destroy();
+    limit.signal.addEventListener('abort', cut, { once: true });
+    try {
+      await client.connect();
+      const { rows } = await client.query<GreetingRow>(this.#greetingText);
+      const greeting = rows[0] as GreetingRow;
+      connection = new PgConnection({
+        client,
+        label: this.label,
+        clock: this.#clock,
+        greeting: reportOf(greeting),
+        segmentBytes: BigInt(greeting.segment_bytes),
+        onLost,
+        cancel: () => requestCancel(client, this.#config.ssl, this.#clock, patienceMs),
+      });
+      return connection;
+    } catch (error) {
+      cut();
+      throw limit.signal.aborted ? limit.signal.reason : error;
+    } finally {
+      limit.signal.removeEventListener('abort', cut);
+      limit[Symbol.dispose]();
+    }
+  }
+}
+
+/** What the client makes of a connection URL; its published types lack it. */
+interface Parsed {
+  readonly connectionParameters: pg.ClientConfig & { readonly application_name?: string };
+}
+
+/** The client lets the URL win over single settings, an absent password over a function: here it is the other way round. */
+function configOf(server: ResolvedServer): pg.ClientConfig {
+  const { path, weight: _, connectionString, password, ...settings } = server;
+  const given: pg.ClientConfig = Object.fromEntries(
+    Object.entries(settings).filter(([, value]) => value !== undefined),
+  );
+  if (password !== undefined) given.password = typeof password === 'function' ? () => password() : password;
+  if (connectionString === undefined) return given;
+  try {
+    // The client takes any text for the name of a database on a host called "base".
+    if (!/^\/|:\/\//.test(connectionString)) throw new Error('neither a URL nor a socket folder');
+    const { connectionParameters: url } = new pg.Client({ connectionString }) as pg.Client & Parsed;
+    const { host, port, database, user, ssl, options, application_name } = url;
+    return { host, port, database, user, password: url.password, ssl, options, application_name, ...given };
+  } catch {
+    throw new PandoOptionsError({
+      code: 'PANDO_DB_OPTIONS',
+      // Without the value and without the cause: both may hold the password.
+      message: `${path} must be a connection URL such as "postgres://user@host:5432/name"; what was given cannot be read as one.`,
+    });
+  }
+}

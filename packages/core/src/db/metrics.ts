@@ -1,0 +1,80 @@
+import type { Instrument } from '../kernel/meter.js';
+
+const seconds = [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+/** What the database room records. */
+export const databaseInstruments = {
+  operationSeconds: {
+    name: 'pando_db_operation_duration_seconds',
+    help: 'Time that reads, writes and transactions took, waiting for a connection included, whatever their outcome.',
+    type: 'histogram',
+    labels: ['operation'],
+    buckets: seconds,
+  },
+  reads: {
+    name: 'pando_db_reads_total',
+    help: 'Reads by where they were sent: replica at once, replica after waiting for it, or primary, and why.',
+    type: 'counter',
+    labels: ['route'],
+  },
+  replicaWaitSeconds: {
+    name: 'pando_db_replica_wait_seconds',
+    help: 'How long causal reads waited for a replica to catch up.',
+    type: 'histogram',
+    labels: ['outcome'],
+    buckets: [0.000_5, 0.001, 0.002, 0.004, 0.008, 0.016, 0.025, 0.05, 0.1],
+  },
+  rerouted: {
+    name: 'pando_db_rerouted_reads_total',
+    help: 'Reads that a replica could not serve after all, by reason; they ran again elsewhere.',
+    type: 'counter',
+    labels: ['reason'],
+  },
+  outcomesUnknown: {
+    name: 'pando_db_outcomes_unknown_total',
+    help: 'Writes and commits whose answer was lost.',
+    type: 'counter',
+  },
+  serverUp: {
+    name: 'pando_db_server_up',
+    help: 'Whether the server is in rotation (1) or not (0).',
+    type: 'gauge',
+    labels: ['server', 'role'],
+  },
+  lagSeconds: {
+    name: 'pando_db_replica_lag_seconds',
+    help: 'How far the replica is behind the primary, as far as known.',
+    type: 'gauge',
+    labels: ['server'],
+  },
+  connections: {
+    name: 'pando_db_pool_connections',
+    help: 'Connections of the pool by state: in_use or idle.',
+    type: 'gauge',
+    labels: ['server', 'state'],
+  },
+  waiting: {
+    name: 'pando_db_pool_waiting',
+    help: 'Callers that wait for a connection.',
+    type: 'gauge',
+    labels: ['server'],
+  },
+  connects: {
+    name: 'pando_db_pool_connects_total',
+    help: 'Attempts of the pool to open a connection, by outcome.',
+    type: 'counter',
+    labels: ['server', 'outcome'],
+  },
+  discards: {
+    name: 'pando_db_pool_discards_total',
+    help: 'Connections that the pool closed, by reason.',
+    type: 'counter',
+    labels: ['server', 'reason'],
+  },
+  refused: {
+    name: 'pando_db_pool_refused_total',
+    help: 'Callers that got no connection, by reason: full, timeout or unreachable.',
+    type: 'counter',
+    labels: ['server', 'reason'],
+  },
+} satisfies Record<string, Instrument>;

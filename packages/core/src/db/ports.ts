@@ -1,0 +1,158 @@
+import type { Signalled } from '../kernel/abort.js';
+import type { QueryResult, TransactionOptions } from './api.js';
+import type { ResolvedServer } from './options.js';
+import type { Position } from './position.js';
+
+/** Which part a server plays. */
+export type Role = 'primary' | 'replica';
+
+/** One statement with its parameters. */
+export interface Statement {
+  readonly text: string;
+  readonly params: readonly unknown[];
+}
+
+/** What a statement returned. */
+export interface StatementResult<R> extends QueryResult<R> {
+  /** First word of the server's command tag: `SELECT`, `INSERT`, `COMMIT`. */
+  readonly command: string;
+}
+
+/** What a server says about itself at one moment. */
+export interface ServerReport extends Position {
+  readonly role: Role;
+  /** Names one life of one server's postmaster: tells apart several servers behind one host name. */
+  readonly node: string;
+  /** How far everything visible reaches at least: flushed on a primary, replayed on a replica. */
+  readonly lsn: bigint;
+}
+
+/** What an autocommitted write returned. */
+export interface Written<R> {
+  readonly result: StatementResult<R>;
+  /** Reaches at least to the end of the commit; undefined when it was lost on the way although the write was not. */
+  readonly position: Position | undefined;
+}
+
+/** How a transaction ended that Postgres has committed. */
+export interface Committed {
+  /** Whether it changed anything at all. */
+  readonly wrote: boolean;
+  /** As in {@link Written}. */
+  readonly position: Position | undefined;
+}
+
+/**
+ * One session on one server, used by one borrower at a time.
+ *
+ * Statements run in the order in which they were handed over, whether awaited or not. A statement's
+ * promise rejects with
+ * - the server's own error, whose `code` is the SQLSTATE: the statement had no effect, the session goes on;
+ * - `ConnectionLostError`: the session is over, and whether the statement had an effect is unknown;
+ * - the signal's reason: the server confirmed that the statement was cancelled, without effect. When the
+ *   server finished the statement first, its outcome is returned; when it confirms neither in time, the
+ *   session is cut and the rejection is a `ConnectionLostError` with that reason as its cause.
+ */
+export interface Connection {
+  /** What the server said when the session began. */
+  readonly greeting: ServerReport;
+  /** False as soon as the session is known to be over. */
+  readonly isOpen: boolean;
+  /** Whether everything is answered, no transaction is open and no cancellation is on its way: fit for the next borrower. */
+  readonly isIdle: boolean;
+
+  /** Asks the server how far it is *now*: what it answers was true before any later statement of any session began. */
+  report(options?: Signalled): Promise<ServerReport>;
+  query<R>(statement: Statement, options?: Signalled): Promise<StatementResult<R>>;
+  /** Runs a statement in a transaction of its own and learns the position behind its commit in the same round trip. */
+  write<R>(statement: Statement, options?: Signalled): Promise<Written<R>>;
+  /** A position that everything acknowledged before the call lies behind; on a primary. */
+  position(options?: Signalled): Promise<Position>;
+
+  begin(options: Pick<TransactionOptions, 'isolation' | 'readOnly'>): Promise<void>;
+  /** Commits. Rejects with `TransactionRolledBackError` when the server rolled back instead. */
+  commit(): Promise<Committed>;
+  /** Cancels what runs, then rolls back. */
+  rollback(): Promise<void>;
+
+  /** Resolves, within a bound, when {@link Connection.isIdle} can be trusted: an error may be known before its statement has ended. */
+  settle(): Promise<void>;
+  /** Takes leave of the server. Never rejects. */
+  close(): Promise<void>;
+  /** Cuts the session off at once. */
+  destroy(): void;
+}
+
+/** How a connection is made. */
+export interface ConnectOptions extends Signalled {
+  /** Called once when the session ends and neither `close` nor `destroy` was called; before any statement rejects for that. */
+  readonly onLost: (cause: unknown) => void;
+}
+
+/** One server of the cluster. */
+export interface Backend {
+  /** `host:port/database`; never holds credentials. */
+  readonly label: string;
+  /** Opens a session, within a bound. Rejects with what the network or the server said, or with the signal's reason. */
+  connect(options: ConnectOptions): Promise<Connection>;
+}
+
+/** Why a connection is borrowed: `spill`, reads that no replica could serve, gets at most half of a pool. */
+export type Lane = 'main' | 'spill';
+
+/** How a connection is borrowed. */
+export interface AcquireOptions extends Signalled {
+  readonly lane: Lane;
+  /** Bounds the wait below the pool's own limit. */
+  readonly timeoutMs?: number | undefined;
+}
+
+/** A borrowed connection. */
+export interface Lease {
+  readonly connection: Connection;
+  /** Monotonic instant at which the session had begun. */
+  readonly connectedAt: number;
+  /** What the server last said *on this session*. */
+  readonly proof: ServerReport;
+  /** Asks again on this session, and remembers it. */
+  prove(options?: Signalled): Promise<ServerReport>;
+  /** Gives the connection back; the pool keeps or closes it. Exactly once. */
+  release(): void;
+}
+
+/** A bounded set of connections to one server. */
+export interface Pool {
+  readonly inUse: number;
+  readonly idle: number;
+  readonly waiting: number;
+  /**
+   * Borrows a connection, waiting in order of arrival.
+   *
+   * Rejects with `PoolOverloadedError` when too many wait or the wait is over, with
+   * `DatabaseUnreachableError` at once when the server refuses connections, with the signal's reason on abort.
+   */
+  acquire(options: AcquireOptions): Promise<Lease>;
+  /** The server has been reached by other means: refusals are over. */
+  reachable(): void;
+  /** The server has been found silent: cuts off every session, whoever uses it; statements on them reject with `ConnectionLostError`. */
+  sever(): void;
+  /** Resolves when nothing is borrowed. */
+  unused(options?: Signalled): Promise<void>;
+  /** Refuses new borrowers, waits until the signal for the present ones, then cuts them off. Idempotent; never rejects. */
+  close(options?: Signalled): Promise<void>;
+}
+
+/** What a pool tells its owner, and asks of it. */
+export interface PoolHooks {
+  /** A session that the pool had opened ended without its doing. */
+  onLost(cause: unknown): void;
+  /** What is wrong with a session that greeted so, if anything. */
+  objection(greeting: ServerReport): Error | undefined;
+}
+
+/** Makes what the room needs for one server. */
+export interface DatabaseDriver {
+  /** Throws `PandoOptionsError` for an address that cannot be read. */
+  backend(server: ResolvedServer): Backend;
+  pool(backend: Backend, role: Role, hooks: PoolHooks): Pool;
+}

@@ -1,0 +1,174 @@
+import type { Clock } from '../kernel/clock.js';
+import { isPandoError } from '../kernel/errors.js';
+import type { CounterCell, HistogramCell, Meter } from '../kernel/meter.js';
+import { ConnectionLostError } from './errors.js';
+import { databaseInstruments } from './metrics.js';
+import type { AcquireOptions, Lane, Statement, StatementResult } from './ports.js';
+import type { Position } from './position.js';
+import type { Primary } from './primary.js';
+import type { provenRead } from './proven-read.js';
+import type { Replica } from './replica.js';
+import { type Destination, type Need, type PrimaryReason, route } from './router.js';
+import { isConflict, isRefusedByReplica, sqlStateOf } from './sql-state.js';
+
+/** Where reads can go, and how. */
+export interface ReadsOptions {
+  readonly primary: Primary;
+  readonly replicas: readonly Replica[];
+  readonly replicaWaitMs: number;
+  readonly clock: Clock;
+  readonly meter: Meter;
+  /** Tests put a broken one in its place, to see that they notice. */
+  readonly provenRead: typeof provenRead;
+}
+
+/** How one read waits. */
+export type ReadLimits = Pick<AcquireOptions, 'signal' | 'timeoutMs'>;
+
+/** How a read ended. */
+export type ReadOutcome<R> =
+  | { readonly kind: 'read'; readonly result: StatementResult<R>; readonly seen: 'primary' | Position }
+  /** It was refused because it writes: nothing was executed. */
+  | { readonly kind: 'writes' };
+
+/** Why a replica did not serve a read after all. */
+type Detour = 'unavailable' | 'lost' | 'behind' | 'conflict' | 'writes';
+type Attempt<R> = ReadOutcome<R> | { readonly kind: 'elsewhere'; readonly why: Detour };
+type Route = 'replica' | 'waited' | PrimaryReason;
+
+const routes: readonly Route[] = [
+  'replica',
+  'waited',
+  'strong',
+  'transaction',
+  'foreign',
+  'single',
+  'behind',
+  'out',
+];
+const detours: readonly Detour[] = ['unavailable', 'lost', 'behind', 'conflict', 'writes'];
+/** Conflicts with replay are frequent where long reads meet vacuum; the primary has none. */
+const maxConflicts = 2;
+const writes = Object.freeze({ kind: 'writes' } as const);
+
+/** Carries reads to where they can be served, and on to the next place where that fails: a read may always run again. */
+export class Reads {
+  readonly #options: ReadsOptions;
+  readonly #routed: ReadonlyMap<Route, CounterCell>;
+  readonly #detoured: ReadonlyMap<Detour, CounterCell>;
+  readonly #arrived: HistogramCell;
+  readonly #late: HistogramCell;
+  #turn = 0;
+
+  constructor(options: ReadsOptions) {
+    const { meter } = options;
+    const { reads, rerouted, replicaWaitSeconds } = databaseInstruments;
+    this.#options = options;
+    this.#routed = new Map(routes.map((route) => [route, meter.counter(reads, { route })]));
+    this.#detoured = new Map(detours.map((reason) => [reason, meter.counter(rerouted, { reason })]));
+    this.#arrived = meter.histogram(replicaWaitSeconds, { outcome: 'arrived' });
+    this.#late = meter.histogram(replicaWaitSeconds, { outcome: 'late' });
+  }
+
+  async run<R>(statement: Statement, need: Need, limits: ReadLimits): Promise<ReadOutcome<R>> {
+    if (need.from === 'primary') return this.#onPrimary(statement, need.reason, limits);
+    const { primary, replicaWaitMs } = this.#options;
+    let candidates = this.#options.replicas;
+    let hasWaited = false;
+    for (let conflicts = 0; ; ) {
+      const destination: Destination<Replica> = route(need.floor, primary.history, candidates, this.#turn++);
+      if (destination.to === 'primary') return this.#onPrimary(statement, destination.reason, limits);
+      const { replica } = destination;
+      if (destination.to === 'wait') {
+        if (hasWaited || !(await this.#wait(replica, need.floor, replicaWaitMs, limits.signal))) {
+          return this.#onPrimary(statement, 'behind', limits);
+        }
+        hasWaited = true;
+        continue;
+      }
+      const attempt = await this.#onReplica<R>(replica, statement, need.floor, limits);
+      if (attempt.kind === 'read') this.#routed.get(hasWaited ? 'waited' : 'replica')?.add();
+      else this.#detoured.get(attempt.kind === 'writes' ? 'writes' : attempt.why)?.add();
+      if (attempt.kind !== 'elsewhere') return attempt;
+      if (attempt.why === 'conflict' && ++conflicts === maxConflicts) candidates = [];
+      else candidates = candidates.filter((other) => other !== replica);
+      if (candidates.length === 0) return this.#onPrimary(statement, 'out', limits);
+    }
+  }
+
+  async #wait(
+    replica: Replica,
+    floor: Position | undefined,
+    timeoutMs: number,
+    signal: AbortSignal | undefined,
+  ): Promise<boolean> {
+    const { clock } = this.#options;
+    const began = clock.monotonic();
+    const arrived = await replica.reach(floor, timeoutMs, signal);
+    (arrived ? this.#arrived : this.#late).record((clock.monotonic() - began) / 1_000);
+    return arrived;
+  }
+
+  async #onReplica<R>(
+    replica: Replica,
+    statement: Statement,
+    floor: Position | undefined,
+    limits: ReadLimits,
+  ): Promise<Attempt<R>> {
+    const { signal } = limits;
+    try {
+      const lease = await replica.pool.acquire({ lane: 'main', ...limits });
+      try {
+        const where = {
+          floor,
+          history: this.#options.primary.history,
+          proven: replica.provenFor(lease),
+          signal,
+        };
+        const found = await this.#options.provenRead(lease, where, () =>
+          lease.connection.query<R>(statement, { signal }),
+        );
+        if (found !== undefined) return { kind: 'read', result: found.value, seen: found.bound };
+        replica.forget(); // it was thought to be further
+        return { kind: 'elsewhere', why: 'behind' };
+      } finally {
+        lease.release();
+      }
+    } catch (error) {
+      if (signal?.aborted) throw signal.reason;
+      const state = sqlStateOf(error);
+      if (isRefusedByReplica(state)) return writes;
+      if (isConflict(state)) return { kind: 'elsewhere', why: 'conflict' };
+      if (error instanceof ConnectionLostError) return { kind: 'elsewhere', why: 'lost' };
+      if (isPandoError(error) && error.retryable) return { kind: 'elsewhere', why: 'unavailable' };
+      throw error;
+    }
+  }
+
+  async #onPrimary<R>(
+    statement: Statement,
+    reason: PrimaryReason,
+    limits: ReadLimits,
+  ): Promise<ReadOutcome<R>> {
+    this.#routed.get(reason)?.add();
+    const lane: Lane = reason === 'behind' || reason === 'out' ? 'spill' : 'main';
+    try {
+      return await this.#readPrimary(statement, lane, limits);
+    } catch (error) {
+      if (limits.signal?.aborted) throw limits.signal.reason;
+      if (!(error instanceof ConnectionLostError)) throw error;
+      this.#detoured.get('lost')?.add();
+      return this.#readPrimary(statement, lane, limits); // once: one backend may have died alone
+    }
+  }
+
+  async #readPrimary<R>(statement: Statement, lane: Lane, limits: ReadLimits): Promise<ReadOutcome<R>> {
+    const lease = await this.#options.primary.pool.acquire({ lane, ...limits });
+    try {
+      const result = await lease.connection.query<R>(statement, { signal: limits.signal });
+      return { kind: 'read', result, seen: 'primary' };
+    } finally {
+      lease.release();
+    }
+  }
+}

@@ -1,0 +1,181 @@
+import { messageOf } from '../kernel/errors.js';
+import type { Kernel } from '../kernel/kernel.js';
+import type { ServerState, ServerStatus } from './api.js';
+import { WrongRoleError } from './errors.js';
+import { Monitor, type Sample } from './monitor.js';
+import type { ResolvedDatabaseOptions, ResolvedServer } from './options.js';
+import type { DatabaseDriver, Lease, Pool, ServerReport } from './ports.js';
+import { formatLsn, type Position, serves } from './position.js';
+import { PositionWatch } from './position-watch.js';
+import type { Primary } from './primary.js';
+import { ReplicaHealth } from './replica-health.js';
+import type { Candidate } from './router.js';
+
+/**
+ * One replica, and how far it is known to have come.
+ *
+ * The known position is a lower bound: it was asked for before the read that relies on it begins. It
+ * belongs to one life of the server's sessions. Postgres ends all of them when one backend crashes, and a
+ * standby then begins again at an earlier point, under the same start time: so the position is forgotten
+ * when a session ends unexpectedly, and proves nothing for a session that began after it was sampled.
+ */
+export class Replica implements Candidate {
+  readonly label: string;
+  readonly pool: Pool;
+  readonly monitor: Monitor;
+  readonly #weight: number;
+  readonly #primary: Primary;
+  readonly #health: ReplicaHealth;
+  readonly #watch: PositionWatch;
+  readonly #kernel: Kernel;
+  #known: Sample | undefined;
+  #state: ServerState = 'down';
+  /** Where it stood when a reader waited in vain. */
+  #stalledAt: bigint | undefined;
+
+  constructor(
+    server: ResolvedServer,
+    primary: Primary,
+    options: ResolvedDatabaseOptions,
+    driver: DatabaseDriver,
+    kernel: Kernel,
+  ) {
+    const backend = driver.backend(server);
+    this.label = backend.label;
+    this.#weight = server.weight;
+    this.#primary = primary;
+    this.#kernel = kernel;
+    this.#health = new ReplicaHealth(options);
+    this.#watch = new PositionWatch(kernel.clock, () => this.monitor.sample());
+    this.pool = driver.pool(backend, 'replica', {
+      onLost: () => {
+        this.forget();
+        this.monitor.refresh();
+      },
+      objection: (greeting) => this.#objection(greeting),
+    });
+    this.monitor = new Monitor(
+      backend,
+      { clock: kernel.clock, intervalMs: options.probeIntervalMs, timeoutMs: options.probeTimeoutMs },
+      {
+        sampled: (sample) => this.#sampled(sample),
+        failed: (cause) => this.#failed(messageOf(cause)),
+        lost: () => this.forget(),
+      },
+    );
+  }
+
+  get isInRotation(): boolean {
+    return this.#health.isInRotation;
+  }
+
+  get position(): Position | undefined {
+    return this.#known?.report;
+  }
+
+  get isStalled(): boolean {
+    return this.#stalledAt !== undefined && this.#stalledAt === this.#known?.report.lsn;
+  }
+
+  get load(): number {
+    const share = this.#health.share(this.#kernel.clock.monotonic());
+    return (this.pool.inUse + this.pool.waiting + 1) / (this.#weight * share);
+  }
+
+  get lagMs(): number | undefined {
+    return this.#health.lagMs;
+  }
+
+  /** Nothing is known of its position until it is asked again. */
+  forget(): void {
+    this.#known = undefined;
+  }
+
+  /** The furthest position that a read which begins now on this connection is certain to see. */
+  provenFor(lease: Lease): Position {
+    const known = this.#known;
+    const isOfThisLife =
+      known !== undefined && known.sentAt > lease.connectedAt && known.report.node === lease.proof.node;
+    return isOfThisLife && known.report.lsn > lease.proof.lsn ? known.report : lease.proof;
+  }
+
+  /** Waits until it has come as far as the floor. `false`: not in time. */
+  async reach(
+    floor: Position | undefined,
+    timeoutMs: number,
+    signal: AbortSignal | undefined,
+  ): Promise<boolean> {
+    const hasArrived = () => this.isInRotation && serves(this.position, floor, this.#primary.history);
+    const arrived = await this.#watch.wait(hasArrived, timeoutMs, signal);
+    if (!arrived) this.#stalledAt = this.position?.lsn;
+    return arrived;
+  }
+
+  status(): ServerStatus {
+    return {
+      name: this.label,
+      role: 'replica',
+      state: this.#health.state(this.#kernel.clock.monotonic()),
+      reason: this.#health.reason,
+      timeline: this.position?.timeline,
+      lsn: this.position && formatLsn(this.position.lsn),
+      lagMs: this.lagMs,
+      inUse: this.pool.inUse,
+      idle: this.pool.idle,
+      waiting: this.pool.waiting,
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#watch.close();
+    await this.monitor.close();
+  }
+
+  #objection(report: ServerReport): Error | undefined {
+    if (report.role !== 'replica') return new WrongRoleError(this.label, 'replica');
+    const system = this.#primary.history?.system;
+    if (system === undefined || system === report.system) return undefined;
+    return new WrongRoleError(
+      this.label,
+      'replica',
+      `it belongs to system ${report.system}, and the primary to ${system}`,
+    );
+  }
+
+  #sampled(sample: Sample): void {
+    const objection = this.#objection(sample.report);
+    if (objection !== undefined) {
+      this.#failed(objection.message);
+      return;
+    }
+    this.#known = sample;
+    this.pool.reachable();
+    const timeline = this.#primary.history?.timeline;
+    if (timeline !== undefined && timeline !== sample.report.timeline) {
+      this.#health.failed(`it is on timeline ${sample.report.timeline}, and the primary on ${timeline}`);
+    } else {
+      this.#health.seen(this.#primary.log.lagMs(sample.report.lsn), this.#kernel.clock.monotonic());
+    }
+    this.#tell();
+    this.#watch.moved();
+  }
+
+  #failed(reason: string): void {
+    this.forget();
+    this.#health.failed(reason);
+    this.pool.sever(); // reads that hang on it run again elsewhere
+    this.#tell();
+  }
+
+  #tell(): void {
+    const state = this.#health.state(this.#kernel.clock.monotonic());
+    if (state === this.#state) return;
+    this.#state = state;
+    const isUsed = this.#health.isInRotation;
+    const { reason } = this.#health;
+    this.#kernel.logger[isUsed ? 'info' : 'warn'](
+      { server: this.label, state, reason },
+      'replica changed state',
+    );
+  }
+}
