@@ -76,8 +76,7 @@ export async function createPando(options: PandoOptions = {}): Promise<Pando> {
   const rooms = [cache, realtime, db, limits];
   const health = createHealth(options.health, {
     kernel,
-    rooms: () => rooms,
-    checks: redis === undefined ? [] : [redisCheck(redis)],
+    rooms: () => [...rooms, { checks: () => (redis === undefined ? [] : [redisCheck(redis)]) }],
     state: () => lifecycle.state,
   });
 

@@ -8,7 +8,7 @@ import type { InstanceState } from './ports.js';
 export interface HealthWiring {
   readonly kernel?: Kernel | undefined;
   /** Whose checks to run; asked once, at start. */
-  readonly rooms?: (() => readonly Room[]) | undefined;
+  readonly rooms?: (() => readonly Pick<Room, 'checks'>[]) | undefined;
   /** Where in its life the instance is. Without it the room goes by its own: ready once started, until it drains. */
   readonly state?: (() => InstanceState) | undefined;
   /** For the jitter between looks. @defaultValue `Math.random` */

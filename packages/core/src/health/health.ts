@@ -59,7 +59,7 @@ export interface Health extends Room {
 
 /** What surrounds the health room. */
 export interface HealthSurroundings {
-  readonly rooms: () => readonly Room[];
+  readonly rooms: () => readonly Pick<Room, 'checks'>[];
   /** Undefined when nobody but the room itself knows. */
   readonly state: (() => InstanceState) | undefined;
   readonly random: () => number;

@@ -185,7 +185,7 @@ function durationOf(value: unknown): number | undefined {
 }
 
 /** The known name at the smallest edit distance, if it is near enough to be meant. */
-function nearestOf(name: string, known: Iterable<string>): string | undefined {
+export function nearestOf(name: string, known: Iterable<string>): string | undefined {
   let nearest: string | undefined;
   let least = Math.max(2, Math.floor(name.length / 3)) + 1;
   for (const candidate of known) {
