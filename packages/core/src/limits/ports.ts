@@ -1,6 +1,6 @@
 import type { Signalled } from '../kernel/abort.js';
 
-/** One fixed window: it begins with the first call and ends `windowMs` later. */
+/** One fixed window: it begins with the first call that fits and ends `windowMs` later. */
 export interface LimitWindow {
   /** What may be spent within one window. */
   readonly limit: number;
@@ -9,30 +9,32 @@ export interface LimitWindow {
 
 /** How one window stands after a call. */
 export interface WindowUse {
-  /** The limit that was applied; the window's own, or this instance's part of it. */
+  /** Whether the cost fitted into this window. */
+  readonly fits: boolean;
+  /** The limit that was applied: the window's own, or this instance's part of it. */
   readonly limit: number;
   readonly remaining: number;
   /** When the window ends. */
   readonly resetMs: number;
-  /** Whether the cost fitted into this window. */
-  readonly fits: boolean;
 }
 
 /** How to spend. */
 export interface SpendOptions extends Signalled {
-  /** Counts for one of that many instances: each limit is divided and rounded up. @defaultValue `1` */
+  /** Counts for one of that many instances: each limit is divided, and rounded up. @defaultValue `1` */
   readonly sharedBy?: number | undefined;
 }
 
 /** The counters of one policy: one per key and window. */
 export interface PolicyCounters {
   /**
-   * Spends the cost in every window of the key, or in none.
+   * Spends the cost in every window of the key, or in none. Answers in the order of the windows.
    *
-   * Calls of one key are carried out one after the other in each window: the sum of what fitted never exceeds a limit
-   * within one window. A cost that does not fit one window is given back to the others: until that is done, others may
-   * be refused although there was room, never the reverse. What is given back counts for the window it was taken from
-   * only. Rejects when the outcome is not known: the cost may have been counted, or may yet be, and is not given back.
+   * What fitted never sums up to more than a limit within one window, however many spend at once. A cost that does not
+   * fit every window is given back where it fitted, to the window it was taken from: until then others may be refused
+   * although there is room, never the reverse. A call that begins after this one was answered finds it given back.
+   *
+   * Rejects within a bound when the outcome is not known: the cost may have been counted, or may yet be, and is not
+   * given back. The same when the signal aborts.
    */
   spend(key: string, cost: number, options?: SpendOptions): Promise<readonly WindowUse[]>;
 }
@@ -41,13 +43,13 @@ export interface PolicyCounters {
 export interface LimitStore extends AsyncDisposable {
   /** Named in decisions. */
   readonly source: 'redis' | 'memory';
-  /** Whether a call has a chance now; false is an answer without waiting. */
+  /** Whether counting has a chance now; false is an answer without waiting. */
   readonly isUp: boolean;
   /** How many instances count together; at least 1. */
   readonly instances: number;
-  /** Opens what the store needs; does not fail because a server is away. */
+  /** Opens what the store needs. Does not fail because a server is away. */
   start(options?: Signalled): Promise<void>;
-  /** Binds the counters of one policy. The name and each window's length are part of what identifies a counter. */
+  /** The counters of one policy, known by its name and each window's length: who changes a length begins anew. */
   counters(policy: string, windows: readonly LimitWindow[]): PolicyCounters;
   /** Releases what the store opened. Idempotent. */
   close(): Promise<void>;

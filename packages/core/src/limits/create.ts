@@ -1,0 +1,57 @@
+import { createKernel, type Kernel } from '../kernel/kernel.js';
+import { createRedisFloor } from '../redis/floor.js';
+import type { RedisFloor } from '../redis/ports.js';
+import { createMemoryStore, type MemoryWorld } from './drivers/memory.js';
+import { createRedisStore } from './drivers/redis.js';
+import { type Limits, LimitsRoom } from './limits.js';
+import { type LimitsOptions, type ResolvedLimitsOptions, resolveLimitsOptions } from './options.js';
+import type { LimitStore } from './ports.js';
+
+export { createMemoryWorld, type MemoryWorld } from './drivers/memory.js';
+
+/** What a limits room may be given by its surroundings. */
+export interface LimitsWiring {
+  readonly kernel?: Kernel | undefined;
+  /** The kit's connections; never closed here. */
+  readonly redis?: RedisFloor | undefined;
+  /** Where counters live without Redis: rooms that share a world count together. */
+  readonly world?: MemoryWorld | undefined;
+}
+
+/**
+ * Creates the limits room. With Redis all instances count together once {@link Limits.start} has connected it; without,
+ * this process counts alone.
+ *
+ * @throws `PandoOptionsError` for options that cannot be right.
+ *
+ * @example
+ * ```ts
+ * const limits = createLimits({ redis: process.env.REDIS_URL, policies: { write: ['10/s', '60/min'] } });
+ * await limits.start();
+ * const { allowed, retryAfterMs } = await limits.consume('write', user.id);
+ * ```
+ */
+export function createLimits(options: LimitsOptions = {}, wiring: LimitsWiring = {}): Limits {
+  const resolved = resolveLimitsOptions(options);
+  const kernel = wiring.kernel ?? createKernel({ name: resolved.name });
+  const local = createMemoryStore({
+    clock: kernel.clock,
+    maxKeys: resolved.maxLocalKeys,
+    world: wiring.world,
+  });
+  return new LimitsRoom(
+    kernel,
+    resolved.policies,
+    createStore(resolved, kernel, wiring.redis) ?? local,
+    local,
+  );
+}
+
+function createStore(
+  { redis: option, decisionTimeoutMs: timeoutMs }: ResolvedLimitsOptions,
+  kernel: Kernel,
+  given: RedisFloor | undefined,
+): LimitStore | undefined {
+  const redis = given ?? (option === undefined ? undefined : createRedisFloor(option, kernel));
+  return redis && createRedisStore({ redis, isOwner: redis !== given, timeoutMs });
+}

@@ -1,0 +1,35 @@
+import { PandoError } from '../kernel/errors.js';
+import { nearestOf } from '../kernel/options.js';
+
+/** There is no policy of that name. */
+export class UnknownPolicyError extends PandoError {
+  constructor(name: string, known: Iterable<string>) {
+    const names = [...known];
+    const nearest = nearestOf(name, names);
+    const list = names.length === 0 ? 'There are none.' : `There are: ${names.sort().join(', ')}.`;
+    super({
+      code: 'PANDO_LIMITS_POLICY_UNKNOWN',
+      message: `There is no limit policy "${name}". ${nearest === undefined ? list : `Did you mean "${nearest}"?`}`,
+    });
+  }
+}
+
+/** A cost is not a whole number of at least 1. */
+export class LimitCostError extends PandoError {
+  constructor(policy: string, cost: unknown) {
+    super({
+      code: 'PANDO_LIMITS_COST',
+      message: `The cost of a call under the limit policy "${policy}" must be a whole number of at least 1, got ${String(cost)}.`,
+    });
+  }
+}
+
+/** A key is empty: everybody without one would share one limit. */
+export class LimitKeyError extends PandoError {
+  constructor(policy: string) {
+    super({
+      code: 'PANDO_LIMITS_KEY',
+      message: `The key for the limit policy "${policy}" must be a non-empty string. Find out who calls before asking, or name a key for strangers.`,
+    });
+  }
+}

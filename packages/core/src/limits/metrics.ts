@@ -1,0 +1,17 @@
+import type { Instrument } from '../kernel/meter.js';
+
+/** What the limits room records. */
+export const limitsInstruments = {
+  decisions: {
+    name: 'pando_limits_decisions_total',
+    help: 'Decisions by policy, outcome (allowed, refused) and who decided (redis, memory, local, open, closed).',
+    type: 'counter',
+    labels: ['policy', 'outcome', 'source'],
+  },
+  duration: {
+    name: 'pando_limits_decision_duration_seconds',
+    help: 'Time from the call to the decision.',
+    type: 'histogram',
+    buckets: [0.000_1, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5],
+  },
+} satisfies Record<string, Instrument>;
