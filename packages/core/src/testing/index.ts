@@ -1,3 +1,5 @@
+export type { FakeClock } from './fake-clock.js';
+export { createFakeClock } from './fake-clock.js';
 export { freePort } from './free-port.js';
 export type { GuardedProcessOptions, ProcessExit } from './guarded-process.js';
 export { GuardedProcess } from './guarded-process.js';
@@ -7,8 +9,8 @@ export type { PostgresSource } from './postgres-binaries.js';
 export { PostgresNotFoundError } from './postgres-binaries.js';
 export type { DatabaseUrls } from './postgres-database.js';
 export { createTestDatabase } from './postgres-database.js';
+export { ServerStartError } from './postgres-process.js';
 export type { TestServer } from './postgres-server.js';
-export { ServerStartError } from './postgres-server.js';
 export type { PostgresSettings } from './postgres-settings.js';
 export type { ProcessGuard, TemporaryFolder } from './process-guard.js';
 export { createTemporaryFolder, processGuard } from './process-guard.js';

@@ -36,8 +36,3 @@ export function formatSettings(settings: PostgresSettings): string {
 function formatValue(value: string | number | boolean): string {
   return typeof value === 'boolean' ? (value ? 'on' : 'off') : String(value).replaceAll("'", "''");
 }
-
-/** How a standby reaches the server that it follows, as `primary_conninfo`. */
-export function formatConnectionInfo(port: number, name: string): string {
-  return `host=127.0.0.1 port=${port} user=postgres application_name=${name}`;
-}

@@ -12,11 +12,12 @@ import { findPostgres } from './postgres-binaries.js';
 import type { DatabaseUrls } from './postgres-database.js';
 import { createTestDatabase } from './postgres-database.js';
 import { copyFolder } from './postgres-files.js';
+import { PostgresProcess } from './postgres-process.js';
 import { TestServer } from './postgres-server.js';
 import type { PostgresSettings } from './postgres-settings.js';
 import { baseSettings, formatSettings, volatileSettings } from './postgres-settings.js';
+import { cloneAsStandby, makeStandby, untilStreaming } from './postgres-standby.js';
 import { preparedTemplate } from './postgres-template.js';
-import type { TemporaryFolder } from './process-guard.js';
 import { createTemporaryFolder } from './process-guard.js';
 import { waitFor } from './wait-for.js';
 
@@ -63,21 +64,13 @@ export class TestCluster implements AsyncDisposable {
   /** The server that took writes when the cluster was made. */
   readonly primary: TestServer;
   readonly replicas: readonly TestServer[];
-  readonly #folder: TemporaryFolder;
-  readonly #keepsData: boolean;
+  readonly #release: () => Promise<void>;
   #closing: Promise<void> | undefined;
 
-  /** @internal */
-  constructor(
-    primary: TestServer,
-    replicas: readonly TestServer[],
-    folder: TemporaryFolder,
-    keepsData: boolean,
-  ) {
+  constructor(primary: TestServer, replicas: readonly TestServer[], release: () => Promise<void>) {
     this.primary = primary;
     this.replicas = replicas;
-    this.#folder = folder;
-    this.#keepsData = keepsData;
+    this.#release = release;
   }
 
   /**
@@ -93,34 +86,27 @@ export class TestCluster implements AsyncDisposable {
   /** Resolves when every running replica shows what the primary has committed by now. */
   async caughtUp(options: Signalled = {}): Promise<void> {
     const [row] = await this.primary.query('select pg_current_wal_lsn()::text as lsn', [], options);
-    const text = 'select pg_last_wal_replay_lsn() >= $1::pg_lsn as done';
+    const isDone = 'select where pg_last_wal_replay_lsn() >= $1::pg_lsn';
+    const running = this.replicas.filter((replica) => replica.running);
     await Promise.all(
-      this.replicas
-        .filter((replica) => replica.running)
-        .map((replica) =>
-          waitFor(async () => (await replica.query(text, [row?.lsn], options))[0]?.done === true, {
-            intervalMs: 5,
-            signal: options.signal,
-            message: `${replica.name} to catch up with the primary`,
-          }),
-        ),
+      running.map((replica) =>
+        waitFor(async () => (await replica.query(isDone, [row?.lsn], options)).length > 0, {
+          intervalMs: 5,
+          signal: options.signal,
+          message: `${replica.name} to catch up with the primary`,
+        }),
+      ),
     );
   }
 
   /** Ends all servers, in any state, and removes their data unless it is to be kept. Repeatable. */
   async close(): Promise<void> {
-    this.#closing ??= this.#close();
+    this.#closing ??= this.#release();
     await this.#closing;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
-  }
-
-  async #close(): Promise<void> {
-    await Promise.all(this.replicas.map((replica) => replica.close('SIGQUIT')));
-    await this.primary.close(this.#keepsData ? 'SIGINT' : 'SIGQUIT');
-    await this.#folder[Symbol.asyncDispose]();
   }
 }
 
@@ -152,15 +138,23 @@ export async function createTestCluster(options: TestClusterOptions = {}): Promi
   const folder = await createTemporaryFolder('pando-pg-', await volatileFolder(account));
   await chown(folder.path, account.uid, account.gid);
   const dataFolder = dataDir === undefined ? folder.path : await reachableDataFolder(dataDir, account);
-  const shared = { binaries, account, folder: folder.path, user, database };
-  const primary = new TestServer('primary', { ...shared, dataFolder }, port);
+  const home = { binaries, account, folder: folder.path };
+  const primary = new PostgresProcess('primary', { ...home, dataFolder }, port);
   const replicas = Array.from(
     { length: replicaCount },
-    (_, index) => new TestServer(`replica_${index + 1}`, { ...shared, dataFolder: folder.path }, undefined),
+    (_, index) =>
+      new PostgresProcess(`replica_${index + 1}`, { ...home, dataFolder: folder.path }, undefined),
   );
-  const cluster = new TestCluster(primary, replicas, folder, dataDir !== undefined);
+  const release = async () => {
+    await Promise.all(replicas.map((replica) => replica.dismantle()));
+    if (dataDir !== undefined) await primary.end('SIGINT');
+    await primary.dismantle();
+    await folder[Symbol.asyncDispose]();
+  };
+  const open = (server: PostgresProcess) => new TestServer(server, user, database);
+  const cluster = new TestCluster(open(primary), replicas.map(open), release);
   try {
-    const isNew = await prepareData(primary, template, account);
+    const isNew = await prepareData(primary, template);
     const durability = dataDir === undefined ? volatileSettings : {};
     const conf = formatSettings({ ...baseSettings, ...durability, ...settings });
     await writeFile(join(primary.dataFolder, 'postgresql.conf'), conf);
@@ -170,12 +164,12 @@ export async function createTestCluster(options: TestClusterOptions = {}): Promi
     await Promise.all(
       replicas.map(async (replica) => {
         if (isNew) {
-          await copyFolder(template, replica.dataFolder, account);
+          await copyFolder(template, replica.dataFolder, account); // the state that the primary started from
           await writeFile(join(replica.dataFolder, 'postgresql.conf'), conf);
-          await replica.configureStandby(primary, { signal });
-        } else await replica.cloneFrom(primary, { signal });
+          await makeStandby(replica, primary, { signal });
+        } else await cloneAsStandby(replica, primary, { signal });
         await replica.start({ signal });
-        await replica.streamsFrom(primary, { signal });
+        await untilStreaming(replica, primary, { signal });
       }),
     );
     await cluster.caughtUp({ signal });
@@ -203,12 +197,12 @@ function resolveOptions(options: TestClusterOptions) {
 }
 
 /** Copies the template into the primary's data folder unless there is data already; tells whether it did. */
-async function prepareData(primary: TestServer, template: string, account: Account): Promise<boolean> {
+async function prepareData(primary: PostgresProcess, template: string): Promise<boolean> {
   const version = (folder: string) => readFile(join(folder, 'PG_VERSION'), 'utf8').catch(() => undefined);
   const found = await version(primary.dataFolder);
   if (found === undefined) {
     await rm(primary.dataFolder, { recursive: true, force: true });
-    await copyFolder(template, primary.dataFolder, account);
+    await copyFolder(template, primary.dataFolder, primary.account);
     return true;
   }
   const ours = await version(template);
@@ -232,7 +226,7 @@ async function reachableDataFolder(dataDir: string, account: Account): Promise<s
 }
 
 /** The slots of former replicas, which would keep the WAL for ever. */
-async function dropSlots(primary: TestServer, options: Signalled): Promise<void> {
+async function dropSlots(primary: PostgresProcess, options: Signalled): Promise<void> {
   const former = `slot_type = 'physical' and not active`;
   await primary.query(
     `select pg_drop_replication_slot(slot_name) from pg_replication_slots where ${former}`,
@@ -242,7 +236,7 @@ async function dropSlots(primary: TestServer, options: Signalled): Promise<void>
 }
 
 async function createUserAndDatabase(
-  primary: TestServer,
+  primary: PostgresProcess,
   user: string,
   database: string,
   options: Signalled,

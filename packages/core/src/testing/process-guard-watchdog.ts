@@ -21,8 +21,8 @@ process.stdin.on('data', (chunk) => {
     else { processes.delete(held); folders.delete(held); }
   }
 });
-process.stdin.on('error', end);
-process.stdin.on('end', end);
+process.stdin.on('error', () => {});
+process.stdin.on('close', end);
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => {});
 
 function send(pid, signal) {
@@ -40,7 +40,9 @@ function end() {
     if (alive && Date.now() < patienceEndsAt) return setTimeout(look, 20);
     for (const pid of processes.keys()) { send(-pid, 'SIGKILL'); send(pid, 'SIGKILL'); }
     setTimeout(() => {
-      for (const folder of folders) rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+      for (const folder of folders) {
+        try { rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 }); } catch {}
+      }
       process.exit();
     }, 20);
   })();

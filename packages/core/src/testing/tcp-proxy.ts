@@ -40,10 +40,16 @@ export class TcpProxy implements AsyncDisposable {
   readonly #toClient: Link = { freeAt: 0 };
   #server: Server | undefined;
 
-  /** @internal */
-  constructor(target: TcpProxyOptions['target'], port: number) {
+  private constructor(target: TcpProxyOptions['target'], port: number) {
     this.#target = target;
     this.port = port;
+  }
+
+  /** Starts a proxy; {@link createTcpProxy} does it with options checked. */
+  static async start(target: TcpProxyOptions['target'], port: number): Promise<TcpProxy> {
+    const proxy = new TcpProxy(target, port);
+    await proxy.#listen();
+    return proxy;
   }
 
   /** How many connections run through the proxy now. */
@@ -112,7 +118,7 @@ export class TcpProxy implements AsyncDisposable {
     this.#toServer.freeAt = 0;
     this.#toClient.freeAt = 0;
     for (const { lanes } of this.#pairs) for (const lane of lanes) lane.hurry();
-    await this.listen();
+    await this.#listen();
   }
 
   /** Ends the proxy and all its connections. Repeatable. */
@@ -129,8 +135,7 @@ export class TcpProxy implements AsyncDisposable {
     await this.close();
   }
 
-  /** Accepts connections, if it does not already. @internal */
-  async listen(): Promise<void> {
+  async #listen(): Promise<void> {
     if (this.#server) return;
     const server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => this.#accept(client));
     this.#server = server;
@@ -192,10 +197,8 @@ export async function createTcpProxy(options: TcpProxyOptions): Promise<TcpProxy
   reader.done();
 
   for (let attempt = 1; ; attempt++) {
-    const proxy = new TcpProxy(address, port ?? (await freePort()));
     try {
-      await proxy.listen();
-      return proxy;
+      return await TcpProxy.start(address, port ?? (await freePort()));
     } catch (error) {
       if (port !== undefined || attempt === 5) throw error; // someone may have taken the free port meanwhile
     }
