@@ -1,0 +1,201 @@
+import type { Signalled } from '../../kernel/abort.js';
+import { ConnectionLostError, TransactionRolledBackError } from '../errors.js';
+import type { Committed, Connection, ServerReport, Statement, StatementResult, Written } from '../ports.js';
+import type { Position } from '../position.js';
+import type { MemoryServer } from './memory.js';
+
+/** An error as Postgres would send it. */
+function sqlError(code: string, message: string): Error {
+  return Object.assign(new Error(message), { code, severity: 'ERROR' });
+}
+
+/** A transaction that has begun: what it has changed so far. */
+interface Work {
+  readonly changes: Map<unknown, unknown>;
+  hasFailed: boolean;
+}
+
+/** A session of the fake server: keeps the promises of the port, executes one statement after the other. */
+export class MemoryConnection implements Connection {
+  readonly greeting: ServerReport;
+  readonly #server: MemoryServer;
+  readonly #onLost: (cause: unknown) => void;
+  readonly #cutOff = new Set<(error: Error) => void>();
+  #isOpen = true;
+  #lostBy: unknown = new Error('it was closed');
+  #running = 0;
+  #tail: Promise<unknown> = Promise.resolve();
+  #work: Work | undefined;
+
+  constructor(server: MemoryServer, onLost: (cause: unknown) => void) {
+    this.#server = server;
+    this.#onLost = onLost;
+    this.greeting = server.report();
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  get isIdle(): boolean {
+    return this.#isOpen && this.#running === 0 && this.#work === undefined;
+  }
+
+  report(options?: Signalled): Promise<ServerReport> {
+    return this.#run(() => this.#server.report(), options);
+  }
+
+  query<R>(statement: Statement, options?: Signalled): Promise<StatementResult<R>> {
+    return this.#run((signal) => this.#execute<R>(statement, this.#work, signal), options);
+  }
+
+  write<R>(statement: Statement, options?: Signalled): Promise<Written<R>> {
+    return this.#run(async (signal) => {
+      const work: Work = { changes: new Map(), hasFailed: false };
+      const result = await this.#execute<R>(statement, work, signal);
+      return { result, position: this.#commit(work).position ?? this.#position() };
+    }, options);
+  }
+
+  position(options?: Signalled): Promise<Position> {
+    return this.#run(() => this.#position(), options);
+  }
+
+  begin(): Promise<void> {
+    return this.#run(() => {
+      this.#work = { changes: new Map(), hasFailed: false };
+    });
+  }
+
+  commit(): Promise<Committed> {
+    return this.#run(() => {
+      const work = this.#work;
+      this.#work = undefined;
+      if (work === undefined) return { wrote: false, position: undefined };
+      if (work.hasFailed) throw new TransactionRolledBackError(undefined);
+      return this.#commit(work);
+    });
+  }
+
+  rollback(): Promise<void> {
+    return this.#run(() => {
+      this.#work = undefined;
+    });
+  }
+
+  async settle(): Promise<void> {
+    await this.#tail;
+  }
+
+  async close(): Promise<void> {
+    this.destroy();
+  }
+
+  destroy(): void {
+    this.#end();
+  }
+
+  /** The server ends the session. */
+  lose(cause: unknown): void {
+    if (!this.#isOpen) return;
+    this.#lostBy = cause;
+    this.#onLost(cause);
+    this.#end();
+  }
+
+  #end(): void {
+    this.#isOpen = false;
+    this.#server.sessions.delete(this);
+    for (const cut of [...this.#cutOff]) cut(this.#lostError());
+  }
+
+  #lostError(): ConnectionLostError {
+    return new ConnectionLostError(this.#server.label, this.#lostBy);
+  }
+
+  /** Executes in order; both ways of the messages take their time, and the session may end meanwhile. */
+  #run<T>(
+    execute: (signal: AbortSignal | undefined) => T | Promise<T>,
+    { signal }: Signalled = {},
+  ): Promise<T> {
+    if (!this.#isOpen) return Promise.reject(this.#lostError());
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    const { world } = this.#server;
+    this.#running += 1;
+    return new Promise<T>((resolve, reject) => {
+      const end = (settle: () => void) => {
+        if (!this.#cutOff.delete(cut)) return;
+        this.#running -= 1;
+        settle();
+      };
+      const cut = (error: Error) => end(() => reject(error));
+      this.#cutOff.add(cut);
+      this.#tail = this.#tail.then(async () => {
+        await world.travel();
+        if (!this.#isOpen) return;
+        try {
+          const value = await execute(signal);
+          await world.travel();
+          end(() => resolve(value));
+        } catch (error) {
+          end(() => reject(error));
+        }
+      });
+    });
+  }
+
+  async #execute<R>({ text, params }: Statement, work: Work | undefined, signal: AbortSignal | undefined) {
+    const answer = (command: string, ...rows: unknown[]): StatementResult<R> => ({
+      rows: rows as R[],
+      rowCount: 1,
+      command,
+    });
+    const [key, value] = params;
+    try {
+      if (work?.hasFailed) throw sqlError('25P02', 'current transaction is aborted');
+      switch (text) {
+        case 'get':
+          return answer('SELECT', {
+            value: work?.changes.has(key) ? work.changes.get(key) : this.#server.value(key),
+          });
+        case 'set':
+          if (this.#server.role === 'replica')
+            throw sqlError('25006', 'cannot execute in a read-only transaction');
+          if (work === undefined) this.#server.world.commit(new Map([[key, value]]));
+          else work.changes.set(key, value);
+          return answer('INSERT');
+        case 'hang':
+          return await this.#hang(signal);
+        case 'fail':
+          throw sqlError(String(key), 'asked to fail');
+        default:
+          throw sqlError('42601', `syntax error at "${text}"`);
+      }
+    } catch (error) {
+      if (work !== undefined) work.hasFailed = true;
+      throw error;
+    }
+  }
+
+  #hang(signal: AbortSignal | undefined): Promise<never> {
+    return new Promise((_, reject) => {
+      this.#cutOff.add(reject);
+      signal?.addEventListener('abort', () => reject(signal.reason), { once: true });
+    });
+  }
+
+  #commit({ changes }: Work): Committed {
+    if (changes.size === 0) return { wrote: false, position: undefined };
+    this.#server.world.commit(changes);
+    if (this.#server.losesNextCommit) {
+      this.#server.losesNextCommit = false;
+      this.lose(new Error('read ECONNRESET'));
+    }
+    return { wrote: true, position: this.#position() };
+  }
+
+  #position(): Position {
+    const { system, timeline, lsn } = this.#server.report();
+    return { system, timeline, lsn };
+  }
+}

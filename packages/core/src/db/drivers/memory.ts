@@ -1,0 +1,186 @@
+import type { Clock } from '../../kernel/clock.js';
+import type { Kernel } from '../../kernel/kernel.js';
+import type { ResolvedDatabaseOptions } from '../options.js';
+import type { Backend, Connection, ConnectOptions, DatabaseDriver, ServerReport } from '../ports.js';
+import { FencedPool } from './fenced-pool.js';
+import { MemoryConnection } from './memory-connection.js';
+
+/** One committed change. */
+interface LogRecord {
+  readonly lsn: bigint;
+  readonly changes: ReadonlyMap<unknown, unknown>;
+}
+
+/** How a fake cluster behaves. */
+export interface MemoryWorldOptions {
+  readonly clock: Clock;
+  /** @defaultValue `2` */
+  readonly replicas?: number | undefined;
+  /** How long each message is on its way; asked for each. @defaultValue none at all */
+  readonly travelMs?: (() => number) | undefined;
+}
+
+/**
+ * A primary and its replicas inside this process: registers that hold values, a log that replicas replay.
+ *
+ * It understands four statements: `get` (key), `set` (key, value), `fail` (SQLSTATE) and `hang`. Instances
+ * that share a world share its data.
+ */
+export class MemoryWorld {
+  readonly clock: Clock;
+  readonly primary: MemoryServer;
+  readonly replicas: readonly MemoryServer[];
+  readonly log: LogRecord[] = [];
+  #travelMs: () => number;
+  #lsn = 1_000n;
+
+  constructor({ clock, replicas = 2, travelMs = () => 0 }: MemoryWorldOptions) {
+    this.clock = clock;
+    this.#travelMs = travelMs;
+    this.primary = new MemoryServer(this, 'memory:primary', 'primary');
+    this.replicas = Array.from(
+      { length: replicas },
+      (_, index) => new MemoryServer(this, `memory:replica-${index + 1}`, 'replica'),
+    );
+  }
+
+  get lsn(): bigint {
+    return this.#lsn;
+  }
+
+  /** Appends a change and has the replicas replay it when their time has come. */
+  commit(changes: ReadonlyMap<unknown, unknown>): bigint {
+    this.#lsn += 8n;
+    this.log.push({ lsn: this.#lsn, changes });
+    for (const replica of this.replicas) replica.replayLater();
+    return this.#lsn;
+  }
+
+  /** One way of one message. */
+  async travel(): Promise<void> {
+    const delayMs = this.#travelMs();
+    if (delayMs > 0) await new Promise<void>((resolve) => this.clock.after(delayMs, resolve));
+  }
+
+  server(label: string): MemoryServer {
+    const found = [this.primary, ...this.replicas].find((server) => server.label === label);
+    if (found === undefined) throw new Error(`no server "${label}" in this world`);
+    return found;
+  }
+}
+
+/** One server of a {@link MemoryWorld}, and what can befall it. */
+export class MemoryServer implements Backend {
+  readonly label: string;
+  readonly world: MemoryWorld;
+  role: ServerReport['role'];
+  system = 'memory';
+  timeline = 1;
+  /** How long after a commit a replica shows it. */
+  lagMs = 0;
+  /** Attempts to connect so far. */
+  attempts = 0;
+  /** Has the next commit take effect, and its answer lost with the session. */
+  losesNextCommit = false;
+  readonly sessions = new Set<MemoryConnection>();
+  #replayed = 1_000n;
+  #isDown = false;
+  #isPaused = false;
+  #life = 1;
+
+  constructor(world: MemoryWorld, label: string, role: ServerReport['role']) {
+    this.world = world;
+    this.label = label;
+    this.role = role;
+  }
+
+  get lsn(): bigint {
+    return this.role === 'primary' ? this.world.lsn : this.#replayed;
+  }
+
+  report(): ServerReport {
+    const { role, system, timeline, lsn } = this;
+    return { role, system, timeline, lsn, node: `${this.label} ${this.#life}` };
+  }
+
+  value(key: unknown): unknown {
+    let value: unknown;
+    for (const { lsn, changes } of this.world.log) {
+      if (lsn > this.lsn) break;
+      if (changes.has(key)) value = changes.get(key);
+    }
+    return value;
+  }
+
+  async connect({ signal, onLost }: ConnectOptions): Promise<Connection> {
+    this.attempts += 1;
+    await this.world.travel();
+    signal?.throwIfAborted();
+    if (this.#isDown)
+      throw Object.assign(new Error(`connect ECONNREFUSED ${this.label}`), { code: 'ECONNREFUSED' });
+    const connection = new MemoryConnection(this, onLost);
+    this.sessions.add(connection);
+    await this.world.travel();
+    if (!connection.isOpen) throw new Error('the server closed the connection');
+    return connection;
+  }
+
+  /** Replays what is in the log by now, after the lag. */
+  replayLater(): void {
+    const upTo = this.world.lsn;
+    const replay = () => {
+      if (!this.#isPaused && !this.#isDown && upTo > this.#replayed) this.#replayed = upTo;
+    };
+    if (this.lagMs === 0) replay();
+    else this.world.clock.after(this.lagMs, replay);
+  }
+
+  pauseReplay(): void {
+    this.#isPaused = true;
+  }
+
+  resumeReplay(): void {
+    this.#isPaused = false;
+    this.replayLater();
+  }
+
+  /**
+   * What the death of one backend does: all sessions end, and a replica begins again at an earlier point,
+   * under the same start time.
+   */
+  crash({ backBy = 0 }: { readonly backBy?: number } = {}): void {
+    this.#endSessions('terminating connection because of crash of another server process');
+    const earlier = this.#replayed - BigInt(backBy) * 8n;
+    this.#replayed = earlier > 1_000n ? earlier : 1_000n;
+    this.replayLater();
+  }
+
+  /** Refuses connections from now on, and ends those it has. */
+  stop(): void {
+    this.#isDown = true;
+    this.#endSessions('terminating connection due to administrator command');
+  }
+
+  /** Accepts connections again. */
+  start(): void {
+    this.#isDown = false;
+    this.#life += 1;
+    this.replayLater();
+  }
+
+  #endSessions(reason: string): void {
+    for (const session of [...this.sessions]) session.lose(new Error(reason));
+  }
+}
+
+/** Connects to the servers of a world; their labels are the connection strings. */
+export function createMemoryDriver(
+  world: MemoryWorld,
+  options: ResolvedDatabaseOptions,
+  kernel: Kernel,
+): DatabaseDriver {
+  return {
+    backend: (server) => world.server(server.connectionString ?? ''),
+    pool: (backend, role, hooks) => new FencedPool(backend, { ...options.pool, role }, hooks, kernel),
+  };
+}
