@@ -1,5 +1,5 @@
 import { Cluster, Redis } from 'ioredis';
-import type { RedisCredentials, ResolvedRedisOptions } from './options.js';
+import type { RedisAddress, RedisCredentials, ResolvedRedisOptions } from './options.js';
 import type { RedisArgument } from './ports.js';
 
 /** The part of an ioredis 5 or 6 client, `Redis` or `Cluster`, by which Pando knows one. */
@@ -13,6 +13,8 @@ export interface RedisClientLike {
 export interface RedisClient {
   readonly status: string;
   readonly options: Record<string, unknown>;
+  /** The socket, once there is one; clusters have many. */
+  readonly stream?: { readonly remoteAddress?: string; readonly remotePort?: number };
   connect(): Promise<unknown>;
   disconnect(): void;
   quit(): Promise<unknown>;
@@ -158,6 +160,28 @@ export class RedisClients {
     return client;
   }
 
+  /** Name of the master that the sentinels watch; undefined without sentinels. */
+  get masterName(): unknown {
+    return this.commands.options.sentinels ? this.commands.options.name : undefined;
+  }
+
+  /** A client for each sentinel; none without sentinels. */
+  sentinels(): readonly RedisClient[] {
+    const { sentinels, sentinelUsername, sentinelPassword, sentinelTLS } = this.commands.options;
+    const access = present({ username: sentinelUsername, password: sentinelPassword, tls: sentinelTLS });
+    const socket = ownSocket(this.#options.connectTimeoutMs, `${this.#connectionName}:watch`);
+    return ((sentinels ?? []) as readonly RedisAddress[]).map(({ host, port }) => {
+      const client = new Redis({
+        ...socket,
+        ...access,
+        host,
+        port: port ?? 26_379,
+      }) as unknown as RedisClient;
+      client.on('error', ignore);
+      return client;
+    });
+  }
+
   async #credentials(): Promise<RedisCredentials | undefined> {
     if (this.#options.credentials === undefined) return undefined;
     const { username, password } = await this.#options.credentials();
@@ -213,6 +237,14 @@ interface ClusterInternals {
 /** Without the keys whose value is undefined: they would hide what a URL or a given client says. */
 function present(options: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+}
+
+/** Whether a client is connected to this address, as far as it can be told. */
+export function isConnectedTo({ stream }: RedisClient, host: string, port: number): boolean {
+  return (
+    stream?.remotePort === port &&
+    (stream.remoteAddress === host || stream.remoteAddress === `::ffff:${host}`)
+  );
 }
 
 function describe(

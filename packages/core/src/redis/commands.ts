@@ -4,6 +4,7 @@ import { ClosedError, messageOf } from '../kernel/errors.js';
 import type { CounterCell, HistogramCell, Meter } from '../kernel/meter.js';
 import {
   isCluster,
+  isConnectedTo,
   ownerOf,
   type RedisClient,
   type RedisClients,
@@ -91,6 +92,14 @@ export class Commands {
 
   start(): void {
     this.#link.start();
+  }
+
+  /** The master is at this address now: leaves any other. */
+  follow(host: string, port: number): void {
+    const { client } = this.#link;
+    if (client !== undefined && !isConnectedTo(client as RedisClient, host, port)) {
+      this.#link.renew(new Error(`the sentinels name ${host}:${port} as master now`));
+    }
   }
 
   async close(): Promise<void> {

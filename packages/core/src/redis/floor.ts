@@ -22,6 +22,7 @@ import type {
   RedisSubscription,
 } from './ports.js';
 import { Scripts } from './scripts.js';
+import { SentinelWatch } from './sentinels.js';
 import { slotOf } from './slot.js';
 import { Subscriber } from './subscriber.js';
 
@@ -49,6 +50,7 @@ class Floor implements RedisFloor {
   readonly #commands: Commands;
   readonly #scripts: Scripts;
   readonly #subscriber: Subscriber;
+  readonly #sentinels: SentinelWatch;
   readonly #fleet: LeasedFleet;
   readonly #gauges: readonly Disposable[];
   #epoch: string | undefined;
@@ -105,6 +107,14 @@ class Floor implements RedisFloor {
         this.events.emit('blind', { cause });
       },
       failed,
+    });
+    this.#sentinels = new SentinelWatch({
+      clock,
+      clients,
+      switched: (host, port) => {
+        this.#commands.follow(host, port);
+        this.#subscriber.follow(host, port);
+      },
     });
     this.#fleet = new LeasedFleet(
       { isUp: () => this.isUp, call: (command) => this.call(command), run: (...call) => this.run(...call) },
@@ -211,6 +221,7 @@ class Floor implements RedisFloor {
     const awake = setInterval(() => undefined, startTimeoutMs);
     this.#commands.start();
     this.#subscriber.start();
+    this.#sentinels.start();
     try {
       await Promise.race([connected, refused, late]);
     } finally {
@@ -231,7 +242,7 @@ class Floor implements RedisFloor {
   async #close(): Promise<void> {
     this.#refused?.(new ClosedError('The Redis connection'));
     await this.#fleet.leave();
-    await Promise.all([this.#commands.close(), this.#subscriber.close()]);
+    await Promise.all([this.#commands.close(), this.#subscriber.close(), this.#sentinels.close()]);
     for (const gauge of this.#gauges) gauge[Symbol.dispose]();
   }
 

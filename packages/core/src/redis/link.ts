@@ -46,7 +46,12 @@ export class Link {
     this.#keeping ??= this.#keep();
   }
 
-  /** Ends the connection that there is, if any, so that a new one is made. */
+  /** The connection in use or in the making, if there is one. */
+  get client(): Client | undefined {
+    return this.#client;
+  }
+
+  /** Ends the connection that there is, or the attempt to make one, so that a new one is made. */
   renew(cause: unknown): void {
     this.#end(cause);
   }
@@ -76,8 +81,9 @@ export class Link {
   /** One life of the connection. Tells whether it was ever ready. */
   async #connect(): Promise<boolean> {
     const { clock, attemptTimeoutMs, open, ready } = this.#init;
+    const attempt = new AbortController();
     const noAnswer = () => new Error(`no connection within ${attemptTimeoutMs} ms`);
-    const attempt = deadline(clock, attemptTimeoutMs, noAnswer, this.#closing.signal);
+    const limit = deadline(clock, attemptTimeoutMs, noAnswer, attempt.signal);
     let client: Client | undefined;
     let reported: unknown; // what the client says on its `error` event is better than what it rejects with
     const onError = (cause: unknown) => {
@@ -85,19 +91,22 @@ export class Link {
     };
     const onEnd = () => this.#end(reported ?? new Error('the connection was closed'));
     const ended = new Promise<unknown>((resolve) => {
-      this.#end = resolve;
+      this.#end = (cause) => {
+        attempt.abort(cause);
+        resolve(cause);
+      };
     });
     try {
-      client = await abortable(open(), attempt.signal);
+      client = await abortable(open(), limit.signal);
+      this.#client = client;
       client.on('error', onError);
       client.on('end', onEnd);
-      await abortable(client.connect(), attempt.signal);
+      await abortable(client.connect(), limit.signal);
       // A refused database number is reported, and the connection goes on in the wrong database.
       if (isRefusal(reported)) throw reported;
-      await abortable(ready(client), attempt.signal);
-      attempt[Symbol.dispose]();
+      await abortable(ready(client), limit.signal);
+      limit[Symbol.dispose]();
       reported = undefined;
-      this.#client = client;
       this.#init.ended(await ended);
       return true;
     } catch (cause) {
@@ -105,7 +114,7 @@ export class Link {
       if (!this.#closing.signal.aborted) this.#init.failed(why, isRefusal(why));
       return false;
     } finally {
-      attempt[Symbol.dispose]();
+      limit[Symbol.dispose]();
       this.#client = undefined;
       client?.off('error', onError);
       client?.off('end', onEnd);
