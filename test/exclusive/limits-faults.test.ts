@@ -1,0 +1,112 @@
+import { createLimits, type Decision, type Limits } from '@pando/core/limits';
+import { waitFor } from '@pando/core/testing';
+import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { type RedisServer, startRedis } from '../infra/redis.js';
+import { floorsOfThisFile } from '../integration/redis/floors.js';
+
+const { open, make, closeLater } = floorsOfThisFile();
+
+/** What a busy machine may add to a promised bound. */
+const slackMs = 250;
+const decisionTimeoutMs = 100;
+const limit = 10;
+
+const policies = {
+  open: { windows: { limit, windowMs: 3_600_000 }, onUnavailable: 'open' },
+  closed: { windows: { limit, windowMs: 3_600_000 }, onUnavailable: 'closed' },
+  local: { windows: { limit, windowMs: 3_600_000 }, onUnavailable: 'local' },
+} as const;
+const modes = ['open', 'closed', 'local'] as const;
+
+let redis: RedisServer;
+beforeEach(async () => {
+  redis = await startRedis();
+  closeLater(() => redis.close());
+});
+
+/** A room in a kit of two instances. */
+async function startLimits(): Promise<Limits> {
+  const settings = { name: `limits-${redis.port}` };
+  const floor = await open({ url: redis.url, leaseMs: 300 }, settings);
+  await open({ url: redis.url, leaseMs: 300 }, settings);
+  await waitFor(() => floor.fleet.instances().length === 2, { message: 'the instances to know each other' });
+  const limits = createLimits({ policies, decisionTimeoutMs }, { redis: floor });
+  onTestFinished(() => limits.close());
+  return limits;
+}
+
+/** Asks again and again for one key until stopped, several at a time; remembers every decision, and the slowest. */
+function keepAsking(limits: Limits, policy: string) {
+  const decisions: Decision[] = [];
+  let slowestMs = 0;
+  let stopped = false;
+  const caller = async () => {
+    while (!stopped) {
+      const beganAt = performance.now();
+      decisions.push(await limits.consume(policy, 'ann'));
+      slowestMs = Math.max(slowestMs, performance.now() - beganAt);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  };
+  const callers = Array.from({ length: 8 }, caller);
+  return {
+    decisions,
+    sources: () => new Set(decisions.map(({ source }) => source)),
+    async stop() {
+      stopped = true;
+      await Promise.all(callers);
+      return { decisions, slowestMs };
+    },
+  };
+}
+
+const faults = {
+  'is killed': {
+    begin: () => redis.kill(),
+    end: () => redis.restart(),
+  },
+  hangs: {
+    begin: async () => redis.freeze(),
+    end: async () => redis.thaw(),
+  },
+};
+
+describe.each(Object.entries(faults))('when Redis %s', (_, fault) => {
+  it.each(modes)(
+    'every decision of a policy that goes "%s" is made in time, and Redis decides again afterwards',
+    async (mode) => {
+      const limits = await startLimits();
+      const asking = keepAsking(limits, mode);
+      await waitFor(() => asking.sources().has('redis'));
+      await fault.begin();
+      await waitFor(() => asking.decisions.filter(({ source }) => source === mode).length > 500);
+      await fault.end();
+      const before = asking.decisions.length;
+      await waitFor(() => asking.decisions.slice(before).some(({ source }) => source === 'redis'));
+      const { decisions, slowestMs } = await asking.stop();
+
+      expect(slowestMs).toBeLessThan(decisionTimeoutMs + slackMs);
+      expect(asking.sources()).toEqual(new Set(['redis', mode]));
+      const without = decisions.filter(({ source }) => source === mode);
+      const passed = without.filter(({ allowed }) => allowed).length;
+      // Two instances: each lets half of the limit pass by itself.
+      expect(passed).toBe({ open: without.length, closed: 0, local: limit / 2 }[mode]);
+    },
+  );
+});
+
+it('an instance that starts without Redis decides at once, and with Redis as soon as it is there', async () => {
+  await redis.kill();
+  const floor = make(redis.url);
+  const limits = createLimits({ policies, decisionTimeoutMs }, { redis: floor });
+  onTestFinished(() => limits.close());
+  const starting = floor.start();
+  for (const mode of modes) {
+    const beganAt = performance.now();
+    expect((await limits.consume(mode, 'ann')).source).toBe(mode);
+    expect(performance.now() - beganAt).toBeLessThan(slackMs);
+  }
+  await redis.restart();
+  await starting;
+  expect((await waitFor(async () => limits.consume('local', 'ann'))).source).toBe('redis');
+});
