@@ -12,7 +12,7 @@ export interface GuardedProcessOptions {
   /** Receives everything the process prints. A file and not a pipe: a full pipe would block the process. */
   readonly outputFile: string;
   readonly cwd?: string | undefined;
-  /** The whole environment of the process; nothing is inherited. */
+  /** The whole environment of the process. @defaultValue the environment of this one */
   readonly env?: NodeJS.ProcessEnv | undefined;
   /** Runs the process as another user; only root may ask for it. */
   readonly account?: { readonly uid: number; readonly gid: number } | undefined;
