@@ -11,11 +11,31 @@ export interface CloseCode {
 /** Every code with which Pando closes a WebSocket. A client that finds another one treats it as a lost connection. */
 export const closeCodes = Object.freeze({
   goingAway: { code: 1001, reason: 'going-away', reconnect: true, meaning: 'The instance is closing.' },
-  tooLarge: { code: 1009, reason: 'too-large', reconnect: false, meaning: 'A message was larger than the limit.' },
+  tooLarge: {
+    code: 1009,
+    reason: 'too-large',
+    reconnect: false,
+    meaning: 'A message was larger than the limit.',
+  },
   failed: { code: 1011, reason: 'failed', reconnect: true, meaning: "The application's own handler failed." },
-  restart: { code: 1012, reason: 'restart', reconnect: true, meaning: 'The instance drains: another one takes over.' },
-  full: { code: 1013, reason: 'full', reconnect: true, meaning: 'The instance has as many connections as it may.' },
-  protocol: { code: 4400, reason: 'protocol', reconnect: false, meaning: 'The client sent what is not a frame.' },
+  restart: {
+    code: 1012,
+    reason: 'restart',
+    reconnect: true,
+    meaning: 'The instance drains: another one takes over.',
+  },
+  full: {
+    code: 1013,
+    reason: 'full',
+    reconnect: true,
+    meaning: 'The instance has as many connections as it may.',
+  },
+  protocol: {
+    code: 4400,
+    reason: 'protocol',
+    reconnect: false,
+    meaning: 'The client sent what is not a frame.',
+  },
   slow: { code: 4408, reason: 'slow', reconnect: true, meaning: 'The client did not read for too long.' },
   reset: {
     code: 4409,
@@ -23,5 +43,10 @@ export const closeCodes = Object.freeze({
     reconnect: true,
     meaning: 'Raw mode only: messages may be missing, so read the state afresh.',
   },
-  flood: { code: 4429, reason: 'flood', reconnect: true, meaning: 'The client sent faster than it could be served.' },
+  flood: {
+    code: 4429,
+    reason: 'flood',
+    reconnect: true,
+    meaning: 'The client sent faster than it could be served.',
+  },
 } satisfies Record<string, CloseCode>);

@@ -1,3 +1,4 @@
+export { type CloseCode, closeCodes } from './close-codes.js';
 export type {
   Authorize,
   ChannelAction,
@@ -6,6 +7,22 @@ export type {
   SocketSession,
   SseSession,
 } from './connection.js';
+export {
+  createMemoryWorld,
+  createRealtime,
+  type MemoryWorld,
+  type MemoryWorldInit,
+  type RealtimeWiring,
+} from './create.js';
+export {
+  EventTooLargeError,
+  InvalidChannelError,
+  InvalidEventError,
+  RealtimeDrainingError,
+  RealtimeFullError,
+  RealtimeUnavailableError,
+  TooManyChannelsError,
+} from './errors.js';
 export type {
   Message,
   Published,
@@ -15,4 +32,19 @@ export type {
   SubscribeOptions,
   Subscription,
 } from './message.js';
+export { realtimeInstruments } from './metrics.js';
+export { type RealtimeOptions, realtimeDefaults } from './options.js';
+export type {
+  Announcement,
+  Appended,
+  Broker,
+  BrokerListener,
+  BrokerSubscription,
+  Heads,
+  LogEntry,
+  LogPage,
+  OutgoingMessage,
+  ReadOptions,
+  Retention,
+} from './ports.js';
 export type { Realtime } from './realtime.js';

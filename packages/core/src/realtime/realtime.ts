@@ -1,7 +1,33 @@
+import { abortable, type Signalled } from '../kernel/abort.js';
+import { ClosedError, PandoOptionsError } from '../kernel/errors.js';
+import type { Kernel } from '../kernel/kernel.js';
 import type { Outlet, Socket } from '../kernel/outlet.js';
-import type { Room } from '../kernel/room.js';
+import type { Check, Room } from '../kernel/room.js';
+import { emptyToken, isEmptyToken, mergeTokens, type Token } from '../kernel/token.js';
+import type { TokenCodec } from '../kernel/token-codec.js';
+import { assertChannelName } from './channel-name.js';
+import { closeCodes } from './close-codes.js';
 import type { Connection, SocketConnection, SocketSession, SseSession } from './connection.js';
+import {
+  EventTooLargeError,
+  InvalidEventError,
+  RealtimeDrainingError,
+  RealtimeFullError,
+  TooManyChannelsError,
+} from './errors.js';
+import type { Format } from './hub/entry.js';
+import { Hub } from './hub/hub.js';
 import type { Message, Published, PublishOptions, SubscribeOptions, Subscription } from './message.js';
+import { RealtimeMetrics, realtimeInstruments } from './metrics.js';
+import type { ResolvedRealtimeOptions } from './options.js';
+import { packMessage } from './packing.js';
+import type { Broker } from './ports.js';
+import { Publisher } from './publisher.js';
+import { placeOf } from './resume.js';
+import { spread } from './spread.js';
+import { SseConnection, type SseEnvironment } from './sse-session.js';
+import { LocalSubscription, localFormat } from './subscription.js';
+import { WsConnection, type WsEnvironment } from './ws-session.js';
 
 /**
  * Channels that reach every subscriber of every instance.
@@ -15,6 +41,8 @@ export interface Realtime extends Room {
   readonly connections: number;
   /** Whether {@link Realtime.drain} or close has begun: new connections are refused. */
   readonly isDraining: boolean;
+  /** Largest message that a client may send: what to configure a WebSocket library with. */
+  readonly maxMessageBytes: number;
 
   /**
    * Publishes one event, any JSON, to everyone on the channel.
@@ -30,8 +58,10 @@ export interface Realtime extends Room {
   /**
    * Hands each message of a channel to `listener`, in order and without gaps.
    *
-   * Resolves once the position is known from which it listens. Each call runs in a context of its own
-   * that has seen the message's token. What `listener` throws is logged.
+   * Resolves once the position is known from which it listens, which while Redis is away takes as long as that.
+   * Each call runs in a context of its own that has seen the message's token. What `listener` throws is logged.
+   *
+   * @throws `InvalidChannelError`; the signal's reason when it aborts before that: nothing is subscribed then.
    */
   subscribe(
     channel: string,
@@ -40,16 +70,278 @@ export interface Realtime extends Room {
   ): Promise<Subscription>;
 
   /**
-   * Serves a server-sent event stream whose headers have been sent; returns after the first bytes.
+   * Serves a server-sent event stream whose headers have been sent; resolves after the first bytes.
    *
-   * @throws `RealtimeDrainingError`, `RealtimeFullError`, `InvalidChannelError`; check {@link Realtime.refusal}
-   * before the headers go out.
+   * @throws What {@link Realtime.refusal} says: ask it before the headers go out.
    */
   openSse(outlet: Outlet, session: SseSession): Promise<Connection>;
 
-  /** Serves an accepted WebSocket. While draining or full, it is closed at once with a code that says to come back. */
+  /**
+   * Serves an accepted WebSocket. While draining or full, it is closed at once with a code that says to come back.
+   *
+   * @throws `InvalidChannelError`, `TooManyChannelsError` for the channels it is to start with.
+   */
   openSocket<Identity>(socket: Socket, session: SocketSession<Identity>): SocketConnection;
 
-  /** Why a new connection would be refused now (an error with a status, for a plain HTTP answer); undefined when it would not. */
+  /** Why a new connection would be refused now: an error with a status, for a plain HTTP answer. */
   refusal(channels?: readonly string[]): Error | undefined;
+}
+
+/** Steps of the one timer for heartbeats, pings and the like, at most this long. */
+const MAX_TICK_MS = 1_000;
+
+/** Decides; the broker does the I/O. */
+export class RealtimeRoom implements Realtime {
+  readonly name = 'realtime';
+  readonly #kernel: Kernel;
+  readonly #options: ResolvedRealtimeOptions;
+  readonly #broker: Broker;
+  readonly #tokens: TokenCodec | undefined;
+  readonly #metrics: RealtimeMetrics;
+  readonly #hub: Hub;
+  readonly #publisher: Publisher;
+  readonly #local: Format<Message>;
+  readonly #sse: SseEnvironment;
+  readonly #ws: WsEnvironment;
+  readonly #connections = new Set<SseConnection | WsConnection>();
+  readonly #subscriptions = new Set<LocalSubscription>();
+  readonly #gauges: readonly Disposable[];
+  #opened = 0;
+  #starting: Promise<void> | undefined;
+  #draining: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(
+    kernel: Kernel,
+    options: ResolvedRealtimeOptions,
+    broker: Broker,
+    tokens: TokenCodec | undefined,
+  ) {
+    const { clock, logger, meter, contexts } = kernel;
+    const { failover, lingerMs, sweepMs, heartbeatMs, pingMs, stallMs, onUnavailable, publishWaitMs } =
+      options;
+    this.#kernel = kernel;
+    this.#options = options;
+    this.#broker = broker;
+    this.#tokens = tokens;
+    this.#metrics = new RealtimeMetrics(meter);
+    const tickMs = Math.max(
+      1,
+      Math.min(MAX_TICK_MS, heartbeatMs / 4, pingMs / 4, stallMs / 4, lingerMs, sweepMs),
+    );
+    const metrics = this.#metrics;
+    this.#hub = new Hub({
+      broker,
+      clock,
+      logger,
+      metrics,
+      settings: { failover, lingerMs, sweepMs, tickMs },
+    });
+    this.#publisher = new Publisher({ broker, clock, metrics, onUnavailable, waitMs: publishWaitMs });
+    this.#local = localFormat(tokens);
+    const { reconnectMinMs, reconnectMaxMs } = options;
+    const shared = {
+      hub: this.#hub,
+      metrics,
+      softLimitBytes: options.sendBufferBytes,
+      stallMs,
+      retryMs: () => reconnectMinMs + Math.random() * (reconnectMaxMs - reconnectMinMs),
+      onEnded: (connection: SseConnection | WsConnection) => void this.#connections.delete(connection),
+    };
+    this.#sse = { ...shared, heartbeatMs };
+    this.#ws = {
+      ...shared,
+      logger,
+      contexts,
+      pingMs,
+      maxMessageBytes: options.maxMessageBytes,
+      maxChannels: options.maxChannelsPerConnection,
+      publish: (channel, event, publishing) => this.publish(channel, event, publishing),
+    };
+    const count = (transport: string) => () => {
+      let open = 0;
+      for (const connection of this.#connections) if (connection.transport === transport) open++;
+      return open;
+    };
+    this.#gauges = [
+      meter.observe(realtimeInstruments.connections, count('sse'), { transport: 'sse' }),
+      meter.observe(realtimeInstruments.connections, count('ws'), { transport: 'ws' }),
+      meter.observe(realtimeInstruments.channels, () => this.#hub.size),
+    ];
+  }
+
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  get isDraining(): boolean {
+    return this.#draining !== undefined || this.#closing !== undefined;
+  }
+
+  get maxMessageBytes(): number {
+    return this.#options.maxMessageBytes;
+  }
+
+  start({ signal }: Signalled = {}): Promise<void> {
+    if (this.#closing !== undefined) return Promise.reject(new ClosedError('realtime'));
+    this.#starting ??= this.#broker.start(this.#hub, { signal });
+    return abortable(this.#starting, signal);
+  }
+
+  async publish(channel: string, event: unknown, options: PublishOptions = {}): Promise<Published> {
+    const { id, signal } = options;
+    signal?.throwIfAborted();
+    assertChannelName(channel);
+    const json = toJson(channel, event);
+    const packed = packMessage(this.#tokenText(options.token), json);
+    const { maxEventBytes } = this.#options;
+    // A character takes one to three bytes, so most events need no exact count.
+    if (json.length * 3 > maxEventBytes) {
+      const bytes = Buffer.byteLength(json);
+      if (bytes > maxEventBytes) throw new EventTooLargeError(channel, bytes, maxEventBytes);
+    }
+    return await this.#publisher.publish({ channel, id, packed, signal });
+  }
+
+  async subscribe(
+    channel: string,
+    listener: (message: Message) => void,
+    { since, onReset, signal }: SubscribeOptions = {},
+  ): Promise<Subscription> {
+    signal?.throwIfAborted();
+    if (this.#closing !== undefined) throw new ClosedError('realtime');
+    assertChannelName(channel);
+    const { contexts, logger } = this.#kernel;
+    const subscription = new LocalSubscription({
+      channel,
+      listener,
+      onReset,
+      contexts,
+      logger,
+      format: this.#local,
+      onClosed: (closed) => void this.#subscriptions.delete(closed),
+    });
+    this.#subscriptions.add(subscription);
+    subscription.follow(this.#hub.reader(channel, subscription, placeOf(since)));
+    try {
+      await abortable(subscription.started, signal);
+    } catch (cause) {
+      await subscription.close();
+      throw cause;
+    }
+    return subscription;
+  }
+
+  async openSse(outlet: Outlet, session: SseSession): Promise<Connection> {
+    const refusal = this.refusal(session.channels);
+    if (refusal !== undefined) throw refusal;
+    if (session.channels.length === 0 || (session.format === 'raw' && session.channels.length > 1)) {
+      throw new PandoOptionsError({
+        code: 'PANDO_REALTIME_OPTIONS',
+        message: `An event stream follows at least one channel, in "raw" format exactly one, got ${session.channels.length}. Use format "envelope" for several.`,
+      });
+    }
+    const channels = [...new Set(session.channels)];
+    const connection = new SseConnection(this.#connectionId(), outlet, { ...session, channels }, this.#sse);
+    this.#connections.add(connection);
+    connection.open(session.lastEventId);
+    return connection;
+  }
+
+  openSocket<Identity>(socket: Socket, session: SocketSession<Identity>): SocketConnection {
+    this.#checkChannels(session.channels ?? []);
+    const connection = new WsConnection(this.#connectionId(), socket, session as SocketSession, this.#ws);
+    this.#connections.add(connection);
+    if (this.isDraining) connection.close(closeCodes.restart.code, closeCodes.restart.reason);
+    else if (this.#connections.size > this.#options.maxConnections)
+      connection.close(closeCodes.full.code, closeCodes.full.reason);
+    else connection.open();
+    return connection;
+  }
+
+  refusal(channels: readonly string[] = []): Error | undefined {
+    if (this.isDraining) return new RealtimeDrainingError();
+    const { maxConnections } = this.#options;
+    if (this.#connections.size >= maxConnections) return new RealtimeFullError(maxConnections);
+    try {
+      this.#checkChannels(channels);
+      return undefined;
+    } catch (cause) {
+      return cause as Error;
+    }
+  }
+
+  /** Tells every client to come back to another instance, spread over the drain time; all at once when the signal aborts. */
+  drain({ signal }: Signalled = {}): Promise<void> {
+    this.#draining ??= this.#drain(signal);
+    return this.#draining;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  checks(): readonly Check[] {
+    return [
+      {
+        name: 'realtime',
+        critical: false,
+        run: async () =>
+          this.#broker.isLive
+            ? { status: 'healthy' }
+            : {
+                status: 'degraded',
+                detail: 'announcements may be late: connections stay, and catch up afterwards',
+              },
+      },
+    ];
+  }
+
+  #drain(signal: AbortSignal | undefined): Promise<void> {
+    const { clock } = this.#kernel;
+    const leave = (connection: SseConnection | WsConnection) => connection.leave();
+    return spread([...this.#connections], leave, { clock, durationMs: this.#options.drainMs, signal });
+  }
+
+  async #close(): Promise<void> {
+    for (const connection of [...this.#connections]) connection.close();
+    for (const subscription of [...this.#subscriptions]) await subscription.close();
+    this.#publisher.close();
+    await this.#hub.close();
+    await this.#broker.close();
+    for (const gauge of this.#gauges) gauge[Symbol.dispose]();
+  }
+
+  /** What the event's receivers will have seen: what this request wrote, and what the caller adds. */
+  #tokenText(given: Token = emptyToken): string {
+    const token = mergeTokens(this.#kernel.contexts.current().written, given);
+    return this.#tokens === undefined || isEmptyToken(token) ? '' : this.#tokens.encode(token);
+  }
+
+  #checkChannels(channels: readonly string[]): void {
+    for (const channel of channels) assertChannelName(channel);
+    const { maxChannelsPerConnection } = this.#options;
+    if (channels.length > maxChannelsPerConnection)
+      throw new TooManyChannelsError(channels.length, maxChannelsPerConnection);
+  }
+
+  #connectionId(): string {
+    return `${this.#broker.self}.${(++this.#opened).toString(36)}`;
+  }
+}
+
+function toJson(channel: string, event: unknown): string {
+  let json: string | undefined;
+  try {
+    json = JSON.stringify(event);
+  } catch (cause) {
+    throw new InvalidEventError(channel, cause);
+  }
+  if (json === undefined) throw new InvalidEventError(channel);
+  return json;
 }

@@ -1,0 +1,318 @@
+import type { Signalled } from '../../kernel/abort.js';
+import { type Clock, systemClock } from '../../kernel/clock.js';
+import { ClosedError } from '../../kernel/errors.js';
+import { RealtimeUnavailableError } from '../errors.js';
+import { packHeader } from '../packing.js';
+import type {
+  Announcement,
+  Appended,
+  Broker,
+  BrokerListener,
+  BrokerSubscription,
+  Heads,
+  LogEntry,
+  LogPage,
+  OutgoingMessage,
+  ReadOptions,
+  Retention,
+} from '../ports.js';
+import { compareIds, originId } from '../position.js';
+
+/** One channel's log. */
+interface Log {
+  entries: LogEntry[];
+  head: string;
+  touchedAt: number;
+  /** When the log is forgotten; the head lives longer. */
+  expiresAt: number;
+  /** In two generations: one is filled while the other ages. */
+  places: Map<string, Appended>;
+  oldPlaces: Map<string, Appended>;
+  placesSince: number;
+}
+
+type Listener = (announcement: Announcement) => void;
+
+/** What a memory world may be given. */
+export interface MemoryWorldInit {
+  readonly clock?: Clock | undefined;
+  /**
+   * Carries one announcement to one listener. A test may drop it, delay it or call it twice.
+   *
+   * @defaultValue `queueMicrotask`
+   */
+  readonly carry?: ((deliver: () => void) => void) | undefined;
+}
+
+/**
+ * What several memory brokers share, as several instances share a Redis. A process that runs alone has one
+ * of its own.
+ */
+export class MemoryWorld {
+  readonly #clock: Clock;
+  readonly #carry: (deliver: () => void) => void;
+  readonly #logs = new Map<string, Log>();
+  readonly #listeners = new Map<string, Set<Listener>>();
+  readonly #brokers = new Set<BrokerListener>();
+  #lives = 1;
+  #isUp = true;
+
+  constructor({ clock = systemClock, carry = queueMicrotask }: MemoryWorldInit = {}) {
+    this.#clock = clock;
+    this.#carry = carry;
+  }
+
+  get lineage(): string {
+    return `m${this.#lives.toString(36)}`;
+  }
+
+  get isUp(): boolean {
+    return this.#isUp;
+  }
+
+  /** Cuts all instances off: calls reject, announcements are lost. */
+  cut(): void {
+    this.#isUp = false;
+    for (const broker of this.#brokers) broker.onBlind();
+  }
+
+  /** Ends the cut. */
+  restore(): void {
+    this.#isUp = true;
+    for (const broker of this.#brokers) broker.onRestored();
+  }
+
+  /** Begins another life of the data set, with or without what was in it. */
+  restart({ keepsData }: { readonly keepsData: boolean }): void {
+    this.#lives++;
+    if (!keepsData) this.#logs.clear();
+    this.restore();
+  }
+
+  join(listener: BrokerListener): Disposable {
+    this.#brokers.add(listener);
+    return { [Symbol.dispose]: () => void this.#brokers.delete(listener) };
+  }
+
+  listen(channel: string, listener: Listener): Disposable {
+    const listeners = this.#listeners.get(channel) ?? new Set();
+    this.#listeners.set(channel, listeners);
+    listeners.add(listener);
+    return {
+      [Symbol.dispose]: () => {
+        listeners.delete(listener);
+        if (listeners.size === 0 && this.#listeners.get(channel) === listeners)
+          this.#listeners.delete(channel);
+      },
+    };
+  }
+
+  append(
+    channel: string,
+    header: string,
+    messages: readonly OutgoingMessage[],
+    retention: Retention,
+  ): readonly Appended[] {
+    const now = this.#clock.monotonic();
+    const log = this.#log(channel, retention) ?? this.#create(channel);
+    ageKeys(log, now, retention);
+    const isNew = messages.map(({ id }, at) => {
+      const isKnown = id !== undefined && (log.places.has(id) || log.oldPlaces.has(id));
+      const isTwin = id !== undefined && messages.findIndex((other) => other.id === id) < at;
+      return !isKnown && !isTwin;
+    });
+    const added = messages.filter((_, at) => isNew[at]);
+    let index = 0;
+    const id = added.length > 0 ? this.#store(channel, log, header, added, retention) : '';
+    return messages.map(({ id: key }) => {
+      const known = key === undefined ? undefined : (log.places.get(key) ?? log.oldPlaces.get(key));
+      if (known !== undefined) return { ...known, duplicate: true };
+      const place = {
+        id,
+        index: index === added.length - 1 ? undefined : index,
+        lineage: this.lineage,
+        duplicate: false,
+      };
+      index++;
+      if (key !== undefined) log.places.set(key, place);
+      return place;
+    });
+  }
+
+  read(channel: string, from: string | undefined, limit: number, retention: Retention): LogPage {
+    const log = this.#log(channel, retention);
+    const found =
+      from === undefined ? [] : (log?.entries.filter((entry) => compareIds(entry.id, from) >= 0) ?? []);
+    return {
+      lineage: this.lineage,
+      head: log?.head ?? originId,
+      entries: found.slice(0, limit),
+      more: found.length > limit,
+    };
+  }
+
+  heads(channels: readonly string[], retention: Retention): Heads {
+    const ids = channels.map((channel) => {
+      const log = this.#log(channel, retention);
+      if (log !== undefined) log.touchedAt = this.#clock.monotonic();
+      return log?.head ?? originId;
+    });
+    return { lineage: this.lineage, ids };
+  }
+
+  /** The channel's log with what has expired left out. */
+  #log(channel: string, { historyTtlMs, headTtlMs }: Retention): Log | undefined {
+    const log = this.#logs.get(channel);
+    if (log === undefined) return undefined;
+    const now = this.#clock.monotonic();
+    if (now >= log.touchedAt + headTtlMs) {
+      this.#logs.delete(channel);
+      return undefined;
+    }
+    if (now >= log.expiresAt) {
+      log.entries = [];
+      log.expiresAt = now + historyTtlMs;
+    }
+    return log;
+  }
+
+  #create(channel: string): Log {
+    const log: Log = {
+      entries: [],
+      head: originId,
+      touchedAt: 0,
+      expiresAt: Number.POSITIVE_INFINITY,
+      places: new Map(),
+      oldPlaces: new Map(),
+      placesSince: this.#clock.monotonic(),
+    };
+    this.#logs.set(channel, log);
+    return log;
+  }
+
+  #store(
+    channel: string,
+    log: Log,
+    header: string,
+    messages: readonly OutgoingMessage[],
+    retention: Retention,
+  ): string {
+    const now = this.#clock.monotonic();
+    const prev = log.head;
+    const id = nextId(prev, this.#clock.now());
+    const packed = Buffer.concat([Buffer.from(header), ...messages.map((message) => message.packed)]);
+    log.entries.push({ id, prev, packed });
+    if (log.entries.length > retention.historyEntries) log.entries.shift();
+    log.head = id;
+    log.touchedAt = now;
+    log.expiresAt = now + retention.historyTtlMs;
+    this.#logs.delete(channel); // to the end: logs are kept in the order of their last use
+    this.#logs.set(channel, log);
+    this.#forgetOldest(retention);
+    const announcement: Announcement = { lineage: this.lineage, id, prev, packed };
+    const listeners = this.#listeners.get(channel);
+    for (const listener of listeners ?? []) {
+      this.#carry(() => {
+        if (this.#isUp && listeners?.has(listener)) listener(announcement);
+      });
+    }
+    return id;
+  }
+
+  /** Channels come and go: each append clears away one that nobody remembers. */
+  #forgetOldest({ headTtlMs }: Retention): void {
+    const [oldest] = this.#logs;
+    if (oldest !== undefined && this.#clock.monotonic() >= oldest[1].touchedAt + headTtlMs)
+      this.#logs.delete(oldest[0]);
+  }
+}
+
+/** Creates what several rooms share in one process, so that they behave like several instances. */
+export function createMemoryWorld(init?: MemoryWorldInit): MemoryWorld {
+  return new MemoryWorld(init);
+}
+
+/** Channels in this process: the same contract, without a server. */
+export class MemoryBroker implements Broker {
+  readonly self: string;
+  readonly #world: MemoryWorld;
+  readonly #retention: Retention;
+  readonly #header: string;
+  #membership: Disposable | undefined;
+  #isClosed = false;
+
+  constructor(world: MemoryWorld, retention: Retention, self: string) {
+    this.#world = world;
+    this.#retention = retention;
+    this.self = self;
+    this.#header = packHeader(self);
+  }
+
+  get isLive(): boolean {
+    return this.#world.isUp && !this.#isClosed;
+  }
+
+  async start(listener: BrokerListener): Promise<void> {
+    this.#membership ??= this.#world.join(listener);
+  }
+
+  async append(
+    channel: string,
+    messages: readonly OutgoingMessage[],
+    { signal }: Signalled = {},
+  ): Promise<readonly Appended[]> {
+    this.#check(`publishing to channel "${channel}" failed`, signal);
+    return this.#world.append(channel, this.#header, messages, this.#retention);
+  }
+
+  /** Resolves even while cut off: announcements flow from the end of the cut on. */
+  async subscribe(
+    channel: string,
+    onEntry: Listener,
+    { signal }: Signalled = {},
+  ): Promise<BrokerSubscription> {
+    if (this.#isClosed) throw new ClosedError('realtime');
+    signal?.throwIfAborted();
+    const listening = this.#world.listen(channel, onEntry);
+    return { close: async () => listening[Symbol.dispose]() };
+  }
+
+  async read(channel: string, { from, limit, signal }: ReadOptions): Promise<LogPage> {
+    this.#check(`reading the history of channel "${channel}" failed`, signal);
+    return this.#world.read(channel, from, limit, this.#retention);
+  }
+
+  async heads(channels: readonly string[], { signal }: Signalled = {}): Promise<Heads> {
+    this.#check('asking where channels end failed', signal);
+    return this.#world.heads(channels, this.#retention);
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#membership?.[Symbol.dispose]();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #check(failure: string, signal: AbortSignal | undefined): void {
+    signal?.throwIfAborted();
+    if (this.#isClosed) throw new ClosedError('realtime');
+    if (!this.#world.isUp) throw new RealtimeUnavailableError(failure, new Error('cut off'));
+  }
+}
+
+/** Ids grow whatever the clock does. */
+function nextId(last: string, nowMs: number): string {
+  const [ms = '0', seq = '0'] = last.split('-');
+  return nowMs > Number(ms) ? `${nowMs}-0` : `${ms}-${Number(seq) + 1}`;
+}
+
+function ageKeys(log: Log, now: number, { idempotencyMs }: Retention): void {
+  const age = now - log.placesSince;
+  if (age < idempotencyMs) return;
+  log.oldPlaces = age < 2 * idempotencyMs ? log.places : new Map();
+  log.places = new Map();
+  log.placesSince = now;
+}

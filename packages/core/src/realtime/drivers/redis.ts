@@ -1,0 +1,251 @@
+import { createHash } from 'node:crypto';
+import type { Signalled } from '../../kernel/abort.js';
+import { isPandoError } from '../../kernel/errors.js';
+import { RedisReplyError } from '../../redis/errors.js';
+import type { RedisArgument, RedisFloor, RedisScript } from '../../redis/ports.js';
+import { RealtimeUnavailableError } from '../errors.js';
+import { packHeader } from '../packing.js';
+import type {
+  Announcement,
+  Appended,
+  Broker,
+  BrokerListener,
+  BrokerSubscription,
+  Heads,
+  LogEntry,
+  LogPage,
+  OutgoingMessage,
+  ReadOptions,
+  Retention,
+} from '../ports.js';
+import { originId } from '../position.js';
+import appendSource from './lua/append-5.lua';
+import readSource from './lua/read-3.lua';
+
+const appendScript: RedisScript = { name: 'realtime-append', source: appendSource, keyCount: 5 };
+const readScript: RedisScript = { name: 'realtime-read', source: readSource, keyCount: 3 };
+
+const ROOM = 'realtime';
+const SPACE = 0x20;
+
+/** Channels in Redis: a stream for the log, a string for its head, pub/sub for announcements. */
+export class RedisBroker implements Broker {
+  readonly self: string;
+  readonly #floor: RedisFloor;
+  /** Whether the floor was opened for this room alone. */
+  readonly #ownsFloor: boolean;
+  readonly #retention: Retention;
+  readonly #header: string;
+  readonly #listening: Disposable[] = [];
+  #closing: Promise<void> | undefined;
+
+  constructor(floor: RedisFloor, retention: Retention, { ownsFloor }: { readonly ownsFloor: boolean }) {
+    this.#floor = floor;
+    this.#ownsFloor = ownsFloor;
+    this.#retention = retention;
+    this.self = floor.fleet.self;
+    this.#header = packHeader(this.self);
+  }
+
+  get isLive(): boolean {
+    return this.#floor.isUp && this.#floor.isLive;
+  }
+
+  async start(listener: BrokerListener, options?: Signalled): Promise<void> {
+    const { events } = this.#floor;
+    this.#listening.push(
+      events.on('up', () => listener.onRestored()),
+      events.on('live', () => listener.onRestored()),
+      events.on('blind', () => listener.onBlind()),
+    );
+    if (this.#ownsFloor) await this.#floor.start(options);
+  }
+
+  append(
+    channel: string,
+    messages: readonly OutgoingMessage[],
+    options?: Signalled,
+  ): Promise<readonly Appended[]> {
+    const { historyEntries, historyTtlMs, headTtlMs, idempotencyMs } = this.#retention;
+    const args: RedisArgument[] = [
+      this.#topic(channel),
+      historyEntries,
+      historyTtlMs,
+      headTtlMs,
+      idempotencyMs,
+      this.#header,
+    ];
+    for (const { id, packed } of messages) args.push(id ?? '', packed);
+    const keys = [...this.#logKeys(channel), this.#key('ids', channel), this.#key('ids-before', channel)];
+    return this.#ask(`publishing to channel "${channel}" failed`, async () => {
+      const reply = await this.#floor.run(appendScript, keys, args, options);
+      return readAppended(reply as readonly string[], messages);
+    });
+  }
+
+  async subscribe(
+    channel: string,
+    onEntry: (announcement: Announcement) => void,
+    options?: Signalled,
+  ): Promise<BrokerSubscription> {
+    const listener = (payload: Buffer): void => {
+      const announcement = readAnnouncement(payload);
+      // A format of a newer release: the next announcement that can be read, or the sweep, finds the gap.
+      if (announcement !== undefined) onEntry(announcement);
+    };
+    return await this.#ask(`subscribing to channel "${channel}" failed`, () =>
+      this.#floor.subscribe(this.#topic(channel), listener, options),
+    );
+  }
+
+  read(channel: string, { from, limit, signal }: ReadOptions): Promise<LogPage> {
+    return this.#ask(`reading the history of channel "${channel}" failed`, async () => {
+      const args = [from ?? '', limit];
+      const reply = await this.#floor.run(readScript, this.#logKeys(channel), args, {
+        signal,
+        buffers: true,
+      });
+      const [lineage, head, entries] = reply as readonly [Buffer, Buffer, readonly StreamEntry[]];
+      return {
+        lineage: lineage.toString(),
+        head: head.toString(),
+        entries: entries.map(readEntry),
+        more: limit > 0 && entries.length >= limit,
+      };
+    });
+  }
+
+  heads(channels: readonly string[], options?: Signalled): Promise<Heads> {
+    return this.#ask('asking where channels end failed', async () => {
+      const { headTtlMs } = this.#retention;
+      const commands = channels.map(
+        (channel) => ['GETEX', this.#key('head', channel), 'PX', headTtlMs] as const,
+      );
+      const replies = await this.#floor.batch([...commands, ['HGET', this.#floor.epochKey, 'id']], options);
+      const ids = replies.slice(0, -1).map((id) => (id === null ? originId : String(id)));
+      const epoch = replies.at(-1);
+      if (epoch === null) throw await this.#epochLost();
+      return { lineage: lineageOf(String(epoch)), ids };
+    });
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    for (const subscription of this.#listening) subscription[Symbol.dispose]();
+    if (this.#ownsFloor) await this.#floor.close();
+  }
+
+  /** Runs a call, once more if it came upon a data set that has lost its epoch. */
+  async #ask<T>(failure: string, call: () => Promise<T>): Promise<T> {
+    try {
+      return await call().catch(async (cause: unknown) => {
+        if (!(cause instanceof RedisReplyError && cause.kind === 'NOEPOCH')) throw cause;
+        await this.#floor.renewEpoch(this.#floor.epoch ?? '');
+        return await call();
+      });
+    } catch (cause) {
+      if (isPandoError(cause, 'PANDO_REDIS_UNAVAILABLE') || cause instanceof RedisReplyError) {
+        throw new RealtimeUnavailableError(failure, cause);
+      }
+      throw cause; // closed, or the caller's own abort
+    }
+  }
+
+  /** Begins a new epoch where the old one is gone; the error is for who asked meanwhile. */
+  async #epochLost(): Promise<Error> {
+    await this.#floor.renewEpoch(this.#floor.epoch ?? '');
+    return new RealtimeUnavailableError(
+      'asking where channels end failed',
+      new Error('Redis has lost its data'),
+    );
+  }
+
+  #logKeys(channel: string): readonly [log: string, head: string, epoch: string] {
+    return [this.#key('log', channel), this.#key('head', channel), this.#floor.epochKey];
+  }
+
+  #topic(channel: string): string {
+    return this.#key('channel', channel);
+  }
+
+  #key(kind: string, channel: string): string {
+    return this.#floor.keys.atomic(ROOM, kind, channel);
+  }
+}
+
+/** The same as in the scripts. */
+function lineageOf(epoch: string): string {
+  return createHash('sha1').update(epoch).digest('hex').slice(0, 8);
+}
+
+type StreamEntry = readonly [id: Buffer, fields: readonly Buffer[]];
+
+function readEntry([id, fields]: StreamEntry): LogEntry {
+  const field = (name: string): Buffer | undefined => {
+    for (let at = 0; at + 1 < fields.length; at += 2)
+      if (fields[at]?.toString() === name) return fields[at + 1];
+    return undefined;
+  };
+  return {
+    id: id.toString(),
+    prev: field('p')?.toString() ?? originId,
+    packed: ownCopy(field('m') ?? Buffer.alloc(0)),
+  };
+}
+
+/** "1 <lineage> <id> <prev> <packed>"; undefined for another version. */
+function readAnnouncement(payload: Buffer): Announcement | undefined {
+  const words: string[] = [];
+  let at = 0;
+  for (let word = 0; word < 4; word++) {
+    const space = payload.indexOf(SPACE, at);
+    if (space < 0) return undefined;
+    words.push(payload.toString('latin1', at, space));
+    at = space + 1;
+  }
+  const [version, lineage = '', id = '', prev = ''] = words;
+  return version === '1' ? { lineage, id, prev, packed: ownCopy(payload.subarray(at)) } : undefined;
+}
+
+/** A slice of what the parser read would keep all of that in memory for as long as the entry lives. */
+function ownCopy(bytes: Buffer): Buffer {
+  return Buffer.from(bytes);
+}
+
+function readAppended(
+  [lineage = '', id = '', ...known]: readonly string[],
+  messages: readonly OutgoingMessage[],
+): readonly Appended[] {
+  const added = known.filter((place) => place === '').length;
+  const byKey = new Map<string, Appended>();
+  let index = 0;
+  return known.map((place, at) => {
+    const key = messages[at]?.id;
+    let appended: Appended;
+    if (place === '') {
+      appended = { id, index: index === added - 1 ? undefined : index, lineage, duplicate: false };
+      index++;
+    } else if (place === 'same') {
+      // Its twin came earlier in this very append.
+      appended = { ...(byKey.get(key ?? '') as Appended), duplicate: true };
+    } else {
+      const [entry = '', slot = '-', life = lineage] = place.split(' ');
+      appended = {
+        id: entry,
+        index: slot === '-' ? undefined : Number(slot),
+        lineage: life,
+        duplicate: true,
+      };
+    }
+    if (key !== undefined) byKey.set(key, appended);
+    return appended;
+  });
+}

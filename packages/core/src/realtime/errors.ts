@@ -1,0 +1,89 @@
+import { messageOf, PandoError } from '../kernel/errors.js';
+
+/** A channel name that nobody can publish or subscribe to. */
+export class InvalidChannelError extends PandoError {
+  constructor(channel: unknown) {
+    const shown = typeof channel === 'string' ? JSON.stringify(channel.slice(0, 80)) : typeof channel;
+    super({
+      code: 'PANDO_REALTIME_INVALID_CHANNEL',
+      message: `A channel name is 1 to 255 of the characters A-Z a-z 0-9 _ : . - /, got ${shown}.`,
+      status: 400,
+    });
+  }
+}
+
+/** A connection asks for more channels than one may have. */
+export class TooManyChannelsError extends PandoError {
+  constructor(count: number, limit: number) {
+    super({
+      code: 'PANDO_REALTIME_TOO_MANY_CHANNELS',
+      message: `A connection follows at most ${limit} channels, got ${count}. Use fewer, broader channels, or raise realtime.maxChannelsPerConnection.`,
+      status: 400,
+    });
+  }
+}
+
+/** An event that JSON cannot hold. */
+export class InvalidEventError extends PandoError {
+  constructor(channel: string, cause?: unknown) {
+    const why = cause === undefined ? 'it has no JSON form' : messageOf(cause);
+    super({
+      code: 'PANDO_REALTIME_INVALID_EVENT',
+      message: `The event for channel "${channel}" must be JSON: ${why}. Publish plain data.`,
+      cause,
+      status: 400,
+    });
+  }
+}
+
+/** An event larger than the limit; nothing was published. */
+export class EventTooLargeError extends PandoError {
+  constructor(channel: string, bytes: number, limit: number) {
+    super({
+      code: 'PANDO_REALTIME_EVENT_TOO_LARGE',
+      message: `The event for channel "${channel}" has ${bytes} bytes, more than the ${limit} allowed. Publish a reference to the data, or raise realtime.maxEventBytes.`,
+      status: 413,
+    });
+  }
+}
+
+/**
+ * The channels' log cannot be reached. A publish that rejects with it may have been carried out: repeat it with the
+ * same `id`, and it is published once.
+ */
+export class RealtimeUnavailableError extends PandoError {
+  constructor(what: string, cause: unknown) {
+    super({
+      code: 'PANDO_REALTIME_UNAVAILABLE',
+      message: `${what}: ${messageOf(cause)}. Try again; with the same id, an event is published once.`,
+      cause,
+      retryable: true,
+      status: 503,
+    });
+  }
+}
+
+/** This instance takes no new connections because it is about to end; another one will. */
+export class RealtimeDrainingError extends PandoError {
+  constructor() {
+    super({
+      code: 'PANDO_REALTIME_DRAINING',
+      message:
+        'This instance is draining and takes no new connections. Connect again: another instance answers.',
+      retryable: true,
+      status: 503,
+    });
+  }
+}
+
+/** This instance has as many connections as it may. */
+export class RealtimeFullError extends PandoError {
+  constructor(limit: number) {
+    super({
+      code: 'PANDO_REALTIME_FULL',
+      message: `This instance has ${limit} connections and takes no more. Add instances, or raise realtime.maxConnections.`,
+      retryable: true,
+      status: 503,
+    });
+  }
+}

@@ -1,0 +1,305 @@
+import { messageOf } from '../../kernel/errors.js';
+import type { ResetReason } from '../message.js';
+import { compareIds, formatPosition, originId, type Position } from '../position.js';
+import { continueFrom } from '../recovery.js';
+import type { Entry } from './entry.js';
+import type { History, SharedPage } from './history.js';
+import type { Reader, ReaderHost } from './reader.js';
+import { Ring } from './ring.js';
+import { Run, type RunEnvironment, type RunListener } from './run.js';
+
+/** What a channel shares with all others of its hub. */
+export interface ChannelEnvironment extends RunEnvironment {
+  readonly history: History;
+  readonly ringEntries: number;
+  readonly ringBytes: number;
+  /** At most so many bytes wait for the end of the turn. */
+  readonly flushBytes: number;
+  /** Asks for {@link Channel.flush} at the end of this turn. */
+  onDirty(channel: Channel): void;
+  /** The log could not be reached: asks for {@link Channel.retry} later. */
+  onStuck(channel: Channel): void;
+  /** The last reader has left. */
+  onUnused(channel: Channel): void;
+}
+
+/**
+ * One channel as this process serves it: its run of the log, and who reads it.
+ *
+ * A reader is attached in the same turn in which everything applied so far has been handed to it, and from then on
+ * only {@link Channel.flush} writes to it. Nothing lies between the two, so it gets each message once.
+ */
+export class Channel implements ReaderHost, RunListener {
+  readonly name: string;
+  readonly run: Run;
+  readonly #env: ChannelEnvironment;
+  readonly #ring: Ring;
+  readonly #attached = new Set<Reader>();
+  /** For the next look at the log, or for the log to be reachable. */
+  readonly #waiting = new Set<Reader>();
+  #readers = 0;
+  /** Where attached readers stand. */
+  #flushed: Position = { id: originId, index: undefined, lineage: '' };
+  /** Applied, but not given to attached readers yet. */
+  #fresh: Entry[] = [];
+  #freshBytes = 0;
+  #flushes = 0;
+
+  constructor(name: string, env: ChannelEnvironment) {
+    this.name = name;
+    this.#env = env;
+    this.#ring = new Ring(env.ringEntries, env.ringBytes);
+    this.run = new Run(name, env, this);
+  }
+
+  get flushed(): Position {
+    return this.#flushed;
+  }
+
+  add(reader: Reader): void {
+    this.#readers++;
+    this.advance(reader);
+  }
+
+  remove(reader: Reader): void {
+    if (reader.isClosed) return;
+    reader.at = reader.position;
+    reader.state = 'closed';
+    this.#attached.delete(reader);
+    this.#waiting.delete(reader);
+    if (--this.#readers === 0) this.#env.onUnused(this);
+  }
+
+  advance(reader: Reader): void {
+    if (reader.isClosed) return;
+    this.#advance(reader);
+    reader.sink.settle();
+  }
+
+  /** Tries again what failed while the log could not be reached. */
+  retry(): void {
+    if (this.run.isSettled) this.onLook();
+    else this.run.heal();
+  }
+
+  /** Gives attached readers what was applied since the last time, encoded once for each transport. */
+  flush(): void {
+    const fresh = this.#fresh;
+    if (fresh.length === 0) return;
+    const before = this.#flushed;
+    const last = fresh.at(-1) as Entry;
+    this.#fresh = [];
+    this.#freshBytes = 0;
+    this.#flushed = { id: last.id, index: undefined, lineage: last.lineage };
+    const flush = ++this.#flushes;
+    const batches: (readonly unknown[] | undefined)[] = [];
+    for (const reader of this.#attached) {
+      if (reader.attachedIn === flush) continue; // a listener subscribed just now: it stands behind these already
+      const { sink } = reader;
+      if (sink.isFull) {
+        this.#park(reader, before);
+        continue;
+      }
+      const { format } = sink;
+      batches[format.slot] ??= format.join(fresh.flatMap((entry) => entry.frames(format)));
+      sink.onFrames(reader, batches[format.slot] ?? []);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.run.close();
+  }
+
+  // The run
+
+  onBegin(): void {
+    this.#flushed = this.#end();
+  }
+
+  onEntry(entry: Entry): void {
+    this.#ring.push(entry);
+    this.#fresh.push(entry);
+    this.#freshBytes += entry.bytes;
+    if (this.#freshBytes >= this.#env.flushBytes) this.flush();
+    else if (this.#fresh.length === 1) this.#env.onDirty(this);
+  }
+
+  onRestart(reason: ResetReason): void {
+    this.flush(); // what came before it is theirs
+    this.#ring.clear();
+    this.#flushed = this.#end();
+    const reset = { channel: this.name, reason, position: formatPosition(this.#flushed) };
+    for (const reader of this.#attached) {
+      this.#env.metrics.reset(reason);
+      reader.sink.onReset(reader, reset);
+      reader.sink.settle();
+    }
+  }
+
+  onLook(): void {
+    for (const reader of [...this.#waiting]) this.advance(reader);
+  }
+
+  onStuck(): void {
+    this.#env.onStuck(this);
+  }
+
+  #end(): Position {
+    return { id: this.run.lastId, index: undefined, lineage: this.run.lineage };
+  }
+
+  // Readers
+
+  /** Brings a reader forward, all in one turn: until it is attached, its sink is full, or the log must be asked. */
+  #advance(reader: Reader): void {
+    const { run } = this;
+    this.#wait(reader);
+    if (!run.hasBegun) {
+      run.begin();
+      return;
+    }
+    this.flush(); // attached readers and this one meet at the end of the run
+    while (reader.state === 'waiting') {
+      const { at } = reader;
+      if (at === undefined || (at.id === run.lastId && at.index === undefined && !this.#isForeign(at))) {
+        this.#attach(reader);
+      } else if (this.#isForeign(at)) {
+        // Either the position is of a life that has ended, or we have not noticed yet that ours has.
+        if (!this.#hasLooked(reader)) return;
+        this.#lose(reader, 'failover');
+      } else if (reader.sink.isFull) {
+        this.#park(reader, at);
+      } else {
+        const entry = this.#ring.after(at);
+        if (entry !== undefined) {
+          this.#hand(reader, entry);
+        } else if (compareIds(at.id, run.lastId) > 0) {
+          // The client has seen more, elsewhere, than has reached us.
+          if (!this.#hasLooked(reader)) return;
+          this.#lose(reader, 'history-lost');
+        } else {
+          this.#waiting.delete(reader);
+          reader.state = 'reading';
+          void this.#read(reader, at);
+        }
+      }
+    }
+  }
+
+  #isForeign({ lineage }: Position): boolean {
+    return this.#env.failover === 'reset' && lineage !== this.run.lineage;
+  }
+
+  /** Whether the log was looked at after the reader asked, so that what does not fit now never will; asks if not. */
+  #hasLooked(reader: Reader): boolean {
+    if (reader.askedIn !== undefined && this.run.lastLook > reader.askedIn) return true;
+    reader.askedIn ??= this.run.looks;
+    this.run.heal();
+    return false;
+  }
+
+  /** Hands over a part of the log that the ring no longer holds. Never rejects. */
+  async #read(reader: Reader, at: Position): Promise<void> {
+    this.#env.metrics.historyReads.add();
+    const shared = await this.#env.history.read(this.name, at.id).catch((cause: unknown) => {
+      this.#env.logger.debug({ channel: this.name, err: cause }, `reader waits: ${messageOf(cause)}`);
+      return undefined;
+    });
+    if (reader.state !== 'reading') return; // it left meanwhile
+    if (shared === undefined) {
+      this.#wait(reader);
+      this.#env.onStuck(this);
+      return;
+    }
+    this.#joinPage(reader, at, shared);
+    reader.sink.settle();
+  }
+
+  #joinPage(reader: Reader, at: Position, shared: SharedPage): void {
+    const { page } = shared;
+    const found = continueFrom(at, page, this.#env.failover);
+    const isNothing = found.kind === 'run' && found.entries.length === 0 && found.partial === undefined;
+    if (isNothing || page.lineage !== this.run.lineage) {
+      // The log has nothing new although we have, or is not what we follow: it is our run that must be checked.
+      this.#wait(reader);
+      this.run.heal();
+      return;
+    }
+    if (found.kind === 'lost') {
+      this.#lose(reader, found.reason);
+      return;
+    }
+    for (const logged of found.partial === undefined ? found.entries : [found.partial, ...found.entries]) {
+      // Never beyond our own run: what lies there will be announced to us, and would be handed over twice.
+      if (compareIds(logged.id, this.run.lastId) > 0 || reader.sink.isFull) break;
+      const entry = shared.entry(logged);
+      if (entry !== undefined) this.#hand(reader, entry);
+      else this.#tell(reader, 'unreadable', { id: logged.id, index: undefined, lineage: page.lineage });
+      if (reader.isClosed) return; // by what it was given
+    }
+    this.#advance(reader);
+  }
+
+  /** Gives a reader one entry, or the rest of one. */
+  #hand(reader: Reader, entry: Entry): void {
+    this.#start(reader);
+    const { format } = reader.sink;
+    const index = reader.at?.id === entry.id ? reader.at.index : undefined;
+    reader.at = { id: entry.id, index: undefined, lineage: entry.lineage };
+    this.#env.metrics.replayed.add();
+    reader.sink.onFrames(
+      reader,
+      index === undefined ? entry.frames(format) : entry.framesAfter(index, format),
+    );
+  }
+
+  #attach(reader: Reader): void {
+    reader.at ??= this.#flushed;
+    this.#start(reader);
+    if (reader.isClosed) return; // by what it was told
+    this.#waiting.delete(reader);
+    this.#attached.add(reader);
+    reader.state = 'attached';
+    reader.askedIn = undefined;
+    reader.attachedIn = this.#flushes;
+  }
+
+  #park(reader: Reader, at: Position): void {
+    this.#attached.delete(reader);
+    this.#waiting.delete(reader);
+    reader.state = 'parked';
+    reader.at = at;
+    this.#env.metrics.parked.add();
+  }
+
+  #wait(reader: Reader): void {
+    this.#waiting.add(reader);
+    reader.state = 'waiting';
+  }
+
+  /** The reader's place is gone: it goes on from where the channel is. */
+  #lose(reader: Reader, reason: ResetReason): void {
+    this.#tell(reader, reason === 'trimmed' && reader.hasStarted ? 'slow' : reason, this.#flushed);
+    this.#attach(reader);
+  }
+
+  #tell(reader: Reader, reason: ResetReason, at: Position): void {
+    reader.at = at;
+    if (!reader.hasStarted) {
+      reader.lost ??= reason;
+      this.#start(reader);
+      return;
+    }
+    this.#env.metrics.reset(reason);
+    reader.sink.onReset(reader, { channel: this.name, reason, position: formatPosition(at) });
+  }
+
+  /** Tells the sink, once, where its messages begin. */
+  #start(reader: Reader): void {
+    if (reader.hasStarted || reader.at === undefined) return;
+    reader.hasStarted = true;
+    if (reader.lost !== undefined) this.#env.metrics.reset(reader.lost);
+    const recovered = reader.resumes && reader.lost === undefined;
+    reader.sink.onStart(reader, { position: formatPosition(reader.at), recovered, reason: reader.lost });
+  }
+}

@@ -1,0 +1,79 @@
+import { type PackedMessage, unpackEntry } from '../packing.js';
+import type { LogEntry } from '../ports.js';
+import { formatPosition } from '../position.js';
+
+/** How one transport writes messages: encoded once per entry and process, whatever the number of its listeners. */
+export interface Format<Frame> {
+  /** Index of this format in an entry's store of encoded frames; each format has its own. */
+  readonly slot: number;
+  encode(entry: Entry, message: PackedMessage, position: string): Frame;
+  /** Makes one write of several, where the transport can. */
+  join(frames: readonly Frame[]): readonly Frame[];
+}
+
+/** One entry of a channel's log as this process holds it. */
+export class Entry {
+  readonly channel: string;
+  readonly id: string;
+  readonly prev: string;
+  readonly lineage: string;
+  readonly publishedBy: string;
+  readonly messages: readonly PackedMessage[];
+  /** What it takes in memory, roughly: the packed bytes. */
+  readonly bytes: number;
+  /** The entry after it, once there is one. */
+  next: Entry | undefined;
+  readonly #frames: (readonly unknown[] | undefined)[] = [];
+
+  private constructor(
+    channel: string,
+    lineage: string,
+    { id, prev, packed }: LogEntry,
+    publishedBy: string,
+    messages: readonly PackedMessage[],
+  ) {
+    this.channel = channel;
+    this.id = id;
+    this.prev = prev;
+    this.lineage = lineage;
+    this.publishedBy = publishedBy;
+    this.messages = messages;
+    this.bytes = packed.length;
+    this.next = undefined;
+  }
+
+  /** Undefined when the entry was written in a format that this release does not know. */
+  static from(channel: string, lineage: string, logged: LogEntry): Entry | undefined {
+    const unpacked = unpackEntry(logged.packed);
+    return unpacked && new Entry(channel, lineage, logged, unpacked.publishedBy, unpacked.messages);
+  }
+
+  /** The position after the message at `index`; the last one's is the entry's own. */
+  positionAfter(index: number): string {
+    return formatPosition({
+      id: this.id,
+      index: index === this.messages.length - 1 ? undefined : index,
+      lineage: this.lineage,
+    });
+  }
+
+  /** The messages as a transport writes them. */
+  frames<Frame>(format: Format<Frame>): readonly Frame[] {
+    const known = this.#frames[format.slot] as readonly Frame[] | undefined;
+    if (known !== undefined) return known;
+    const frames = format.join(this.#encode(format, 0));
+    this.#frames[format.slot] = frames;
+    return frames;
+  }
+
+  /** The messages after the one at `index`. */
+  framesAfter<Frame>(index: number, format: Format<Frame>): readonly Frame[] {
+    return format.join(this.#encode(format, index + 1));
+  }
+
+  #encode<Frame>(format: Format<Frame>, from: number): Frame[] {
+    return this.messages
+      .slice(from)
+      .map((message, offset) => format.encode(this, message, this.positionAfter(from + offset)));
+  }
+}

@@ -1,0 +1,196 @@
+import type { Clock } from '../../kernel/clock.js';
+import { messageOf } from '../../kernel/errors.js';
+import type { Logger } from '../../kernel/logger.js';
+import type { RealtimeMetrics } from '../metrics.js';
+import type { Broker, BrokerListener } from '../ports.js';
+import { compareIds } from '../position.js';
+import { Channel, type ChannelEnvironment } from './channel.js';
+import { History } from './history.js';
+import { Pulse } from './pulse.js';
+import { type Place, Reader, type Sink } from './reader.js';
+
+/** How a hub keeps its channels. */
+export interface HubSettings {
+  readonly failover: ChannelEnvironment['failover'];
+  readonly tickMs: number;
+  /** Time that a channel without readers is still followed. */
+  readonly lingerMs: number;
+  /** Interval at which all channels are compared with their logs. */
+  readonly sweepMs: number;
+}
+
+/** What a hub stands on. */
+export interface HubInit {
+  readonly broker: Broker;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: RealtimeMetrics;
+  readonly settings: HubSettings;
+}
+
+/** Sizes that follow from what one turn, one read and one connection should cost, not from the application. */
+const limits = Object.freeze({
+  ringEntries: 128,
+  ringBytes: 262_144,
+  pageEntries: 128,
+  flushBytes: 262_144,
+  maxPending: 1_024,
+  concurrentReads: 32,
+  channelsPerQuestion: 500,
+});
+
+/** All channels that this process follows, and the one place where time passes for them. */
+export class Hub implements BrokerListener {
+  readonly pulse: Pulse;
+  readonly #broker: Broker;
+  readonly #logger: Logger;
+  readonly #settings: HubSettings;
+  readonly #environment: ChannelEnvironment;
+  readonly #channels = new Map<string, Channel>();
+  /** Channels without readers, and since when. */
+  readonly #unused = new Map<Channel, number>();
+  readonly #stuck = new Set<Channel>();
+  readonly #touched = new Set<Pick<Sink<unknown>, 'settle'>>();
+  #dirty: Channel[] = [];
+  #isFlushing = false;
+  #sweeping: Promise<void> | undefined;
+  #sweepAgain = false;
+  #sweepDueAt: number;
+
+  constructor({ broker, clock, logger, metrics, settings }: HubInit) {
+    this.#broker = broker;
+    this.#logger = logger;
+    this.#settings = settings;
+    this.pulse = new Pulse(clock, settings.tickMs, () => this.#tick());
+    this.#sweepDueAt = this.pulse.now + settings.sweepMs;
+    this.#environment = {
+      ...limits,
+      broker,
+      history: new History(broker, { pageEntries: limits.pageEntries, concurrency: limits.concurrentReads }),
+      metrics,
+      logger,
+      failover: settings.failover,
+      onDirty: (channel) => {
+        this.#dirty.push(channel);
+        this.#scheduleFlush();
+      },
+      onStuck: (channel) => this.#stuck.add(channel),
+      onUnused: (channel) => this.#unused.set(channel, this.pulse.now),
+    };
+  }
+
+  /** How many channels are followed. */
+  get size(): number {
+    return this.#channels.size;
+  }
+
+  /** A reader of the channel, which begins with {@link Reader.join}. */
+  reader<Frame>(name: string, sink: Sink<Frame>, place: Place, tag?: unknown): Reader<Frame> {
+    let channel = this.#channels.get(name);
+    if (channel === undefined) {
+      channel = new Channel(name, this.#environment);
+      this.#channels.set(name, channel);
+    }
+    this.#unused.delete(channel);
+    return new Reader(channel, sink, place, tag);
+  }
+
+  /** The sink has gathered something: settles it at the end of this turn. */
+  touch(sink: Pick<Sink<unknown>, 'settle'>): void {
+    this.#touched.add(sink);
+    this.#scheduleFlush();
+  }
+
+  onRestored(): void {
+    this.#retry();
+    this.sweep();
+  }
+
+  onBlind(): void {
+    // Nothing to do: connections stay, and what will have been missed is found by the sweep afterwards.
+  }
+
+  /** Compares every channel with its log, for the last announcement of a burst may be lost and nothing follow it. */
+  sweep(): void {
+    this.#sweepDueAt = this.pulse.now + this.#settings.sweepMs;
+    if (this.#sweeping !== undefined) {
+      this.#sweepAgain = true;
+      return;
+    }
+    this.#sweeping = this.#sweep().finally(() => {
+      this.#sweeping = undefined;
+      if (this.#sweepAgain) {
+        this.#sweepAgain = false;
+        this.sweep();
+      }
+    });
+  }
+
+  async close(): Promise<void> {
+    this.pulse[Symbol.dispose]();
+    const channels = [...this.#channels.values()];
+    this.#channels.clear();
+    this.#unused.clear();
+    this.#stuck.clear();
+    await Promise.all(channels.map((channel) => channel.close()));
+  }
+
+  #scheduleFlush(): void {
+    if (this.#isFlushing) return;
+    this.#isFlushing = true;
+    // After everything that this turn of the event loop has read: one write for all of it.
+    setImmediate(this.#flush);
+  }
+
+  readonly #flush = (): void => {
+    this.#isFlushing = false;
+    const dirty = this.#dirty;
+    this.#dirty = [];
+    for (const channel of dirty) channel.flush();
+    const touched = [...this.#touched];
+    this.#touched.clear();
+    for (const sink of touched) sink.settle();
+  };
+
+  #tick(): void {
+    this.#retry();
+    if (this.pulse.now >= this.#sweepDueAt) this.sweep();
+    for (const [channel, since] of this.#unused) {
+      if (this.pulse.now - since < this.#settings.lingerMs) break; // in the order in which they were left
+      this.#unused.delete(channel);
+      this.#stuck.delete(channel);
+      this.#channels.delete(channel.name);
+      void channel.close();
+    }
+  }
+
+  #retry(): void {
+    const stuck = [...this.#stuck];
+    this.#stuck.clear();
+    for (const channel of stuck) channel.retry();
+  }
+
+  async #sweep(): Promise<void> {
+    const channels = [...this.#channels.values()];
+    for (let from = 0; from < channels.length; from += limits.channelsPerQuestion) {
+      const some = channels.slice(from, from + limits.channelsPerQuestion);
+      const before = some.map(({ run }) => run.lastId);
+      try {
+        const { lineage, ids } = await this.#broker.heads(some.map(({ name }) => name));
+        for (const [index, channel] of some.entries()) {
+          const { run } = channel;
+          const id = ids[index];
+          if (id === undefined || !run.isSettled) continue;
+          const order = compareIds(id, run.lastId);
+          // Ahead of the answer is normal while messages flow; ahead while nothing moved means that the log lost some.
+          const isAhead = order < 0 && before[index] === run.lastId;
+          if (order > 0 || isAhead || lineage !== run.lineage) run.heal();
+        }
+      } catch (cause) {
+        this.#logger.debug({ err: cause }, `channels not compared with their logs: ${messageOf(cause)}`);
+        this.#sweepDueAt = this.pulse.now; // the next tick tries again
+        return;
+      }
+    }
+  }
+}

@@ -1,0 +1,111 @@
+import type { Reset, ResetReason } from '../message.js';
+import type { Position } from '../position.js';
+import type { Format } from './entry.js';
+
+/** Where a reader wants to go on from. Empty: from now on. */
+export interface Place {
+  readonly at?: Position | undefined;
+  /** What it named is lost already. */
+  readonly lost?: ResetReason | undefined;
+}
+
+/** How a reader begins. */
+export interface Start {
+  /** Where it stands before the first message. */
+  readonly position: string;
+  /** Whether it goes on exactly where it had been. */
+  readonly recovered: boolean;
+  /** Why it does not, if it asked to. */
+  readonly reason: ResetReason | undefined;
+}
+
+/**
+ * Where a reader's messages go: a connection, or a listener in the process.
+ *
+ * Calls of one reader come in the order of the channel: `onStart` once, then frames and resets. None of them may
+ * throw.
+ */
+export interface Sink<Frame> {
+  readonly format: Format<Frame>;
+  /** Asks to hold frames back; whoever says so calls {@link Reader.resume} when it has room again. */
+  readonly isFull: boolean;
+  onStart(reader: Reader<Frame>, start: Start): void;
+  onFrames(reader: Reader<Frame>, frames: readonly Frame[]): void;
+  onReset(reader: Reader<Frame>, reset: Reset): void;
+  /** A group of calls is over: what was gathered may be written. */
+  settle(): void;
+}
+
+/**
+ * Where a reader stands with its channel.
+ *
+ * `waiting`: the channel must hear from the log first. `reading`: an older part of the log is on its way.
+ * `attached`: it gets each entry as it comes. `parked`: its sink is full; it holds a position and nothing else.
+ */
+export type ReaderState = 'waiting' | 'reading' | 'attached' | 'parked' | 'closed';
+
+/** What a reader needs of its channel. */
+export interface ReaderHost {
+  readonly name: string;
+  /** Where attached readers stand. */
+  readonly flushed: Position;
+  add(reader: Reader): void;
+  /** Brings the reader as far forward as its sink allows. */
+  advance(reader: Reader): void;
+  remove(reader: Reader): void;
+}
+
+/** One sink's place in one channel. */
+export class Reader<Frame = unknown> {
+  readonly channel: ReaderHost;
+  readonly sink: Sink<Frame>;
+  /** Whether it asked to go on from somewhere. */
+  readonly resumes: boolean;
+  /** For the sink's own bookkeeping: the request that asked for this reader, say. */
+  readonly tag: unknown;
+  state: ReaderState = 'waiting';
+  /** After which message it stands, unless attached; undefined asks for what comes from now on. */
+  at: Position | undefined;
+  /** Why it cannot go on from where it wanted to, until its sink has been told. */
+  lost: ResetReason | undefined;
+  /** Looks at the log that had begun when it asked for one. */
+  askedIn: number | undefined;
+  /** Whether its sink has been told where it starts. */
+  hasStarted = false;
+  /** The flush during which it was attached, which is not its own. */
+  attachedIn = 0;
+
+  constructor(channel: ReaderHost, sink: Sink<Frame>, { at, lost }: Place, tag: unknown) {
+    this.channel = channel;
+    this.sink = sink;
+    this.tag = tag;
+    this.resumes = at !== undefined || lost !== undefined;
+    this.at = at;
+    this.lost = lost;
+    this.askedIn = undefined;
+  }
+
+  get isClosed(): boolean {
+    return this.state === 'closed';
+  }
+
+  /** After which message its sink stands now; undefined while that is not known. */
+  get position(): Position | undefined {
+    return this.state === 'attached' ? this.channel.flushed : this.at;
+  }
+
+  /** Begins; its sink may be called before this returns. */
+  join(): void {
+    this.channel.add(this);
+  }
+
+  /** Goes on after its sink was full. */
+  resume(): void {
+    if (this.state === 'parked') this.channel.advance(this);
+  }
+
+  /** Leaves the channel. Idempotent. */
+  close(): void {
+    this.channel.remove(this);
+  }
+}

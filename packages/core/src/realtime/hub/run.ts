@@ -1,0 +1,212 @@
+import { messageOf } from '../../kernel/errors.js';
+import type { Logger } from '../../kernel/logger.js';
+import type { ResetReason } from '../message.js';
+import type { RealtimeMetrics } from '../metrics.js';
+import type { Announcement, Broker, BrokerSubscription, LogEntry } from '../ports.js';
+import { compareIds, originId } from '../position.js';
+import { continueFrom, type FailoverPolicy } from '../recovery.js';
+import { Entry } from './entry.js';
+
+/** What a run shares with all others of its hub. */
+export interface RunEnvironment {
+  readonly broker: Broker;
+  readonly metrics: RealtimeMetrics;
+  readonly logger: Logger;
+  readonly failover: FailoverPolicy;
+  /** Entries of one look at the log. */
+  readonly pageEntries: number;
+  /** Announcements kept while the log is read. */
+  readonly maxPending: number;
+}
+
+/** Who follows a run. */
+export interface RunListener {
+  /** It is known where the channel is: the run begins at {@link Run.lastId}. */
+  onBegin(): void;
+  /** The next entry; everything before it has been given, or a restart has been told. */
+  onEntry(entry: Entry): void;
+  /** The run could not be continued: another one begins at {@link Run.lastId}. */
+  onRestart(reason: ResetReason): void;
+  /** A look at the log has ended. */
+  onLook(): void;
+  /** The log could not be reached; call {@link Run.heal} later. */
+  onStuck(): void;
+}
+
+/**
+ * The part of one channel's log that this process has followed: contiguous, from where it began.
+ *
+ * There are no locks: what must happen together happens between two awaits. An entry is applied only if its
+ * predecessor was the last one applied; whatever does not fit goes through the log, where the joint is proven. So
+ * lost, repeated and late announcements are healed here, once for all readers, and none of them notices.
+ */
+export class Run {
+  readonly #channel: string;
+  readonly #env: RunEnvironment;
+  readonly #listener: RunListener;
+  #lineage = '';
+  #lastId = originId;
+  #pending: Announcement[] = [];
+  #subscription: BrokerSubscription | undefined;
+  #hasBegun = false;
+  #isLooking = false;
+  /** Something happened after the running look began, or the last one failed. */
+  #mustLook = true;
+  #looks = 0;
+  #lastLook = 0;
+  #isClosed = false;
+
+  constructor(channel: string, env: RunEnvironment, listener: RunListener) {
+    this.#channel = channel;
+    this.#env = env;
+    this.#listener = listener;
+  }
+
+  /** Whether it is known where the channel is. */
+  get hasBegun(): boolean {
+    return this.#hasBegun;
+  }
+
+  /** The last entry that was applied. */
+  get lastId(): string {
+    return this.#lastId;
+  }
+
+  get lineage(): string {
+    return this.#lineage;
+  }
+
+  /** Whether there is no reason to doubt where it stands. */
+  get isSettled(): boolean {
+    return this.#hasBegun && !this.#isLooking && !this.#mustLook;
+  }
+
+  /** How many looks at the log have begun. */
+  get looks(): number {
+    return this.#looks;
+  }
+
+  /** Which of them was the last to end. */
+  get lastLook(): number {
+    return this.#lastLook;
+  }
+
+  /** Finds out where the channel is, unless that is known or being found out. */
+  begin(): void {
+    if (!this.#hasBegun && !this.#isLooking) this.heal();
+  }
+
+  /** Reads the log from the last applied entry on; once more if that is happening already. */
+  heal(): void {
+    this.#mustLook = true;
+    if (!this.#isLooking && !this.#isClosed) void this.#heal();
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#pending = [];
+    await this.#subscription?.close();
+  }
+
+  #receive(announced: Announcement): void {
+    if (this.#isClosed) return;
+    if (!this.#isLooking && this.#hasBegun && this.#accept(announced)) return;
+    if (!this.#isLooking) this.#env.metrics.gaps.add();
+    if (this.#pending.length < this.#env.maxPending) this.#pending.push(announced);
+    else this.#pending = []; // the log has them all
+    if (!this.#isLooking || this.#pending.length === 0) this.heal();
+  }
+
+  /** Applies what follows, drops what is known; false when something lies in between. */
+  #accept(announced: Announcement): boolean {
+    if (announced.lineage !== this.#lineage) return false;
+    if (announced.prev !== this.#lastId) return compareIds(announced.id, this.#lastId) <= 0;
+    this.#apply(announced);
+    return true;
+  }
+
+  #apply(logged: LogEntry): void {
+    const entry = Entry.from(this.#channel, this.#lineage, logged);
+    if (entry === undefined) {
+      this.#restart('unreadable', logged.id, this.#lineage);
+      return;
+    }
+    this.#lastId = entry.id;
+    this.#listener.onEntry(entry);
+  }
+
+  #restart(reason: ResetReason, id: string, lineage: string): void {
+    this.#lastId = id;
+    this.#lineage = lineage;
+    this.#env.logger.warn({ channel: this.#channel, reason }, 'channel reset: messages may be missing');
+    this.#listener.onRestart(reason);
+  }
+
+  /** Looks until nothing is missing. Never rejects. */
+  async #heal(): Promise<void> {
+    this.#isLooking = true;
+    try {
+      while (this.#mustLook && !this.#isClosed) {
+        this.#mustLook = false;
+        const look = ++this.#looks;
+        await (this.#hasBegun ? this.#readOn() : this.#begin());
+        // No await from here on until announcements flow again: what came meanwhile is joined in this turn.
+        this.#lastLook = look;
+        if (!this.#acceptPending()) this.#mustLook = true;
+      }
+      this.#isLooking = false;
+      if (!this.#isClosed) this.#listener.onLook();
+    } catch (cause) {
+      this.#isLooking = false;
+      this.#mustLook = true;
+      if (this.#isClosed) return;
+      this.#env.logger.debug({ channel: this.#channel, err: cause }, `channel waits: ${messageOf(cause)}`);
+      this.#listener.onStuck();
+    }
+  }
+
+  /** Announcements first, the head afterwards: what is appended in between is heard of, at least once. */
+  async #begin(): Promise<void> {
+    const { broker } = this.#env;
+    this.#subscription ??= await broker.subscribe(this.#channel, (announced) => this.#receive(announced));
+    if (this.#isClosed) {
+      void this.#subscription.close();
+      return;
+    }
+    const { head, lineage } = await broker.read(this.#channel, { from: undefined, limit: 0 });
+    this.#lastId = head;
+    this.#lineage = lineage;
+    this.#hasBegun = true;
+    this.#listener.onBegin();
+  }
+
+  /** Brings the run up to the end of the log. */
+  async #readOn(): Promise<void> {
+    const { broker, failover, pageEntries: limit } = this.#env;
+    for (let more = true; more && !this.#isClosed; ) {
+      const since = { id: this.#lastId, index: undefined, lineage: this.#lineage };
+      const page = await broker.read(this.#channel, { from: since.id, limit });
+      const found = continueFrom(since, page, failover);
+      if (found.kind === 'lost') {
+        this.#restart(found.reason, page.head, page.lineage);
+        return;
+      }
+      this.#lineage = page.lineage;
+      for (const logged of found.entries) this.#apply(logged);
+      more = found.more;
+    }
+  }
+
+  /** Joins what was announced while the log was read; false when something is missing in between. */
+  #acceptPending(): boolean {
+    const pending = this.#pending;
+    this.#pending = [];
+    for (const [index, announced] of pending.entries()) {
+      if (announced.lineage !== this.#lineage) continue; // of a life that the log knows nothing of
+      if (this.#accept(announced)) continue;
+      this.#pending = pending.slice(index);
+      return false;
+    }
+    return true;
+  }
+}

@@ -1,0 +1,168 @@
+import { readOptions } from '../kernel/options.js';
+import type { RedisOption } from '../redis/options.js';
+import type { Retention } from './ports.js';
+
+/** How realtime works. */
+export interface RealtimeOptions {
+  /** Where instances meet. Absent: one process, memory only. */
+  readonly redis?: RedisOption | undefined;
+  /** Part of every key; the kit's name where there is a kit. @defaultValue `'app'` */
+  readonly name?: string | undefined;
+  /** What is kept of each channel, so that clients can go on where they were. */
+  readonly history?:
+    | {
+        /** Packets kept, at least; one may hold several messages. @defaultValue `1_000` */
+        readonly size?: number | undefined;
+        /** Time since the last publish after which a channel's history is forgotten. @defaultValue `300_000` */
+        readonly ttlMs?: number | undefined;
+      }
+    | undefined;
+  /** Time for which a second publish with the same `id` adds nothing. @defaultValue `600_000` */
+  readonly idempotencyMs?: number | undefined;
+  /**
+   * What `publish` does while Redis is away: `reject` at once, or `wait` up to `publishWaitMs` and publish exactly
+   * once when it is back.
+   *
+   * @defaultValue `'reject'`
+   */
+  readonly onUnavailable?: 'reject' | 'wait' | undefined;
+  /** @defaultValue `5_000` */
+  readonly publishWaitMs?: number | undefined;
+  /**
+   * What another Redis process or a promoted replica means, either of which may lack what had been acknowledged:
+   * `reset` tells every subscriber to read the state afresh; `verify` only those whose own position is gone, and
+   * may pass over messages that were lost before this instance had them.
+   *
+   * @defaultValue `'reset'`
+   */
+  readonly failover?: 'reset' | 'verify' | undefined;
+  /** Largest event, as JSON. @defaultValue `262_144` */
+  readonly maxEventBytes?: number | undefined;
+  /** Largest message that a client may send. @defaultValue `65_536` */
+  readonly maxMessageBytes?: number | undefined;
+  /** Connections of this instance. @defaultValue `100_000` */
+  readonly maxConnections?: number | undefined;
+  /** @defaultValue `128` */
+  readonly maxChannelsPerConnection?: number | undefined;
+  /** Bytes that may wait for one slow client; beyond that it is sent the rest when it has caught up. @defaultValue `65_536` */
+  readonly sendBufferBytes?: number | undefined;
+  /** Time without any progress after which a slow client's connection is cut. @defaultValue `30_000` */
+  readonly stallMs?: number | undefined;
+  /** Silence after which an event stream gets a comment; keep it below the idle time of proxies. @defaultValue `15_000` */
+  readonly heartbeatMs?: number | undefined;
+  /** Interval of pings; a peer that misses two is gone. @defaultValue `25_000` */
+  readonly pingMs?: number | undefined;
+  /** Clients are told to come back after a random time between these two. */
+  readonly reconnect?:
+    | {
+        /** @defaultValue `1_000` */
+        readonly minMs?: number | undefined;
+        /** @defaultValue `5_000` */
+        readonly maxMs?: number | undefined;
+      }
+    | undefined;
+  /** Time over which a drain spreads the ends of connections. @defaultValue `6_000` */
+  readonly drainMs?: number | undefined;
+  /** Time that a channel without local subscribers is still followed. @defaultValue `10_000` */
+  readonly lingerMs?: number | undefined;
+  /** Interval at which all channels are compared with their history. @defaultValue `30_000` */
+  readonly sweepMs?: number | undefined;
+}
+
+/** What applies when an option is absent. */
+export const realtimeDefaults = Object.freeze({
+  name: 'app',
+  history: Object.freeze({ size: 1_000, ttlMs: 300_000 }),
+  idempotencyMs: 600_000,
+  onUnavailable: 'reject',
+  publishWaitMs: 5_000,
+  failover: 'reset',
+  maxEventBytes: 262_144,
+  maxMessageBytes: 65_536,
+  maxConnections: 100_000,
+  maxChannelsPerConnection: 128,
+  sendBufferBytes: 65_536,
+  stallMs: 30_000,
+  heartbeatMs: 15_000,
+  pingMs: 25_000,
+  reconnect: Object.freeze({ minMs: 1_000, maxMs: 5_000 }),
+  drainMs: 6_000,
+  lingerMs: 10_000,
+  sweepMs: 30_000,
+} as const);
+
+/** Checked options with all defaults filled in. */
+export interface ResolvedRealtimeOptions {
+  readonly redis: RedisOption | undefined;
+  readonly name: string;
+  readonly retention: Retention;
+  readonly onUnavailable: 'reject' | 'wait';
+  readonly publishWaitMs: number;
+  readonly failover: 'reset' | 'verify';
+  readonly maxEventBytes: number;
+  readonly maxMessageBytes: number;
+  readonly maxConnections: number;
+  readonly maxChannelsPerConnection: number;
+  readonly sendBufferBytes: number;
+  readonly stallMs: number;
+  readonly heartbeatMs: number;
+  readonly pingMs: number;
+  readonly reconnectMinMs: number;
+  readonly reconnectMaxMs: number;
+  readonly drainMs: number;
+  readonly lingerMs: number;
+  readonly sweepMs: number;
+}
+
+/** A day: quiet channels resume over a night, and a channel that was used once is not kept for ever. */
+const HEAD_TTL_MS = 86_400_000;
+/** What a cursor of all channels, in a request header, has room for. */
+const MOST_CHANNELS = 128;
+
+/** Checks the options; throws `PandoOptionsError` naming what is wrong. */
+export function resolveRealtimeOptions(options: RealtimeOptions = {}): ResolvedRealtimeOptions {
+  const defaults = realtimeDefaults;
+  const read = readOptions('realtime', options);
+  const history = read.nested('history');
+  const historyEntries = history.int('size', defaults.history.size, { min: 1, max: 100_000 });
+  const historyTtlMs = history.ms('ttlMs', defaults.history.ttlMs);
+  history.done();
+  const reconnect = read.nested('reconnect');
+  const reconnectMinMs = reconnect.ms('minMs', defaults.reconnect.minMs, { min: 0 });
+  const reconnectMaxMs = reconnect.ms('maxMs', Math.max(defaults.reconnect.maxMs, reconnectMinMs), {
+    min: reconnectMinMs,
+  });
+  reconnect.done();
+  const idempotencyMs = read.ms('idempotencyMs', defaults.idempotencyMs);
+  const resolved: ResolvedRealtimeOptions = {
+    redis: read.any('redis') as RedisOption | undefined, // checked by the Redis floor
+    name: read.string('name', defaults.name),
+    retention: {
+      historyEntries,
+      historyTtlMs,
+      headTtlMs: Math.max(HEAD_TTL_MS, 10 * historyTtlMs),
+      idempotencyMs,
+    },
+    onUnavailable: read.oneOf('onUnavailable', ['reject', 'wait'], defaults.onUnavailable),
+    publishWaitMs: read.ms('publishWaitMs', defaults.publishWaitMs),
+    failover: read.oneOf('failover', ['reset', 'verify'], defaults.failover),
+    maxEventBytes: read.bytes('maxEventBytes', defaults.maxEventBytes, { max: 16_777_216 }),
+    maxMessageBytes: read.bytes('maxMessageBytes', defaults.maxMessageBytes),
+    maxConnections: read.int('maxConnections', defaults.maxConnections, { min: 1 }),
+    maxChannelsPerConnection: read.int('maxChannelsPerConnection', defaults.maxChannelsPerConnection, {
+      min: 1,
+      max: MOST_CHANNELS,
+    }),
+    sendBufferBytes: read.bytes('sendBufferBytes', defaults.sendBufferBytes),
+    stallMs: read.ms('stallMs', defaults.stallMs),
+    heartbeatMs: read.ms('heartbeatMs', defaults.heartbeatMs),
+    pingMs: read.ms('pingMs', defaults.pingMs),
+    reconnectMinMs,
+    reconnectMaxMs,
+    drainMs: read.ms('drainMs', defaults.drainMs),
+    lingerMs: read.ms('lingerMs', defaults.lingerMs),
+    sweepMs: read.ms('sweepMs', defaults.sweepMs),
+  };
+  read.done();
+  return resolved;
+}

@@ -1,0 +1,126 @@
+import type { Signalled } from '../kernel/abort.js';
+
+/** What a broker keeps, and for how long. */
+export interface Retention {
+  /** Entries of each channel's log, at least. */
+  readonly historyEntries: number;
+  /** Time since the last publish after which a channel's log is forgotten. */
+  readonly historyTtlMs: number;
+  /** The same for the place where it ends: much longer, so that quiet channels resume. */
+  readonly headTtlMs: number;
+  /** Time that a publish with an id is remembered, at least. */
+  readonly idempotencyMs: number;
+}
+
+/** One message on its way into a channel. */
+export interface OutgoingMessage {
+  /** Idempotency key; undefined when the publisher gave none. */
+  readonly id: string | undefined;
+  /** The event's JSON and its token: see packing.ts. */
+  readonly packed: Buffer;
+}
+
+/** Where one message of an append went. */
+export interface Appended {
+  /** The entry it is in. */
+  readonly id: string;
+  /** Its place there; undefined for the last one. */
+  readonly index: number | undefined;
+  readonly lineage: string;
+  /** Whether it was there before this append. */
+  readonly duplicate: boolean;
+}
+
+/** One entry of a channel's log: what was published to it in one go. */
+export interface LogEntry {
+  readonly id: string;
+  /** The id of the entry before it, `0-0` for the first one. */
+  readonly prev: string;
+  /** The messages: see packing.ts. */
+  readonly packed: Buffer;
+}
+
+/** An entry as it was announced. */
+export interface Announcement extends LogEntry {
+  readonly lineage: string;
+}
+
+/** Some entries of a channel's log, read in one atomic step. */
+export interface LogPage {
+  readonly lineage: string;
+  /** The id of the last entry ever appended, `0-0` when there was none or nobody remembers. */
+  readonly head: string;
+  /** In order, from the asked one on. */
+  readonly entries: readonly LogEntry[];
+  /** Whether the log held more than was asked for. */
+  readonly more: boolean;
+}
+
+/** What to read. */
+export interface ReadOptions extends Signalled {
+  /** Entries with this id or a later one; undefined reads the head alone. */
+  readonly from: string | undefined;
+  readonly limit: number;
+}
+
+/** Where channels end. */
+export interface Heads {
+  readonly lineage: string;
+  /** In the order of the question. */
+  readonly ids: readonly string[];
+}
+
+/** A live subscription to the announcements of one channel. */
+export interface BrokerSubscription {
+  /** Stops the calls at once. Idempotent. Never rejects. */
+  close(): Promise<void>;
+}
+
+/** What a broker tells about its connection. */
+export interface BrokerListener {
+  /** The log answers, or announcements arrive, again: what was missed is to be read, and the lineage may be another. */
+  onRestored(): void;
+  /** Announcements may be lost from now on. */
+  onBlind(): void;
+}
+
+/**
+ * Where the channels of all instances meet: for each channel an append-only log of limited length, and
+ * announcements of what is appended.
+ *
+ * **Order.** Appends to one channel are carried out one after the other; each entry names its
+ * predecessor, and ids grow. Between channels nothing is promised.
+ * **Atomicity.** One append checks idempotency keys, stores, remembers the head and announces, or does
+ * none of it. A page is one snapshot.
+ * **Delivery.** Announcements may be lost, repeated or late, never altered: whoever listens compares
+ * `prev` with what it has, and reads the log where they differ.
+ * **Lineage.** Names the life of the data set. It changes when acknowledged data may have been lost;
+ * ids of two lineages must not be compared.
+ * **Failure.** A call that cannot reach the log within a bound rejects with `RealtimeUnavailableError`.
+ * An append that rejects may have been carried out.
+ */
+export interface Broker extends AsyncDisposable {
+  /** This instance's name in messages. */
+  readonly self: string;
+  /** Whether announcements arrive, as far as anybody can tell. */
+  readonly isLive: boolean;
+  /** Opens what the broker needs; resolves even while it cannot be reached. Call once, before all else. */
+  start(listener: BrokerListener, options?: Signalled): Promise<void>;
+  /** Appends messages, which share one entry as far as they are new; answers in their order. */
+  append(
+    channel: string,
+    messages: readonly OutgoingMessage[],
+    options?: Signalled,
+  ): Promise<readonly Appended[]>;
+  /** Hears announcements of a channel from the moment this resolves. `onEntry` must not throw. */
+  subscribe(
+    channel: string,
+    onEntry: (announcement: Announcement) => void,
+    options?: Signalled,
+  ): Promise<BrokerSubscription>;
+  read(channel: string, options: ReadOptions): Promise<LogPage>;
+  /** Asks many channels at once, and keeps their heads from being forgotten. */
+  heads(channels: readonly string[], options?: Signalled): Promise<Heads>;
+  /** Releases what the broker opened. Idempotent; never rejects. */
+  close(): Promise<void>;
+}

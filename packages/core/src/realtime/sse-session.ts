@@ -1,0 +1,213 @@
+import type { Outlet } from '../kernel/outlet.js';
+import type { Connection, SseSession } from './connection.js';
+import { cursorName, cursorPart, formatCursor } from './cursor.js';
+import type { Format } from './hub/entry.js';
+import type { Hub } from './hub/hub.js';
+import type { Beating } from './hub/pulse.js';
+import type { Reader, Sink, Start } from './hub/reader.js';
+import type { Reset } from './message.js';
+import type { EndReason, RealtimeMetrics } from './metrics.js';
+import { Outbox, type OutboxLimits } from './outbox.js';
+import { placesOf } from './resume.js';
+import { formatSseEvent, formatSseRetry, sseHeartbeat } from './sse-format.js';
+
+/** What all event streams share. */
+export interface SseEnvironment extends OutboxLimits {
+  readonly hub: Hub;
+  readonly metrics: RealtimeMetrics;
+  readonly heartbeatMs: number;
+  /** A delay for the client's next attempt, another one each time. */
+  retryMs(): number;
+  onEnded(connection: SseConnection): void;
+}
+
+const joinBuffers = (frames: readonly Buffer[]): readonly Buffer[] =>
+  frames.length < 2 ? frames : [Buffer.concat(frames)];
+
+/** One channel: the position is the event's id, so the same bytes go to everybody. */
+export const rawSse: Format<Buffer> = {
+  slot: 1,
+  encode: (_entry, { data }, position) =>
+    Buffer.from(formatSseEvent({ id: position, data: data.toString('utf8') })),
+  join: joinBuffers,
+};
+
+/** Several channels: the position is in the envelope, and a cursor of all follows. */
+export const envelopeSse: Format<Buffer> = {
+  slot: 2,
+  encode: (entry, { data, token }, position) => {
+    const t = token === '' ? '' : `,"t":${JSON.stringify(token)}`;
+    const envelope = `{"c":${JSON.stringify(entry.channel)},"i":"${position}"${t},"d":${data.toString('utf8')}}`;
+    return Buffer.from(formatSseEvent({ data: envelope }));
+  },
+  join: joinBuffers,
+};
+
+const heartbeat = Buffer.from(sseHeartbeat);
+
+/** One server-sent event stream. */
+export class SseConnection implements Connection, Sink<Buffer>, Beating {
+  readonly id: string;
+  readonly transport = 'sse';
+  readonly identity: unknown;
+  readonly channels: readonly string[];
+  readonly format: Format<Buffer>;
+  slot = 0;
+  readonly #env: SseEnvironment;
+  readonly #outlet: Outlet;
+  readonly #outbox: Outbox;
+  readonly #readers: Reader<Buffer>[] = [];
+  /** What goes out with the next cursor. */
+  #gathered: Buffer[] = [];
+  #gatheredBytes = 0;
+  /** Whether a position has moved since the last cursor. */
+  #hasMoved = false;
+  #wroteAt: number;
+  #isEnded = false;
+
+  constructor(id: string, outlet: Outlet, session: SseSession, env: SseEnvironment) {
+    this.id = id;
+    this.identity = session.identity;
+    this.channels = session.channels;
+    this.format =
+      (session.format ?? (session.channels.length === 1 ? 'raw' : 'envelope')) === 'raw'
+        ? rawSse
+        : envelopeSse;
+    this.#env = env;
+    this.#outlet = outlet;
+    this.#outbox = new Outbox(outlet, env, env.hub.pulse);
+    this.#wroteAt = env.hub.pulse.now;
+  }
+
+  get isFull(): boolean {
+    return this.#outbox.isFull;
+  }
+
+  /** Sends the first bytes, then follows the channels from where the client had been. */
+  open(lastEventId: string | undefined): void {
+    const { hub, heartbeatMs, retryMs } = this.#env;
+    this.#outlet.onDrain(() => this.#drained());
+    this.#outlet.onClose(() => this.#detach());
+    if (this.#isEnded) return; // it had closed already
+    this.#write(Buffer.from(`${formatSseRetry(retryMs())}: ok\n\n`));
+    hub.pulse.schedule(this, heartbeatMs);
+    const places = placesOf(this.channels, lastEventId);
+    for (const [index, channel] of this.channels.entries()) {
+      this.#readers.push(hub.reader(channel, this, places[index] ?? {}, cursorName(channel)));
+    }
+    for (const reader of this.#readers) reader.join();
+  }
+
+  onStart(reader: Reader<Buffer>, { position, recovered, reason }: Start): void {
+    if (reason !== undefined) this.onReset(reader, { channel: reader.channel.name, reason, position });
+    // From here on a reconnect loses nothing, even if no message has come.
+    else if (!recovered) this.#moveTo(position);
+  }
+
+  onFrames(_reader: Reader<Buffer>, frames: readonly Buffer[]): void {
+    this.#hasMoved = true;
+    for (const frame of frames) this.#send(frame);
+  }
+
+  onReset(_reader: Reader<Buffer>, { channel, reason, position }: Reset): void {
+    const data = JSON.stringify({ c: channel, i: position, reason });
+    const id = this.format === rawSse ? position : undefined;
+    this.#send(Buffer.from(formatSseEvent({ event: 'reset', id, data })));
+    this.#hasMoved = true;
+  }
+
+  settle(): void {
+    if (this.format === rawSse || this.#isEnded || !this.#hasMoved) return;
+    this.#hasMoved = false;
+    const bytes = Buffer.concat([...this.#gathered, Buffer.from(formatSseEvent(this.#cursor()))]);
+    this.#gathered = [];
+    this.#gatheredBytes = 0;
+    this.#write(bytes);
+  }
+
+  beat(): number {
+    const { hub, heartbeatMs } = this.#env;
+    if (this.#outbox.isStuck()) {
+      this.#end('stuck');
+      return 0;
+    }
+    const idleMs = hub.pulse.now - this.#wroteAt;
+    if (idleMs >= heartbeatMs && this.#outbox.lookMs === undefined) this.#write(heartbeat);
+    if (this.#isEnded) return 0;
+    const nextMs = idleMs >= heartbeatMs ? heartbeatMs : heartbeatMs - idleMs;
+    return Math.min(nextMs, this.#outbox.lookMs ?? nextMs);
+  }
+
+  close(): void {
+    this.#end('close');
+  }
+
+  /** Asks the client to come back, to another instance, after a delay of its own. */
+  leave(): void {
+    if (this.#isEnded) return;
+    this.#write(Buffer.from(formatSseRetry(this.#env.retryMs())));
+    this.#end('drain');
+  }
+
+  /** All positions, as the id of an event that no listener sees. */
+  #cursor(): { readonly event: string; readonly id: string; readonly data: string } {
+    const groups = new Map<string, string>();
+    for (const { position, tag } of this.#readers) {
+      if (position === undefined) continue; // not known yet: the client begins there from its next connection on
+      groups.set(
+        position.lineage,
+        (groups.get(position.lineage) ?? '') + cursorPart(tag as string, position),
+      );
+    }
+    // The empty data line is needed: some clients ignore an id without data.
+    return { event: 'cursor', id: formatCursor(groups), data: '' };
+  }
+
+  #moveTo(position: string): void {
+    this.#hasMoved = true;
+    if (this.format === rawSse)
+      this.#write(Buffer.from(formatSseEvent({ event: 'cursor', id: position, data: '' })));
+  }
+
+  #send(frame: Buffer): void {
+    if (this.format === rawSse) {
+      this.#write(frame);
+      return;
+    }
+    this.#gathered.push(frame);
+    this.#gatheredBytes += frame.length;
+    // Asked again after the write, a slow client's outbox says that it is full.
+    if (this.#gatheredBytes >= this.#env.softLimitBytes) this.settle();
+    else this.#env.hub.touch(this);
+  }
+
+  #write(bytes: Buffer): void {
+    if (this.#isEnded || bytes.length === 0) return;
+    const { hub, metrics } = this.#env;
+    this.#wroteAt = hub.pulse.now;
+    metrics.writes.sse.add();
+    const isFirstRefusal = this.#outbox.noteWrite(bytes.length, this.#outlet.write(bytes));
+    if (isFirstRefusal) hub.pulse.schedule(this, this.#outbox.lookMs ?? 1);
+  }
+
+  #drained(): void {
+    this.#outbox.noteDrain();
+    for (const reader of this.#readers) reader.resume();
+  }
+
+  #end(reason: EndReason): void {
+    if (this.#isEnded) return;
+    if (reason === 'stuck') this.#outlet.destroy();
+    else this.#outlet.end();
+    this.#env.metrics.ended(reason);
+    this.#detach();
+  }
+
+  #detach(): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    this.#env.hub.pulse.remove(this);
+    for (const reader of this.#readers) reader.close();
+    this.#env.onEnded(this);
+  }
+}

@@ -1,0 +1,198 @@
+import { isChannelName } from './channel-name.js';
+import type { Format } from './hub/entry.js';
+import type { ResetReason } from './message.js';
+
+/*
+ * Subprotocol pando.v1: each WebSocket text message is one JSON object with a type `t`.
+ *
+ * client                                                     server
+ * {t:"sub", id?, c:channel|[…], since?:{channel:position}}   {t:"sub", id?, c, i, recovered, reason?}   per channel
+ * {t:"unsub", id?, c:channel|[…]}                            {t:"unsub", id?, c}                        per channel
+ * {t:"pub", id?, c, d, key?}                                 {t:"ack", id?, c, i, duplicate?}
+ * {t:"ping", id?}                                            {t:"pong", id?}
+ *                                                            {t:"m", c, i, token?, d}
+ *                                                            {t:"reset", c, i, reason}
+ *                                                            {t:"err", id?, c?, code, message}
+ *                                                            {t:"bye", afterMs}
+ *
+ * `i` is a position. Members that are not named here are ignored, so that both sides may learn new ones.
+ */
+
+/** What a client may use to tell answers apart. */
+export type RequestId = string | number;
+
+/** What a client asks for. */
+export type ClientFrame =
+  | {
+      readonly t: 'sub';
+      readonly id: RequestId | undefined;
+      readonly channels: readonly string[];
+      readonly since: ReadonlyMap<string, string>;
+    }
+  | { readonly t: 'unsub'; readonly id: RequestId | undefined; readonly channels: readonly string[] }
+  | {
+      readonly t: 'pub';
+      readonly id: RequestId | undefined;
+      readonly channel: string;
+      readonly data: unknown;
+      readonly key: string | undefined;
+    }
+  | { readonly t: 'ping'; readonly id: RequestId | undefined };
+
+/** Why a request was not carried out. */
+export type ErrorCode =
+  | 'malformed'
+  | 'unknown-type'
+  | 'invalid-channel'
+  | 'too-many-channels'
+  | 'already-subscribed'
+  | 'not-subscribed'
+  | 'forbidden'
+  | 'too-large'
+  | 'unavailable'
+  | 'failed';
+
+/** A frame that was refused. `isFatal`: it is not of this protocol at all, so the connection ends. */
+export interface FrameRefusal {
+  readonly t: 'refused';
+  readonly id: RequestId | undefined;
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly isFatal: boolean;
+}
+
+/** Channels in one frame; more would be a way to make us work for little. */
+const MAX_CHANNELS = 1_024;
+
+/** Reads one frame. Never throws. */
+export function parseClientFrame(text: string): ClientFrame | FrameRefusal {
+  let frame: Readonly<Record<string, unknown>>;
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value !== 'object' || value === null || Array.isArray(value))
+      throw new TypeError('not an object');
+    frame = value as Record<string, unknown>;
+  } catch {
+    return {
+      t: 'refused',
+      id: undefined,
+      code: 'malformed',
+      message: 'A frame is one JSON object.',
+      isFatal: true,
+    };
+  }
+  const id = isRequestId(frame.id) ? frame.id : undefined;
+  const refuse = (code: ErrorCode, message: string): FrameRefusal => ({
+    t: 'refused',
+    id,
+    code,
+    message,
+    isFatal: false,
+  });
+  if (frame.id !== undefined && id === undefined) {
+    return refuse('malformed', 'id must be a string of at most 64 characters, or a whole number.');
+  }
+  switch (frame.t) {
+    case 'ping':
+      return { t: 'ping', id };
+    case 'sub':
+    case 'unsub': {
+      const channels = readChannels(frame.c);
+      if (channels === undefined)
+        return refuse('invalid-channel', 'c must be a channel name, or a list of them.');
+      if (frame.t === 'unsub') return { t: 'unsub', id, channels };
+      const since = readSince(frame.since, channels);
+      if (since === undefined) return refuse('malformed', 'since must map channels to positions.');
+      return { t: 'sub', id, channels, since };
+    }
+    case 'pub': {
+      if (!isChannelName(frame.c)) return refuse('invalid-channel', 'c must be a channel name.');
+      if (!Object.hasOwn(frame, 'd')) return refuse('malformed', 'd, the event, is missing.');
+      const { key } = frame;
+      if (key !== undefined && (typeof key !== 'string' || key === '' || key.length > 128)) {
+        return refuse('malformed', 'key must be a string of 1 to 128 characters.');
+      }
+      return { t: 'pub', id, channel: frame.c, data: frame.d, key };
+    }
+    default:
+      return refuse('unknown-type', 't must be sub, unsub, pub or ping.');
+  }
+}
+
+function isRequestId(id: unknown): id is RequestId {
+  return typeof id === 'string' ? id.length <= 64 : Number.isSafeInteger(id);
+}
+
+function readChannels(value: unknown): readonly string[] | undefined {
+  const list: readonly unknown[] = Array.isArray(value) ? value : [value];
+  if (list.length === 0 || list.length > MAX_CHANNELS || !list.every(isChannelName)) return undefined;
+  return [...new Set(list)];
+}
+
+function readSince(value: unknown, channels: readonly string[]): ReadonlyMap<string, string> | undefined {
+  const since = new Map<string, string>();
+  if (value === undefined || value === null) return since;
+  if (typeof value !== 'object' || Array.isArray(value)) return undefined;
+  for (const channel of channels) {
+    // Own members only: a channel may be named like one that every object inherits.
+    const position = Object.hasOwn(value, channel) ? (value as Record<string, unknown>)[channel] : undefined;
+    if (position === undefined || position === null) continue;
+    if (typeof position !== 'string') return undefined;
+    since.set(channel, position);
+  }
+  return since;
+}
+
+/** What a server says, other than messages. */
+export type ServerFrame =
+  | {
+      readonly t: 'sub';
+      readonly id: RequestId | undefined;
+      readonly c: string;
+      readonly i: string;
+      readonly recovered: boolean;
+      readonly reason: ResetReason | undefined;
+    }
+  | { readonly t: 'unsub'; readonly id: RequestId | undefined; readonly c: string }
+  | {
+      readonly t: 'ack';
+      readonly id: RequestId | undefined;
+      readonly c: string;
+      readonly i: string;
+      readonly duplicate: true | undefined;
+    }
+  | { readonly t: 'pong'; readonly id: RequestId | undefined }
+  | { readonly t: 'reset'; readonly c: string; readonly i: string; readonly reason: ResetReason }
+  | {
+      readonly t: 'err';
+      readonly id: RequestId | undefined;
+      readonly c: string | undefined;
+      readonly code: ErrorCode;
+      readonly message: string;
+    }
+  | { readonly t: 'bye'; readonly afterMs: number };
+
+/** Encodes a frame; absent members are left out. */
+export function formatServerFrame(frame: ServerFrame): Buffer {
+  return Buffer.from(JSON.stringify(frame));
+}
+
+const keepAll = (frames: readonly Buffer[]): readonly Buffer[] => frames;
+
+/** Messages of `pando.v1`. */
+export const framedWs: Format<Buffer> = {
+  slot: 3,
+  encode: (entry, { data, token }, position) => {
+    const causal = token === '' ? '' : `,"token":${JSON.stringify(token)}`;
+    const head = `{"t":"m","c":${JSON.stringify(entry.channel)},"i":"${position}"${causal},"d":`;
+    return Buffer.concat([Buffer.from(head), data, Buffer.from('}')]);
+  },
+  join: keepAll,
+};
+
+/** Messages for clients without a protocol: the event's JSON as it is. */
+export const rawWs: Format<Buffer> = {
+  slot: 4,
+  encode: (_entry, { data }) => data,
+  join: keepAll,
+};
