@@ -56,14 +56,21 @@ describe('the configuration', () => {
     ['LOG_LEVEL', 'loud', 'LOG_LEVEL must be one of debug, info, warn, error, silent, got "loud".'],
     ['CHAT_REQUIRES_LOGIN', 'yes', 'CHAT_REQUIRES_LOGIN must be true or false, got "yes".'],
     ['LIMIT_CHAT', '10', 'LIMIT_CHAT must be a rate such as 60/min, with s, min, h or d, got "10".'],
-    ['DATABASE_REPLICA_URLS', 'postgres://r1/blog', 'DATABASE_REPLICA_URLS is set, but DATABASE_URL is not: set it to the URL of their primary.'],
+    [
+      'DATABASE_REPLICA_URLS',
+      'postgres://r1/blog',
+      'DATABASE_REPLICA_URLS is set, but DATABASE_URL is not: set it to the URL of their primary.',
+    ],
   ])('refuses %s=%s and says what to set', (name, value, message) => {
     expect(() => readConfig({ [name]: value })).toThrow(new ConfigError(message));
   });
 
-  it.each(['REDIS_URL', 'DATABASE_URL', 'JWT_SECRET', 'PANDO_SECRET'])('keeps a wrong %s out of the message', (name) => {
-    const refused = () => readConfig({ [name]: 'http://me:pw@' });
-    expect(refused).toThrow(ConfigError);
-    expect(refused).not.toThrow(/pw/);
-  });
+  it.each(['REDIS_URL', 'DATABASE_URL', 'JWT_SECRET', 'PANDO_SECRET'])(
+    'keeps a wrong %s out of the message',
+    (name) => {
+      const refused = () => readConfig({ [name]: 'http://me:pw@' });
+      expect(refused).toThrow(ConfigError);
+      expect(refused).not.toThrow(/pw/);
+    },
+  );
 });

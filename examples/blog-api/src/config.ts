@@ -39,7 +39,9 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   const databaseUrl = read.url('DATABASE_URL', postgresProtocols);
   const replicaUrls = read.urls('DATABASE_REPLICA_URLS', postgresProtocols);
   if (replicaUrls.length > 0 && databaseUrl === undefined) {
-    throw new ConfigError('DATABASE_REPLICA_URLS is set, but DATABASE_URL is not: set it to the URL of their primary.');
+    throw new ConfigError(
+      'DATABASE_REPLICA_URLS is set, but DATABASE_URL is not: set it to the URL of their primary.',
+    );
   }
   return {
     framework: read.oneOf('FRAMEWORK', ['express', 'fastify'], 'express'),
@@ -117,7 +119,9 @@ class EnvironmentReader {
   secret(name: string, minLength: number): string | undefined {
     const text = this.text(name);
     if (text !== undefined && text.length < minLength) {
-      throw new ConfigError(`${name} must have at least ${minLength} random characters; this makes one: openssl rand -base64 32`);
+      throw new ConfigError(
+        `${name} must have at least ${minLength} random characters; this makes one: openssl rand -base64 32`,
+      );
     }
     return text;
   }
@@ -135,7 +139,9 @@ class EnvironmentReader {
   /** The URL may hold a password, so it stays out of the message. */
   #checkedUrl(name: string, text: string, protocols: readonly string[]): string {
     if (URL.canParse(text) && protocols.includes(new URL(text).protocol)) return text;
-    throw new ConfigError(`${name} must be a URL that begins with ${protocols[0]}//, such as ${exampleUrls[name]}.`);
+    throw new ConfigError(
+      `${name} must be a URL that begins with ${protocols[0]}//, such as ${exampleUrls[name]}.`,
+    );
   }
 }
 

@@ -15,10 +15,15 @@ describe('a password', () => {
   });
 
   it('may be typed on any keyboard', async () => {
-    expect(await verifyPassword('e\u0301toile filante', await hashPassword('\u00e9toile filante'))).toBe(true);
+    expect(await verifyPassword('e\u0301toile filante', await hashPassword('\u00e9toile filante'))).toBe(
+      true,
+    );
   });
 
-  it.each([undefined, '', 'plain', 'scrypt$32768$8$1$AAAA'])('fits no account whose hash is %j', async (hash) => {
-    expect(await verifyPassword('correct horse', hash)).toBe(false);
-  });
+  it.each([undefined, '', 'plain', 'scrypt$32768$8$1$AAAA'])(
+    'fits no account whose hash is %j',
+    async (hash) => {
+      expect(await verifyPassword('correct horse', hash)).toBe(false);
+    },
+  );
 });

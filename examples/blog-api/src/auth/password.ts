@@ -1,7 +1,9 @@
 import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
 
-const derive = promisify<string, Buffer, number, { N: number; r: number; p: number; maxmem: number }, Buffer>(scrypt);
+const derive = promisify<string, Buffer, number, { N: number; r: number; p: number; maxmem: number }, Buffer>(
+  scrypt,
+);
 
 /** 32 MiB and about 0.1 s for each try: little for one sign-in, much for whoever tries a stolen table. */
 const cost = { N: 2 ** 15, r: 8, p: 1 };
@@ -19,7 +21,11 @@ export async function verifyPassword(password: string, hash: string | undefined)
   const [, N, r, p, salt, key] = (hash ?? noHash).split('$');
   if (salt === undefined || key === undefined) return false;
   const expected = Buffer.from(key, 'base64url');
-  const given = await deriveKey(password, Buffer.from(salt, 'base64url'), { N: Number(N), r: Number(r), p: Number(p) });
+  const given = await deriveKey(password, Buffer.from(salt, 'base64url'), {
+    N: Number(N),
+    r: Number(r),
+    p: Number(p),
+  });
   return timingSafeEqual(given, expected) && hash !== undefined;
 }
 
@@ -28,4 +34,11 @@ function deriveKey(password: string, salt: Buffer, { N, r, p }: typeof cost): Pr
   return derive(password.normalize('NFKC'), salt, keyBytes, { N, r, p, maxmem: 256 * N * r });
 }
 
-const noHash = ['scrypt', cost.N, cost.r, cost.p, 'AAAAAAAAAAAAAAAAAAAAAA', Buffer.alloc(keyBytes).toString('base64url')].join('$');
+const noHash = [
+  'scrypt',
+  cost.N,
+  cost.r,
+  cost.p,
+  'AAAAAAAAAAAAAAAAAAAAAA',
+  Buffer.alloc(keyBytes).toString('base64url'),
+].join('$');

@@ -5,7 +5,8 @@ import { statementsOf } from './migrate.js';
 
 describe('a migration file', () => {
   it('is split into its statements, comments left out', () => {
-    const text = "-- why\ncreate table a (\n  -- inner; not the end\n  id int\n);\n\ninsert into a values (';x');\n-- end\n";
+    const text =
+      "-- why\ncreate table a (\n  -- inner; not the end\n  id int\n);\n\ninsert into a values (';x');\n-- end\n";
     expect(statementsOf(text)).toEqual(['create table a (\n\n  id int\n)', "insert into a values (';x')"]);
   });
 

@@ -11,7 +11,13 @@ describe('a JSON body', () => {
   });
 
   it('is refused with a complaint for every field at once', () => {
-    const input = new InputReader({ title: ' ', body: 'x'.repeat(11), name: 7, nul: 'a\0b', email: 'me@home' });
+    const input = new InputReader({
+      title: ' ',
+      body: 'x'.repeat(11),
+      name: 7,
+      nul: 'a\0b',
+      email: 'me@home',
+    });
     for (const name of ['title', 'body', 'name', 'nul']) input.text(name, { max: 10 });
     input.text('password', { min: 8, max: 20 });
     input.email('email');
@@ -53,9 +59,14 @@ describe('a page', () => {
     expect(readPage({ per_page: '5000' }).perPage).toBe(100);
   });
 
-  it.each(['0', '-1', '1.5', 'two', '', '9999999', ['1', '2']])('is refused when its number is %j', (page) => {
-    expect(() => readPage({ page })).toThrow(new ApiError(400, 'page must be a whole number from 1 to 999999.'));
-  });
+  it.each(['0', '-1', '1.5', 'two', '', '9999999', ['1', '2']])(
+    'is refused when its number is %j',
+    (page) => {
+      expect(() => readPage({ page })).toThrow(
+        new ApiError(400, 'page must be a whole number from 1 to 999999.'),
+      );
+    },
+  );
 });
 
 describe('a number in a path', () => {
@@ -63,7 +74,10 @@ describe('a number in a path', () => {
     expect(readId('42', 'post')).toBe(42);
   });
 
-  it.each(['0', '-1', '1e3', 'abc', '2147483648', '99999999999', undefined])('names nothing when it is %j', (text) => {
-    expect(() => readId(text, 'post')).toThrow(NotFoundError);
-  });
+  it.each(['0', '-1', '1e3', 'abc', '2147483648', '99999999999', undefined])(
+    'names nothing when it is %j',
+    (text) => {
+      expect(() => readId(text, 'post')).toThrow(NotFoundError);
+    },
+  );
 });

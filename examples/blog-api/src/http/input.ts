@@ -33,7 +33,10 @@ export class InputReader {
     if (typeof value !== 'string') return this.#complain(name, 'is required and must be text');
     const text = verbatim ? value : value.trim();
     if (text.length < min || text.length > max) {
-      return this.#complain(name, min === 1 ? `must have 1 to ${max} characters` : `must have ${min} to ${max} characters`);
+      return this.#complain(
+        name,
+        min === 1 ? `must have 1 to ${max} characters` : `must have ${min} to ${max} characters`,
+      );
     }
     if (text.includes('\0')) return this.#complain(name, 'must not hold the character U+0000');
     return text;

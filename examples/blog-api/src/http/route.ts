@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { User } from '../auth/user.js';
+import { UnauthorizedError } from '../errors.js';
 
 /** What a handler sees of a request, whichever framework received it. */
 export interface ApiRequest<Who> {
@@ -41,4 +42,13 @@ export type Route = RouteShape &
 /** Serves routes under several base paths; each route's own path comes after the base. */
 export function mount(bases: readonly string[], routes: readonly Route[]): Route[] {
   return bases.flatMap((base) => routes.map((route) => ({ ...route, path: base + route.path })));
+}
+
+/** Has a route answer, once it is clear that whoever asks may. */
+export async function dispatch(route: Route, request: ApiRequest<User | undefined>): Promise<Answer> {
+  const { user } = request;
+  if (route.auth === undefined) return route.handle({ ...request, user: undefined });
+  if (route.auth === 'optional') return route.handle(request);
+  if (user === undefined) throw new UnauthorizedError('Sign in first.');
+  return route.handle({ ...request, user });
 }

@@ -1,0 +1,44 @@
+import type { Logger, Pando } from '@pando/core';
+import type { WsRoute } from '@pando/core/http';
+import { publicFolder } from './assets.js';
+import { authRoutes } from './auth/auth-routes.js';
+import { AuthService } from './auth/auth-service.js';
+import { Sessions } from './auth/session.js';
+import { chatRoutes, type Participant } from './chat/chat-routes.js';
+import { commentRoutes } from './comments/comment-routes.js';
+import { CommentService } from './comments/comment-service.js';
+import type { Config } from './config.js';
+import { pageRoutes } from './http/page-routes.js';
+import type { Route } from './http/route.js';
+import { postRoutes } from './posts/post-routes.js';
+import { PostService } from './posts/post-service.js';
+
+/** The whole application, for whichever framework serves it. */
+export interface Blog {
+  readonly pando: Pando;
+  readonly config: Config;
+  readonly logger: Logger;
+  readonly sessions: Sessions;
+  readonly routes: readonly Route[];
+  readonly sockets: readonly WsRoute<Participant>[];
+}
+
+/** Puts the features together. */
+export function createBlog(pando: Pando, config: Config, logger: Logger, jwtSecret: string): Blog {
+  const sessions = new Sessions(jwtSecret);
+  const posts = new PostService(pando);
+  const comments = new CommentService(pando, posts);
+  return {
+    pando,
+    config,
+    logger,
+    sessions,
+    routes: [
+      ...authRoutes(new AuthService(pando.db), sessions),
+      ...postRoutes(posts),
+      ...commentRoutes(comments),
+      ...pageRoutes(publicFolder),
+    ],
+    sockets: chatRoutes({ pando, posts, sessions, requiresLogin: config.chatRequiresLogin }),
+  };
+}

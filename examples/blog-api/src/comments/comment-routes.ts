@@ -1,0 +1,30 @@
+import { InputReader, readId, readPage } from '../http/input.js';
+import { mount, type Route } from '../http/route.js';
+import { postPaths } from '../posts/post-routes.js';
+import type { CommentService } from './comment-service.js';
+
+/** Reading and adding the comments of a post. */
+export function commentRoutes(comments: CommentService): Route[] {
+  return mount(postPaths, [
+    {
+      method: 'get',
+      path: '/:id/comments',
+      handle: async ({ params, query }) => ({
+        status: 200,
+        body: await comments.list(readId(params.id, 'post'), readPage(query)),
+      }),
+    },
+    {
+      method: 'post',
+      path: '/:id/comments',
+      auth: 'required',
+      limit: 'write',
+      async handle({ user, params, body }) {
+        const input = new InputReader(body);
+        const text = input.text('body', { max: 5_000 });
+        input.done();
+        return { status: 201, body: await comments.create(readId(params.id, 'post'), user, text) };
+      },
+    },
+  ]);
+}

@@ -1,0 +1,91 @@
+import type { Pando } from '@pando/core';
+import type { User } from '../auth/user.js';
+import { NotFoundError, UnauthorizedError } from '../errors.js';
+import type { Page, Paged } from '../http/input.js';
+import { notifications, personal } from '../notifications/channels.js';
+import { type PostService, postTags } from '../posts/post-service.js';
+
+/** A comment as the API shows it. */
+export interface Comment {
+  readonly id: number;
+  readonly post_id: number;
+  readonly body: string;
+  readonly author: { readonly id: number; readonly name: string };
+  readonly created_at: string;
+}
+
+/** What has been said about posts. */
+export class CommentService {
+  readonly #pando: Pick<Pando, 'cache' | 'db'>;
+  readonly #posts: PostService;
+
+  constructor(pando: Pick<Pando, 'cache' | 'db'>, posts: PostService) {
+    this.#pando = pando;
+    this.#posts = posts;
+  }
+
+  /** The oldest first. @throws {@link NotFoundError} when there is no such post. */
+  async list(postId: number, { page, perPage, offset }: Page): Promise<Paged<Comment>> {
+    const { comments_count: total } = await this.#posts.byId(postId);
+    const data = await this.#pando.cache.getOrLoad(
+      `comments:${postId}:${page}:${perPage}`,
+      async () => {
+        const { rows } = await this.#pando.db.read<CommentRow>(
+          `select c.id, c.post_id, c.body, c.created_at, u.id as author_id, u.name as author_name
+           from comments c join users u on u.id = c.author_id
+           where c.post_id = $1 order by c.id limit $2 offset $3`,
+          [postId, perPage, offset],
+        );
+        return rows.map(commentOf);
+      },
+      { tags: [postTags.one(postId)] },
+    );
+    return { data, page, per_page: perPage, total };
+  }
+
+  /** Adds a comment and tells the post's author. @throws {@link NotFoundError} when there is no such post. */
+  create(postId: number, author: User, body: string): Promise<Comment> {
+    return this.#pando.db.transaction(async (tx) => {
+      const posts = await tx.query<{ author_id: number; title: string }>(
+        'select author_id, title from posts where id = $1 for key share',
+        [postId],
+      );
+      const [post] = posts.rows;
+      if (post === undefined) throw new NotFoundError('post');
+      const { rows } = await tx.query<CommentRow>(
+        `insert into comments (post_id, author_id, body) select $1, id, $3 from users where id = $2
+         returning id, post_id, body, created_at, author_id, $4::text as author_name`,
+        [postId, author.id, body, author.name],
+      );
+      const [row] = rows;
+      if (row === undefined) throw new UnauthorizedError('Your account no longer exists.');
+
+      // The post and the lists that hold it show how many comments there are.
+      tx.invalidate([postTags.one(postId), postTags.list]);
+      const event = { id: row.id, post_id: postId, title: post.title, author: author.name };
+      tx.publish(notifications, { type: 'comment.created', ...event });
+      if (post.author_id !== author.id)
+        tx.publish(personal(post.author_id), { type: 'comment.received', ...event });
+      return commentOf(row);
+    });
+  }
+}
+
+interface CommentRow {
+  readonly id: number;
+  readonly post_id: number;
+  readonly body: string;
+  readonly author_id: number;
+  readonly author_name: string;
+  readonly created_at: Date;
+}
+
+function commentOf(row: CommentRow): Comment {
+  return {
+    id: row.id,
+    post_id: row.post_id,
+    body: row.body,
+    author: { id: row.author_id, name: row.author_name },
+    created_at: row.created_at.toISOString(),
+  };
+}

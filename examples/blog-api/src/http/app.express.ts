@@ -1,0 +1,62 @@
+import type { Serving } from '@pando/core/http';
+import { pandoExpress } from '@pando/express-adapter';
+import express, { type ErrorRequestHandler, type Request, type RequestHandler, type Response } from 'express';
+import type { User } from '../auth/user.js';
+import type { Blog } from '../blog.js';
+import { notificationPaths, notificationPlan } from '../notifications/notification-stream.js';
+import { noSuchRoute, problemAnswer } from './problem.js';
+import { maxBodyBytes, render } from './render.js';
+import { type Answer, type ApiRequest, dispatch } from './route.js';
+
+declare module 'express-serve-static-core' {
+  interface Request {
+    /** Who is asking, on routes that want to know. */
+    user?: User | undefined;
+  }
+}
+
+/** Serves the blog with Express. */
+export async function serve({ pando, config, logger, sessions, routes, sockets }: Blog): Promise<Serving> {
+  const { context, limit, sse, listen } = pandoExpress(pando);
+  const app = express().disable('x-powered-by').disable('etag');
+  if (config.trustProxy !== undefined) app.set('trust proxy', config.trustProxy);
+
+  app.use(context());
+  app.use(express.json({ limit: maxBodyBytes }));
+
+  const identify: RequestHandler = async (req, _res, next) => {
+    req.user = await sessions.userOf(req.headers);
+    next();
+  };
+  const byUser = { key: ({ user }: Request) => user && `user:${user.id}` };
+
+  for (const route of routes) {
+    const before: RequestHandler[] = [];
+    if (route.auth !== undefined) before.push(identify);
+    if (route.limit !== undefined) before.push(limit(route.limit, byUser));
+    app[route.method](route.path, ...before, async (req, res) =>
+      send(res, await dispatch(route, requestOf(req))),
+    );
+  }
+  app.get(
+    notificationPaths,
+    identify,
+    sse((req: Request) => notificationPlan(req.user, req.query)),
+  );
+
+  app.use((req, res) => send(res, noSuchRoute(req.method, req.originalUrl)));
+  const answerError: ErrorRequestHandler = (error, _req, res, next) =>
+    res.headersSent ? next(error) : send(res, problemAnswer(error, logger));
+  app.use(answerError);
+
+  return listen(app, { port: config.port, host: config.host, ws: sockets });
+}
+
+function requestOf({ params, query, body, headers, secure, user }: Request): ApiRequest<User | undefined> {
+  return { params: params as Record<string, string>, query, body, headers, secure, user };
+}
+
+function send(res: Response, answer: Answer): void {
+  const { status, headers, payload } = render(answer);
+  res.status(status).set(headers).send(payload);
+}

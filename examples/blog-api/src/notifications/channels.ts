@@ -1,0 +1,5 @@
+/** What happens to posts, for everybody. */
+export const notifications = 'notifications';
+
+/** What concerns one user, for that user alone. */
+export const personal = (userId: number): string => `user:${userId}`;

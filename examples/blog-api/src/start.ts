@@ -1,0 +1,55 @@
+import { createPando } from '@pando/core';
+import { migrationsFolder } from './assets.js';
+import { sharedJwtSecret } from './auth/auth-service.js';
+import { createBlog } from './blog.js';
+import type { Config } from './config.js';
+import { startEmbeddedPostgres } from './database/embedded-postgres.js';
+import { migrate } from './database/migrate.js';
+import { seed } from './database/seed.js';
+import { createLogger } from './log.js';
+
+/** A blog that is being served. */
+export interface RunningBlog {
+  readonly url: string;
+  readonly instanceId: string;
+}
+
+/**
+ * Starts everything, in order. SIGTERM and Ctrl-C end it, in the reverse order; when something cannot be started,
+ * what was started before is ended.
+ */
+export async function startBlog(config: Config): Promise<RunningBlog> {
+  const postgres = config.databaseUrl === undefined ? await startEmbeddedPostgres() : undefined;
+  const logger = createLogger(config.logLevel);
+  const pando = await createPando({
+    name: 'blog',
+    instanceId: config.instanceId,
+    redis: config.redisUrl,
+    secret: config.pandoSecret,
+    logger,
+    db: { primary: config.databaseUrl ?? postgres?.url, replicas: config.replicaUrls },
+    limits: { policies: config.limits },
+    metrics: { defaultMetrics: true },
+    lifecycle: { readinessDelayMs: config.drainDelayMs },
+  }).catch(async (error: unknown) => {
+    await postgres?.close();
+    throw error;
+  });
+  try {
+    if (postgres !== undefined) {
+      // The phase after the rooms: the database has been left by then.
+      pando.lifecycle.register({ name: 'postgres', phase: 'telemetry', stop: () => postgres.close() });
+    }
+    await migrate(pando.db, migrationsFolder);
+    await seed(pando.db);
+    const blog = createBlog(pando, config, logger, config.jwtSecret ?? (await sharedJwtSecret(pando.db)));
+    const { serve } = await (config.framework === 'express'
+      ? import('./http/app.express.js')
+      : import('./http/app.fastify.js'));
+    const { url } = await serve(blog);
+    return { url, instanceId: pando.instanceId };
+  } catch (error) {
+    await pando.close();
+    throw error;
+  }
+}
