@@ -1,0 +1,36 @@
+import { createKernel, type Kernel } from '../kernel/kernel.js';
+import type { RedisFloor } from '../redis/ports.js';
+import type { Cache } from './api.js';
+import { CacheRoom } from './cache.js';
+import { createLruLevel } from './drivers/lru.js';
+import { MemoryLevel, MemoryWorld } from './drivers/memory.js';
+import { type CacheOptions, resolveCacheOptions } from './options.js';
+
+/** What a cache may be given by its surroundings. */
+export interface CacheWiring {
+  readonly kernel?: Kernel | undefined;
+  /** The kit's connection; never closed by the cache. */
+  readonly redis?: RedisFloor | undefined;
+}
+
+/**
+ * Creates the cache room; `start()` connects it. Before that, and while Redis is away, it loads whatever is asked for.
+ *
+ * @throws `PandoOptionsError` for options that cannot be right.
+ *
+ * @example
+ * ```ts
+ * const cache = createCache({ redis: 'redis://localhost:6379', ttlMs: 300_000 });
+ * await cache.start();
+ * const post = await cache.getOrLoad('post:1', () => findPost(1), { tags: ['author:7'] });
+ * await cache.invalidate(['author:7']);
+ * ```
+ */
+export function createCache(options: CacheOptions = {}, wiring: CacheWiring = {}): Cache {
+  const resolved = resolveCacheOptions(options);
+  const kernel = wiring.kernel ?? createKernel({ name: resolved.name });
+  const { clock } = kernel;
+  const local = resolved.local === false ? undefined : createLruLevel(resolved.local);
+  const level = new MemoryLevel(new MemoryWorld({ clock }));
+  return new CacheRoom({ kernel, options: resolved, level, local });
+}

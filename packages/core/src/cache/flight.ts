@@ -1,0 +1,95 @@
+import { abortable } from '../kernel/abort.js';
+import type { Token } from '../kernel/token.js';
+
+/** From what moment on a load sees everything. */
+export interface Departure {
+  readonly epoch: string | undefined;
+  readonly asOf: number;
+  /** The loader reads nothing older than this. */
+  readonly token: Token;
+  /** For a value found in the shared level instead of loaded: the invalidation up to which it was found valid. */
+  readonly knownUpTo?: number | undefined;
+}
+
+/** What came out of a load. */
+export interface Landing {
+  readonly value: unknown;
+  readonly tags: readonly string[];
+  /** Whether it may be part of something that is stored. */
+  readonly isStorable: boolean;
+}
+
+/** One load on its way, and those who wait for it. */
+export class Flight {
+  /** Number of the last unconfirmed invalidation before it began. */
+  readonly stamp: number;
+  readonly #controller = new AbortController();
+  readonly #landing: Promise<Landing>;
+  readonly #departed: Promise<Departure | undefined>;
+  #depart: (departure: Departure | undefined) => void = () => undefined;
+  #waiting = 0;
+  #isOver = false;
+
+  constructor(stamp: number, job: (flight: Flight) => Promise<Landing>) {
+    this.stamp = stamp;
+    this.#departed = new Promise((resolve) => {
+      this.#depart = resolve;
+    });
+    this.#landing = Promise.resolve()
+      .then(() => job(this))
+      .finally(() => {
+        this.#isOver = true;
+        this.#depart(undefined);
+      });
+    this.#landing.catch(() => undefined); // everybody may have left
+  }
+
+  /** Aborts when everybody has left. */
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** Resolves when the load knows what it will see; to undefined when it ended before. */
+  get departed(): Promise<Departure | undefined> {
+    return this.#departed;
+  }
+
+  /** Whether somebody may still come aboard. */
+  get isOpen(): boolean {
+    return !this.#isOver && !this.signal.aborted;
+  }
+
+  depart(departure: Departure): void {
+    this.#depart(departure);
+  }
+
+  /** Waits for the outcome, if `covers` finds the load fresh enough; undefined otherwise. */
+  async join(
+    covers: (departure: Departure) => boolean,
+    signal: AbortSignal | undefined,
+  ): Promise<Landing | undefined> {
+    this.#waiting++;
+    try {
+      const departure = await abortable(this.#departed, signal);
+      if (departure === undefined || !covers(departure)) return undefined;
+      return await abortable(this.#landing, signal);
+    } finally {
+      this.#leave(signal);
+    }
+  }
+
+  /** Waits for the outcome, as whoever began it. */
+  async wait(signal: AbortSignal | undefined): Promise<Landing> {
+    this.#waiting++;
+    try {
+      return await abortable(this.#landing, signal);
+    } finally {
+      this.#leave(signal);
+    }
+  }
+
+  #leave(signal: AbortSignal | undefined): void {
+    this.#waiting--;
+    if (this.#waiting === 0 && !this.#isOver) this.#controller.abort(signal?.reason);
+  }
+}

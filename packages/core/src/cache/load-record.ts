@@ -1,0 +1,50 @@
+import type { LoadScope, ReadBound } from '../kernel/context.js';
+
+/** What one load read and used: decides whether its value may be stored, and under which tags. */
+export class LoadRecord implements LoadScope {
+  readonly #tags: Set<string>;
+  readonly #bounds = new Map<string, ReadBound[]>();
+  #storable = true;
+
+  constructor(tags: readonly string[]) {
+    this.#tags = new Set(tags);
+  }
+
+  /** Its own tags and those of everything it was built from. */
+  get tags(): readonly string[] {
+    return [...this.#tags];
+  }
+
+  get bounds(): readonly ReadBound[] {
+    return [...this.#bounds.values()].flat();
+  }
+
+  /** False when it was built from something that may not be stored. */
+  get isStorable(): boolean {
+    return this.#storable;
+  }
+
+  noteRead(bound: ReadBound): void {
+    const bounds = this.#bounds.get(bound.shard) ?? [];
+    this.#bounds.set(bound.shard, bounds);
+    if (!bounds.some(({ seen }) => isSame(seen, bound.seen))) bounds.push(bound);
+  }
+
+  /**
+   * A value that is stored, or could be, went into this one. It was valid after this load had begun (its token saw to
+   * that) and was itself read from where its tags demand, so only the tags matter from now on.
+   */
+  include(tags: readonly string[]): void {
+    for (const tag of tags) this.#tags.add(tag);
+  }
+
+  /** Something went into this one that nobody vouches for. */
+  taint(): void {
+    this.#storable = false;
+  }
+}
+
+function isSame(a: ReadBound['seen'], b: ReadBound['seen']): boolean {
+  if (a === 'primary' || b === 'primary') return a === b;
+  return a.system === b.system && a.timeline === b.timeline && a.lsn === b.lsn;
+}

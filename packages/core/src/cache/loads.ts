@@ -1,0 +1,271 @@
+import { randomUUID } from 'node:crypto';
+import { abortable, deadline } from '../kernel/abort.js';
+import { sleep } from '../kernel/clock.js';
+import type { Kernel } from '../kernel/kernel.js';
+import type { CounterCell, HistogramCell } from '../kernel/meter.js';
+import { cacheToken, mergeTokens, type Token } from '../kernel/token.js';
+import { type Refusal, refusals } from './admission.js';
+import type { Backlog } from './backlog.js';
+import { type Call, handOver } from './call.js';
+import { CacheLoadTimeoutError, CacheValueError } from './errors.js';
+import { Flight, type Landing } from './flight.js';
+import type { Follower } from './follower.js';
+import { readPrimary } from './freshness.js';
+import { Gate } from './gate.js';
+import { LoadRecord } from './load-record.js';
+import { cacheInstruments } from './metrics.js';
+import type { ResolvedCacheOptions } from './options.js';
+import type { LoadStart, SharedLevel } from './ports.js';
+import type { Reader } from './reader.js';
+import type { CacheRules } from './rules.js';
+import type { Shelf } from './shelf.js';
+
+/** What loads stand on. */
+export interface LoadsInit {
+  readonly kernel: Kernel;
+  readonly options: ResolvedCacheOptions;
+  readonly level: SharedLevel;
+  readonly reader: Reader;
+  readonly follower: Follower;
+  readonly backlog: Backlog;
+  readonly shelf: Shelf;
+  readonly rules: CacheRules;
+  readonly random: () => number;
+}
+
+/** First and last pause between two looks for the value that another instance loads. */
+const POLL_MS = { min: 5, max: 50 };
+
+/** Runs loaders: one per key and process wherever it can be shared, and about one per key among all instances. */
+export class Loads {
+  readonly #init: LoadsInit;
+  readonly #gate: Gate;
+  readonly #shared = new Map<string, Flight>();
+  readonly #direct = new Map<string, Flight>();
+  readonly #seconds: HistogramCell;
+  readonly #loaded: CounterCell;
+  readonly #joined: CounterCell;
+  readonly #refused = new Map<Refusal, CounterCell>();
+
+  constructor(init: LoadsInit) {
+    const { meter } = init.kernel;
+    this.#init = init;
+    this.#gate = new Gate(init.options.maxLoads);
+    this.#seconds = meter.histogram(cacheInstruments.loadSeconds);
+    this.#loaded = meter.counter(cacheInstruments.requests, { source: 'load' });
+    this.#joined = meter.counter(cacheInstruments.requests, { source: 'join' });
+    for (const reason of refusals) {
+      this.#refused.set(reason, meter.counter(cacheInstruments.refusals, { reason }));
+    }
+  }
+
+  /** Loads for everybody. */
+  load(call: Call): Promise<unknown> {
+    return this.#board(this.#shared, call, (flight, signal) => this.#fly(flight, call, signal));
+  }
+
+  /** Loads past the cache: nothing is stored. `throttled` where many would come at once, since the cache shields nobody. */
+  direct(call: Call, { throttled }: { readonly throttled: boolean }): Promise<unknown> {
+    return this.#board(this.#direct, call, (flight, signal) =>
+      this.#flyDirect(flight, call, signal, throttled),
+    );
+  }
+
+  /** Joins the running load of the key if that is fresh enough; begins one otherwise. */
+  async #board(
+    flights: Map<string, Flight>,
+    call: Call,
+    job: (flight: Flight, signal: AbortSignal) => Promise<Landing>,
+  ): Promise<unknown> {
+    const { key, tags, context, signal } = call;
+    const { rules, backlog, follower } = this.#init;
+    for (;;) {
+      const running = flights.get(key);
+      if (running?.isOpen) {
+        const landing = await running.join(
+          (departure) =>
+            rules.covers(departure, context.token, follower.positions, tags) &&
+            !backlog.holds(tags, running.stamp),
+          signal,
+        );
+        if (landing !== undefined) {
+          this.#joined.add();
+          return handOver(call, landing);
+        }
+        if (flights.get(key) !== running) continue; // somebody has begun a newer one meanwhile
+      }
+      this.#loaded.add();
+      const flight = new Flight(backlog.stamp, (self) =>
+        this.#withinTime(call, self, job).finally(() => {
+          if (flights.get(key) === self) flights.delete(key);
+        }),
+      );
+      flights.set(key, flight);
+      return handOver(call, await flight.wait(signal));
+    }
+  }
+
+  async #withinTime(
+    { key }: Call,
+    flight: Flight,
+    job: (flight: Flight, signal: AbortSignal) => Promise<Landing>,
+  ): Promise<Landing> {
+    const { kernel, options } = this.#init;
+    const { loadTimeoutMs } = options;
+    const overdue = () => new CacheLoadTimeoutError(key, loadTimeoutMs);
+    const limit = deadline(kernel.clock, loadTimeoutMs, overdue, flight.signal);
+    try {
+      return await abortable(job(flight, limit.signal), limit.signal);
+    } finally {
+      limit[Symbol.dispose]();
+    }
+  }
+
+  async #fly(flight: Flight, call: Call, signal: AbortSignal): Promise<Landing> {
+    const { level, follower, options } = this.#init;
+    const { key, tags } = call;
+    const holder = randomUUID();
+    const settle = { release: () => void level.release(key, holder).catch(() => undefined) };
+    try {
+      let start: LoadStart | undefined;
+      try {
+        const since = follower.now();
+        const [begun, leased] = await Promise.all([
+          level.begin(tags),
+          level.lease(key, holder, options.leaseMs),
+        ]);
+        if (await follower.meet(begun.clock, since)) start = begun;
+        if (start !== undefined && !leased) {
+          const landing = await this.#awaitOther(flight, call, holder, signal);
+          if (landing !== undefined) return landing;
+          const later = follower.now();
+          const again = await level.begin(tags);
+          start = (await follower.meet(again.clock, later)) ? again : undefined;
+        }
+      } catch (cause) {
+        signal.throwIfAborted();
+        this.#init.kernel.logger.debug({ err: cause, key }, 'loading without the shared level');
+        start = undefined;
+      }
+      if (start === undefined) return await this.#flyDirect(flight, call, signal, true);
+      return await this.#loadAndStore(flight, call, signal, start, settle);
+    } finally {
+      settle.release();
+    }
+  }
+
+  async #loadAndStore(
+    flight: Flight,
+    call: Call,
+    signal: AbortSignal,
+    start: LoadStart,
+    settle: { release: () => void },
+  ): Promise<Landing> {
+    const { follower, shelf, options, random } = this.#init;
+    const { key, tags } = call;
+    const { clock } = start;
+    follower.positions.learn(clock, tags, start.moves);
+    const token = tokenOf(call.context.token, start);
+    flight.depart({ epoch: clock.epoch, asOf: clock.sequence, token });
+    const record = new LoadRecord(tags);
+    const value = await this.#run(call, record, token, signal, start.inDoubt);
+    const refusal = this.#refusal(record, start);
+    if (refusal !== undefined || value === undefined) {
+      this.#refused.get(refusal ?? 'empty')?.add();
+      return { value, tags: record.tags, isStorable: refusal === undefined };
+    }
+    const from = { epoch: clock.epoch, asOf: clock.sequence, tags: record.tags };
+    const ttlMs = Math.max(1, call.ttlMs * (1 - options.jitterRatio * random()));
+    const { found, stored } = shelf.put(key, encode(key, options.codec, value), from, ttlMs);
+    const { release } = settle;
+    settle.release = () => void stored.then(release); // others look for the value when the lease ends
+    return { value: await found.outcome, tags: record.tags, isStorable: true };
+  }
+
+  /** Why a loaded value may not be stored. */
+  #refusal(record: LoadRecord, { clock, written, inDoubt }: LoadStart): Refusal | undefined {
+    const { rules, follower, backlog } = this.#init;
+    const { positions } = follower;
+    if (!rules.isSameEpoch(clock.epoch, positions.epoch)) return 'epoch';
+    if (!rules.isStorable(record.isStorable)) return 'nested';
+    if (!rules.coversWritten(record.bounds, { written, inDoubt })) return 'behind';
+    if (!rules.admits(positions, record.tags, clock.sequence) || backlog.holds(record.tags)) return 'moved';
+    return undefined;
+  }
+
+  /** Loads without the shared level's help: shared by whoever needs nothing newer than its beginning, stored nowhere. */
+  async #flyDirect(flight: Flight, call: Call, signal: AbortSignal, throttled: boolean): Promise<Landing> {
+    const { positions } = this.#init.follower;
+    const { token } = call.context;
+    const record = new LoadRecord(call.tags);
+    flight.depart({ epoch: positions.epoch, asOf: positions.applied, token });
+    const value = await this.#run(call, record, token, signal, throttled);
+    this.#refused.get('past')?.add();
+    return { value, tags: record.tags, isStorable: false };
+  }
+
+  async #run(
+    call: Call,
+    record: LoadRecord,
+    token: Token,
+    signal: AbortSignal,
+    throttled: boolean,
+  ): Promise<unknown> {
+    const { contexts, clock } = this.#init.kernel;
+    // A nested load must not wait for room that the load around it holds.
+    const room = throttled && call.context.load === undefined ? await this.#gate.enter(signal) : undefined;
+    const startedAt = clock.monotonic();
+    try {
+      const context = contexts.openLoad({ id: call.context.id, signal, token }, record);
+      return await contexts.run(context, async () => call.load({ signal }));
+    } finally {
+      this.#seconds.record((clock.monotonic() - startedAt) / 1_000);
+      room?.[Symbol.dispose]();
+    }
+  }
+
+  /** Looks for the value that another instance is loading; undefined when this one should load after all. */
+  async #awaitOther(
+    flight: Flight,
+    { key, tags, ttlMs }: Call,
+    holder: string,
+    signal: AbortSignal,
+  ): Promise<Landing | undefined> {
+    const { level, reader, follower, shelf, options, kernel, random } = this.#init;
+    const endsAt = kernel.clock.monotonic() + options.waitMs;
+    for (let pauseMs = POLL_MS.min; ; pauseMs = Math.min(pauseMs * 2, POLL_MS.max)) {
+      await sleep(kernel.clock, pauseMs * (0.5 + random() / 2), { signal });
+      const { value, clock, since } = await reader.read(key, []);
+      if (clock !== undefined && (await follower.meet(clock, since))) {
+        const found = await shelf.find(key, value, clock, tags, ttlMs);
+        if (found !== undefined) {
+          const { epoch, sequence } = clock;
+          flight.depart({ epoch, asOf: found.asOf, token: cacheToken(clock), knownUpTo: sequence });
+          return { value: await found.outcome, tags: found.tags, isStorable: true };
+        }
+      }
+      if (kernel.clock.monotonic() >= endsAt) return undefined;
+      if (await level.lease(key, holder, options.leaseMs)) return undefined;
+    }
+  }
+}
+
+/** What a load reads must cover what its caller has seen, and what the invalidations of its tags demand. */
+function tokenOf(caller: Token, { clock, written, inDoubt }: LoadStart): Token {
+  const { epoch, sequence } = clock;
+  const merged = mergeTokens(caller, {
+    db: written,
+    cache: [],
+    pending: [],
+    opaque: inDoubt ? [readPrimary] : [],
+  });
+  return { ...merged, cache: [{ epoch, sequence }] };
+}
+
+function encode(key: string, codec: ResolvedCacheOptions['codec'], value: unknown): Buffer {
+  try {
+    return codec.encode(value);
+  } catch (cause) {
+    throw new CacheValueError(key, codec.name, cause);
+  }
+}

@@ -1,0 +1,49 @@
+import type { Instrument } from '../kernel/meter.js';
+
+/** What the cache records. */
+export const cacheInstruments = {
+  requests: {
+    name: 'pando_cache_requests_total',
+    help: 'Values asked for, by who answered: local or shared level, a load of its own or a joined one, or a direct load past the cache.',
+    type: 'counter',
+    labels: ['source'],
+  },
+  refusals: {
+    name: 'pando_cache_refusals_total',
+    help: 'Loaded values that were not stored, by reason.',
+    type: 'counter',
+    labels: ['reason'],
+  },
+  loadSeconds: {
+    name: 'pando_cache_load_duration_seconds',
+    help: 'Time that loaders took, failed ones included.',
+    type: 'histogram',
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
+  },
+  invalidations: {
+    name: 'pando_cache_invalidations_total',
+    help: 'Invalidations, by outcome: confirmed, or queued because Redis did not confirm.',
+    type: 'counter',
+    labels: ['outcome'],
+  },
+  replays: {
+    name: 'pando_cache_replays_total',
+    help: 'Times the log was read because announcements were missing.',
+    type: 'counter',
+  },
+  epochs: {
+    name: 'pando_cache_epochs_total',
+    help: 'Times the shared state was found to have begun another life; all values from before are gone.',
+    type: 'counter',
+  },
+  localEntries: {
+    name: 'pando_cache_local_entries',
+    help: 'Values kept in the process.',
+    type: 'gauge',
+  },
+  backlog: {
+    name: 'pando_cache_backlog_tags',
+    help: 'Tags whose invalidation is not confirmed yet.',
+    type: 'gauge',
+  },
+} satisfies Record<string, Instrument>;

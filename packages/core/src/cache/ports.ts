@@ -1,0 +1,133 @@
+import type { Signalled } from '../kernel/abort.js';
+import type { Events } from '../kernel/events.js';
+import type { CachePosition, DbPosition } from '../kernel/token.js';
+
+/** Where the shared state stands: its life, how many invalidations it has counted, and how far back it remembers. */
+export interface CacheClock extends CachePosition {
+  /** The highest sequence that was forgotten: a tag that the state does not know was last invalidated here at the latest. */
+  readonly floor: number;
+}
+
+/** One invalidation, as instances tell each other. */
+export interface Announcement extends CachePosition {
+  readonly tags: readonly string[];
+}
+
+/** A tag and the sequence of its last invalidation. */
+export type TagMove = readonly [tag: string, sequence: number];
+
+/** What a load needs to know before it begins. */
+export interface LoadStart {
+  readonly clock: CacheClock;
+  /** Of the asked tags, those that the state knows. */
+  readonly moves: readonly TagMove[];
+  /** What was written before the invalidations of these tags, at most one position per shard and system. */
+  readonly written: readonly DbPosition[];
+  /** Whether `written` may lack something, because the state was lost lately: the load must read primaries then. */
+  readonly inDoubt: boolean;
+}
+
+/** The log after a sequence. */
+export interface LogReply {
+  readonly clock: CacheClock;
+  /** Tags invalidated since, each with its last sequence; undefined when there are too many, or the state has forgotten some. */
+  readonly moves: readonly TagMove[] | undefined;
+}
+
+/** One answer for several keys. */
+export interface ReadReply {
+  /** Undefined when there is no state, or one of another life of the data set. */
+  readonly clock: CacheClock | undefined;
+  /** In the order of the keys. */
+  readonly values: readonly (Buffer | undefined)[];
+  /** Whether each asked id has been settled, in their order. */
+  readonly settled: readonly boolean[];
+}
+
+/** What one invalidation says. */
+export interface InvalidationRequest {
+  readonly tags: readonly string[];
+  /** What was written before it. */
+  readonly written: readonly DbPosition[];
+  /** Unconfirmed invalidations that this one makes good. */
+  readonly settles: readonly string[];
+}
+
+/** What happens to the shared level. */
+export interface SharedLevelEvents {
+  /** Calls have a chance again, or the data set behind them is another one. */
+  up: Record<string, never>;
+  announcement: Announcement;
+  /** Announcements before now may be missing, later ones are not. */
+  live: Record<string, never>;
+  /** Announcements may go missing from now on, until `live`. */
+  blind: Record<string, never>;
+}
+
+/**
+ * What the instances share: one counter of invalidations with its log, the positions of tags, and values.
+ *
+ * State (clock, log, tag positions) is linearizable, and every call that changes or reads more than one part of it is
+ * atomic, {@link SharedLevel.read} excepted. It is lost as a whole or not at all; its successor has another epoch, never
+ * used before. Values may be lost one by one, at any time, and prove nothing by being there. Announcements are delivered
+ * at most once, in any order, perhaps never. Calls reject when the level cannot be reached in time: they may have been
+ * carried out then.
+ */
+export interface SharedLevel extends AsyncDisposable {
+  readonly kind: 'redis' | 'memory';
+  /** Whether a call has a chance now. */
+  readonly isUp: boolean;
+  /** Whether announcements arrive, as far as anybody can tell. */
+  readonly isLive: boolean;
+  readonly events: Events<SharedLevelEvents>;
+  /** Opens what the level needs and listens; does not fail because a server is away. */
+  start(options?: Signalled): Promise<void>;
+  /**
+   * Reads values, ids, and the clock, all no older than the call. Not atomic, but ids are read before the clock: the
+   * invalidation of an id that reads as settled is covered by the clock.
+   */
+  read(keys: readonly string[], ids: readonly string[]): Promise<ReadReply>;
+  /** Makes sure that there is a state, and reads what a load of something with these tags needs to know. */
+  begin(tags: readonly string[]): Promise<LoadStart>;
+  /**
+   * Counts one more invalidation, gives its sequence to all tags, keeps what was written before, settles, and announces;
+   * resolves to the clock right after it.
+   */
+  invalidate(request: InvalidationRequest): Promise<CacheClock>;
+  /** The tags invalidated after the sequence. Makes sure that there is a state. */
+  log(after: number): Promise<LogReply>;
+  /** Keeps a value; the last store wins. */
+  store(key: string, value: Buffer, ttlMs: number): Promise<void>;
+  /** Takes the lease of a key, if nobody holds it. It ends by itself. */
+  lease(key: string, holder: string, leaseMs: number): Promise<boolean>;
+  /** Ends the lease of a key, if it is the holder's. */
+  release(key: string, holder: string): Promise<void>;
+  /** Begins another epoch: for whoever found the state older than what it has seen, or has forgotten what to invalidate. */
+  renew(): Promise<void>;
+  /** Releases what the level opened. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** A value inside the process. */
+export interface LocalEntry {
+  /** What callers get: one promise for all of them. */
+  readonly outcome: Promise<unknown>;
+  readonly epoch: string;
+  /** No invalidation up to here can make it older. */
+  readonly asOf: number;
+  readonly tags: readonly string[];
+  /** Monotonic instant. */
+  readonly expiresAt: number;
+  /** State of knowledge at which it was last found valid. */
+  checkedAt: number;
+}
+
+/** A bounded map that forgets what was not used for longest. */
+export interface LocalLevel {
+  readonly size: number;
+  get(key: string): LocalEntry | undefined;
+  /** `bytes` is the size of the encoded value. */
+  set(key: string, entry: LocalEntry, bytes: number): void;
+  delete(key: string): void;
+  clear(): void;
+}

@@ -1,0 +1,147 @@
+import type { Announcement, CacheClock, LogReply, TagMove } from './ports.js';
+
+/** Whether something with certain tags may be used. `unknown`: ask the shared level. */
+export type Verdict = 'valid' | 'moved' | 'unknown';
+
+/** What became of an announcement. `ahead`: earlier ones are missing. `foreign`: of another epoch than the followed one. */
+export type Heard = 'applied' | 'ahead' | 'known' | 'foreign';
+
+/** Announcements kept while an earlier one is missing; more mean that waiting for it is pointless. */
+const MAX_AHEAD = 10_000;
+
+/** Decides whether an announcement is the one that must come next. */
+export type IsNext = (applied: number, sequence: number) => boolean;
+
+const follows: IsNext = (applied, sequence) => sequence === applied + 1;
+
+/**
+ * What this instance knows about invalidations: all of them up to `applied`, and some later ones.
+ *
+ * A tag that is not listed was last invalidated at the local floor at the latest. Forgetting a tag
+ * raises the floor, so a bounded memory costs questions to the shared level, never a wrong answer.
+ */
+export class Positions {
+  readonly #maxTags: number;
+  readonly #isNext: IsNext;
+  readonly #tags = new Map<string, number>();
+  readonly #ahead = new Set<number>();
+  #epoch: string | undefined;
+  #applied = 0;
+  #floor = 0;
+  #version = 0;
+
+  constructor(maxTags: number, isNext: IsNext = follows) {
+    this.#maxTags = maxTags;
+    this.#isNext = isNext;
+  }
+
+  /** The life of the shared state that is followed; undefined until it was reached once. */
+  get epoch(): string | undefined {
+    return this.#epoch;
+  }
+
+  /** Every invalidation up to here is known. */
+  get applied(): number {
+    return this.#applied;
+  }
+
+  /** Changes with everything that can turn a verdict. */
+  get version(): number {
+    return this.#version;
+  }
+
+  /** Whether an invalidation is missing although a later one is known. */
+  get isIncomplete(): boolean {
+    return this.#ahead.size > 0;
+  }
+
+  /** Whether all that the position names is known. */
+  reached(epoch: string, sequence: number): boolean {
+    return this.#epoch === epoch && this.#applied >= sequence;
+  }
+
+  /** Whether something with these tags that is as new as `asOf` is still current, as far as is known here. */
+  check(tags: readonly string[], asOf: number): Verdict {
+    let verdict: Verdict = 'valid';
+    for (const tag of tags) {
+      const sequence = this.#tags.get(tag);
+      if (sequence === undefined) {
+        if (asOf < this.#floor) verdict = 'unknown';
+      } else if (sequence > asOf) {
+        return 'moved';
+      }
+    }
+    return verdict;
+  }
+
+  /** Takes note of one invalidation. */
+  hear({ epoch, sequence, tags }: Announcement): Heard {
+    if (epoch !== this.#epoch) return 'foreign';
+    if (sequence <= this.#applied) return 'known';
+    for (const tag of tags) this.#move(tag, sequence);
+    if (!this.#isNext(this.#applied, sequence)) {
+      if (this.#ahead.size < MAX_AHEAD) this.#ahead.add(sequence);
+      return 'ahead';
+    }
+    this.#advance(sequence);
+    return 'applied';
+  }
+
+  /** Takes note of what the shared level said about certain tags; those it does not know lie at its floor at the latest. */
+  learn(clock: CacheClock, tags: readonly string[], moves: readonly TagMove[]): void {
+    if (clock.epoch !== this.#epoch) return;
+    const known = new Map(moves);
+    for (const tag of tags) this.#move(tag, known.get(tag) ?? clock.floor);
+  }
+
+  /** Catches up with the log. What cannot be told one by one is forgotten, so that it will be asked for. */
+  replay({ clock, moves }: LogReply): void {
+    if (clock.epoch !== this.#epoch) {
+      this.adopt(clock);
+      return;
+    }
+    if (moves === undefined) this.#forgetUpTo(clock.sequence);
+    else for (const [tag, sequence] of moves) this.#move(tag, sequence);
+    if (clock.sequence > this.#applied) this.#advance(clock.sequence);
+  }
+
+  /** Begins to follow another state, of which nothing is known but where it stands. */
+  adopt(clock: CacheClock): void {
+    this.#epoch = clock.epoch;
+    this.#tags.clear();
+    this.#ahead.clear();
+    this.#applied = clock.sequence;
+    this.#floor = clock.sequence;
+    this.#version++;
+  }
+
+  #advance(sequence: number): void {
+    this.#applied = sequence;
+    if (this.#ahead.size === 0) return;
+    while (this.#ahead.delete(this.#applied + 1)) this.#applied++;
+    for (const heard of this.#ahead) if (heard <= this.#applied) this.#ahead.delete(heard);
+  }
+
+  #forgetUpTo(sequence: number): void {
+    if (sequence > this.#floor) this.#floor = sequence;
+    for (const [tag, moved] of this.#tags) if (moved <= sequence) this.#tags.delete(tag);
+    this.#version++;
+  }
+
+  #move(tag: string, sequence: number): void {
+    const known = this.#tags.get(tag);
+    if (known !== undefined && known >= sequence) return;
+    this.#tags.delete(tag); // to the end: the map is in order of the last move
+    this.#tags.set(tag, sequence);
+    if (sequence > (known ?? this.#floor)) this.#version++;
+    if (this.#tags.size > this.#maxTags) this.#forgetOldest();
+  }
+
+  #forgetOldest(): void {
+    for (const [tag, sequence] of this.#tags) {
+      this.#tags.delete(tag);
+      if (sequence > this.#floor) this.#floor = sequence;
+      return;
+    }
+  }
+}

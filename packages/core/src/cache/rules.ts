@@ -1,0 +1,49 @@
+import type { ReadBound } from '../kernel/context.js';
+import { coversToken, type Token } from '../kernel/token.js';
+import { coversWritten, type ReadDemand } from './admission.js';
+import type { Departure } from './flight.js';
+import { reachesDemand } from './freshness.js';
+import type { IsNext, Positions, Verdict } from './positions.js';
+
+/**
+ * The rules that keep the cache from serving what is old, each as a function, so that a test can
+ * switch one off and see that it was needed.
+ */
+export interface CacheRules {
+  /** Epochs are lives of the shared state: nothing of one is valid in another. */
+  isSameEpoch(one: string | undefined, other: string | undefined): boolean;
+  /** Something is valid when none of its tags was invalidated after what it is as of. */
+  check(positions: Positions, tags: readonly string[], asOf: number): Verdict;
+  /** A local value may answer whoever has seen no invalidation that is not known here. */
+  reaches(token: Token, epoch: string, known: number): boolean;
+  /** What is kept here may be believed for a time after the last proof that nothing was missed. */
+  isTrusted(isLive: boolean, sinceProofMs: number, trustMs: number): boolean;
+  /** A running load may be joined if it sees everything that its joiner, or this instance, has seen. */
+  covers(departure: Departure, token: Token, positions: Positions, tags: readonly string[]): boolean;
+  /** A loaded value may be stored if no invalidation of its tags is known that came after its load began. */
+  admits(positions: Positions, tags: readonly string[], asOf: number): boolean;
+  /** A loaded value may be stored if it was read from where all that its tags demand was already written. */
+  coversWritten(bounds: readonly ReadBound[], demand: ReadDemand): boolean;
+  /** A value that was built from something that may not be stored may not be stored either. */
+  isStorable(whole: boolean): boolean;
+  /** Invalidations are applied one after the other: who has missed one knows of none after it. */
+  readonly isNext: IsNext;
+}
+
+/** All rules in force. */
+export const soundRules: CacheRules = Object.freeze({
+  isSameEpoch: (one, other) => one === other,
+  check: (positions, tags, asOf) => positions.check(tags, asOf),
+  reaches: reachesDemand,
+  isTrusted: (isLive, sinceProofMs, trustMs) => isLive && sinceProofMs <= trustMs,
+  covers: ({ epoch, asOf, token: seen, knownUpTo }, token, positions, tags) =>
+    epoch === positions.epoch &&
+    (epoch === undefined || knownUpTo === undefined
+      ? coversToken(seen, token)
+      : reachesDemand(token, epoch, knownUpTo)) &&
+    positions.check(tags, asOf) === 'valid',
+  admits: (positions, tags, asOf) => positions.check(tags, asOf) === 'valid',
+  coversWritten,
+  isStorable: (whole) => whole,
+  isNext: (applied, sequence) => sequence === applied + 1,
+} satisfies CacheRules);

@@ -1,0 +1,113 @@
+import type { Clock } from '../kernel/clock.js';
+import type { Codec } from '../kernel/codec.js';
+import type { Follower } from './follower.js';
+import { decodeFrame, encodeFrame } from './frame.js';
+import type { CacheClock, LocalEntry, LocalLevel, SharedLevel } from './ports.js';
+import type { CacheRules } from './rules.js';
+
+/** A stored value that may be used. */
+export interface Found {
+  readonly outcome: Promise<unknown>;
+  readonly tags: readonly string[];
+  readonly asOf: number;
+}
+
+/** What a shelf stands on. */
+export interface ShelfInit {
+  readonly clock: Clock;
+  readonly codec: Codec;
+  readonly level: SharedLevel;
+  readonly local: LocalLevel | undefined;
+  readonly follower: Follower;
+  readonly rules: CacheRules;
+}
+
+/** Puts values into both levels, and takes out what is valid. */
+export class Shelf {
+  readonly #init: ShelfInit;
+
+  constructor(init: ShelfInit) {
+    this.#init = init;
+  }
+
+  /** Whether a local value has not expired and is valid as far as is known here; forgets it otherwise. */
+  isValid(key: string, entry: LocalEntry, now: number): boolean {
+    const { positions } = this.#init.follower;
+    const { local, rules } = this.#init;
+    if (entry.expiresAt > now && rules.isSameEpoch(entry.epoch, positions.epoch)) {
+      if (entry.checkedAt === positions.version) return true;
+      const verdict = rules.check(positions, entry.tags, entry.asOf);
+      if (verdict === 'valid') entry.checkedAt = positions.version;
+      if (verdict !== 'moved') return verdict === 'valid';
+    }
+    local?.delete(key);
+    return false;
+  }
+
+  /**
+   * Reads what the shared level answered; undefined unless it may be used after the clock's sequence, which must have
+   * been reached here. `tags` are what the reader says about the value: it may know more of them than who stored it.
+   */
+  async find(
+    key: string,
+    bytes: Buffer | undefined,
+    clock: CacheClock,
+    tags: readonly string[],
+    maxTtlMs: number,
+  ): Promise<Found | undefined> {
+    const { codec, follower, rules, level } = this.#init;
+    const frame = bytes && decodeFrame(bytes);
+    if (frame === undefined || frame.codec !== codec.name) return undefined;
+    const { asOf, epoch, payload } = frame;
+    const leftMs = frame.expiresAt - this.#init.clock.now();
+    if (leftMs <= 0 || !rules.isSameEpoch(epoch, clock.epoch)) return undefined;
+    const all = [...new Set([...frame.tags, ...tags])];
+    let verdict = rules.check(follower.positions, all, asOf);
+    if (verdict === 'unknown') {
+      const start = await level.begin(all);
+      if (!rules.isSameEpoch(start.clock.epoch, epoch)) return undefined;
+      follower.positions.learn(start.clock, all, start.moves);
+      const known = new Map(start.moves);
+      verdict = all.some((tag) => (known.get(tag) ?? start.clock.floor) > asOf) ? 'moved' : 'valid';
+    }
+    if (verdict !== 'valid') return undefined;
+    let value: unknown;
+    try {
+      value = codec.decode(payload);
+    } catch {
+      return undefined;
+    }
+    return this.#keep(key, value, { epoch, asOf, tags: all }, Math.min(leftMs, maxTtlMs), payload.length);
+  }
+
+  /** Stores an encoded value in both levels, and gives it as everybody will find it. `stored` settles when the shared level has it, or not. */
+  put(
+    key: string,
+    payload: Buffer,
+    from: { readonly epoch: string; readonly asOf: number; readonly tags: readonly string[] },
+    ttlMs: number,
+  ): { readonly found: Found; readonly stored: Promise<void> } {
+    const { clock, codec, level } = this.#init;
+    const frame = encodeFrame({ ...from, expiresAt: clock.now() + ttlMs, codec: codec.name, payload });
+    const found = this.#keep(key, codec.decode(payload), from, ttlMs, payload.length);
+    return { found, stored: level.store(key, frame, Math.ceil(ttlMs)).catch(() => undefined) };
+  }
+
+  #keep(
+    key: string,
+    value: unknown,
+    from: { readonly epoch: string; readonly asOf: number; readonly tags: readonly string[] },
+    ttlMs: number,
+    bytes: number,
+  ): Found {
+    const { clock, local, follower } = this.#init;
+    const entry: LocalEntry = {
+      outcome: Promise.resolve(value),
+      ...from,
+      expiresAt: clock.monotonic() + ttlMs,
+      checkedAt: -1, // checked when it is first asked for
+    };
+    if (from.epoch === follower.positions.epoch) local?.set(key, entry, bytes);
+    return entry;
+  }
+}
