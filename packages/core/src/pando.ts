@@ -62,7 +62,6 @@ export async function createPando(options: PandoOptions = {}): Promise<Pando> {
 
   const metrics = createMetrics(options.metrics);
   const kernel = createKernel({ name, clock, logger, meter: metrics.meter });
-  const lifecycle = createLifecycle(options.lifecycle, { kernel });
 
   const redis =
     options.redis === undefined ? undefined : createRedisFloor(options.redis, kernel, { instanceId });
@@ -79,6 +78,8 @@ export async function createPando(options: PandoOptions = {}): Promise<Pando> {
     rooms: () => [...rooms, { checks: () => (redis === undefined ? [] : [redisCheck(redis)]) }],
     state: () => lifecycle.state,
   });
+  // Last, since it begins to listen to signals: no later refusal may leave that behind.
+  const lifecycle = createLifecycle(options.lifecycle, { kernel });
 
   // The reverse of the order in which they came to be: nobody is left without what it stands on.
   const closeRooms = async () => {

@@ -1,0 +1,79 @@
+import { describe, expect, it } from 'vitest';
+import { createEffectsRunner } from './effects.js';
+import { noopLogger } from './kernel/logger.js';
+import { cacheToken, dbToken, mergeTokens, pendingToken, type Token } from './kernel/token.js';
+
+const written = dbToken({ shard: 'main', system: 's', timeline: 1, lsn: 7n });
+const invalidated = cacheToken({ epoch: 'e', sequence: 3 });
+
+/** Rooms that note what is asked of them, in order. */
+function rooms(invalidation = { token: invalidated, confirmed: true }, failing: readonly string[] = []) {
+  const calls: string[] = [];
+  const tokens: (Token | undefined)[] = [];
+  const run = createEffectsRunner({
+    cache: {
+      async invalidate(tags, options) {
+        calls.push(`invalidate ${tags.join(' ')}`);
+        tokens.push(options?.token);
+        await new Promise((resolve) => setImmediate(resolve));
+        calls.push('invalidated');
+        return invalidation;
+      },
+    },
+    realtime: {
+      async publish(channel, _event, options) {
+        calls.push(`publish ${channel} as ${options?.id}`);
+        tokens.push(options?.token);
+        if (failing.includes(channel)) throw new Error('away');
+        return { channel, position: '1-0', duplicate: false };
+      },
+    },
+    logger: noopLogger,
+  });
+  return { run, calls, tokens };
+}
+
+const effects = {
+  tags: ['post:1'],
+  events: [
+    { channel: 'posts', event: { n: 1 } },
+    { channel: 'feed', event: { n: 2 } },
+  ],
+};
+
+describe('effects of a committed transaction', () => {
+  it('invalidate first, then publish, each event under an id of its own and with the merged token', async () => {
+    const { run, calls, tokens } = rooms();
+    const seen = await run(effects, { token: written, id: 'tx' });
+    expect(calls).toEqual([
+      'invalidate post:1',
+      'invalidated',
+      'publish posts as tx:0',
+      'publish feed as tx:1',
+    ]);
+    const both = mergeTokens(written, invalidated);
+    expect(seen).toEqual(both);
+    expect(tokens).toEqual([written, both, both]);
+  });
+
+  it('publish nothing while the invalidation is not confirmed, and answer with its pending token', async () => {
+    const { run, calls } = rooms({ token: pendingToken('row'), confirmed: false });
+    const seen = await run(effects, { token: written, id: 'tx' });
+    expect(calls).toEqual(['invalidate post:1', 'invalidated']);
+    expect(seen).toEqual(mergeTokens(written, pendingToken('row')));
+  });
+
+  it('publish without an invalidation where no tag was named', async () => {
+    const { run, calls } = rooms();
+    expect(await run({ ...effects, tags: [] }, { token: written, id: 'tx' })).toEqual(written);
+    expect(calls).toEqual(['publish posts as tx:0', 'publish feed as tx:1']);
+  });
+
+  it('do not fail the transaction, nor each other, when an event cannot be published', async () => {
+    const { run, calls } = rooms(undefined, ['posts']);
+    await expect(run(effects, { token: written, id: 'tx' })).resolves.toEqual(
+      mergeTokens(written, invalidated),
+    );
+    expect(calls.at(-1)).toBe('publish feed as tx:1');
+  });
+});
