@@ -1,82 +1,9 @@
 import { describe, expect, it, vi } from 'vitest';
-import { createKernel } from '../kernel/kernel.js';
-import type { LogMethod } from '../kernel/logger.js';
-import { createFakeClock, type FakeClock } from '../testing/fake-clock.js';
-import { createLifecycle, type Lifecycle, type LifecycleOptions, type LifecyclePhase } from './index.js';
-
-/** A lifecycle whose process is made of paper. */
-interface Stage {
-  readonly lifecycle: Lifecycle;
-  readonly clock: FakeClock;
-  /** What happened, in order, with the time at which it did. */
-  readonly log: string[];
-  readonly lines: { readonly level: string; readonly fields: Record<string, unknown> }[];
-  readonly exits: number[];
-  held(): number;
-  send(signal: NodeJS.Signals): void;
-  heard(): readonly NodeJS.Signals[];
-  /** Registers a hook that takes so long; `Infinity` never ends, not even when aborted. */
-  hook(name: string, phase: LifecyclePhase, durationMs?: number): void;
-}
-
-function stage(options: LifecycleOptions = {}): Stage {
-  const clock = createFakeClock();
-  const log: string[] = [];
-  const lines: Stage['lines'] = [];
-  const exits: number[] = [];
-  const listeners = new Map<NodeJS.Signals, () => void>();
-  let held = 0;
-  const line =
-    (level: string): LogMethod =>
-    (fields) =>
-      void lines.push({ level, fields });
-  const logger = { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') };
-  const lifecycle = createLifecycle(options, {
-    kernel: createKernel({ clock, logger }),
-    signals: {
-      on(signal, listener) {
-        listeners.set(signal, listener);
-        return { [Symbol.dispose]: () => void listeners.delete(signal) };
-      },
-    },
-    process: {
-      hold() {
-        held++;
-        return { [Symbol.dispose]: () => void held-- };
-      },
-      exit: (code) => void exits.push(code),
-    },
-  });
-  return {
-    lifecycle,
-    clock,
-    log,
-    lines,
-    exits,
-    held: () => held,
-    send: (signal) => listeners.get(signal)?.(),
-    heard: () => [...listeners.keys()],
-    hook(name, phase, durationMs = 0) {
-      lifecycle.register({
-        name,
-        phase,
-        async stop({ signal }) {
-          log.push(`${name} begins at ${clock.monotonic()}`);
-          signal.addEventListener('abort', () => log.push(`${name} aborted at ${clock.monotonic()}`));
-          await new Promise<void>((resolve) => {
-            if (durationMs === 0) resolve();
-            else if (durationMs !== Number.POSITIVE_INFINITY) clock.after(durationMs, resolve);
-          });
-          log.push(`${name} ends at ${clock.monotonic()}`);
-        },
-      });
-    },
-  };
-}
+import { createStage } from '../testing/lifecycle-stage.js';
 
 describe('the lifecycle', () => {
   it('moves from starting to ready to draining to closed, and never back', async () => {
-    const { lifecycle, clock } = stage();
+    const { lifecycle, clock } = createStage();
     const states: string[] = [lifecycle.state];
     lifecycle.onState((state) => states.push(state));
     lifecycle.ready();
@@ -91,7 +18,7 @@ describe('the lifecycle', () => {
   });
 
   it('runs the phases in order and the hooks of one phase together, whatever the order they came in', async () => {
-    const { lifecycle, clock, hook, log } = stage({ readinessDelayMs: 1_000 });
+    const { lifecycle, clock, hook, log } = createStage({ readinessDelayMs: 1_000 });
     hook('metrics', 'telemetry');
     hook('cache', 'rooms');
     hook('http', 'requests', 300);
@@ -119,14 +46,14 @@ describe('the lifecycle', () => {
   });
 
   it('skips the readiness delay when no balancer could know the instance yet', async () => {
-    const { lifecycle, clock } = stage();
+    const { lifecycle, clock } = createStage();
     const ended = lifecycle.shutdown('the database is not there');
     await clock.advance(0);
     expect((await ended).durationMs).toBe(0);
   });
 
   it('cuts the readiness delay short when it is closed', async () => {
-    const { lifecycle, clock, log, hook } = stage();
+    const { lifecycle, clock, log, hook } = createStage();
     hook('http', 'requests');
     lifecycle.ready();
     const ended = lifecycle.shutdown('test');
@@ -137,7 +64,7 @@ describe('the lifecycle', () => {
   });
 
   it('aborts what takes longer than its phase, goes on, and reports what never ended', async () => {
-    const { lifecycle, clock, hook, log, lines } = stage();
+    const { lifecycle, clock, hook, log, lines } = createStage();
     hook('stuck', 'streams', Number.POSITIVE_INFINITY);
     hook('quick', 'streams', 10);
     hook('late', 'streams', 9_000);
@@ -163,7 +90,7 @@ describe('the lifecycle', () => {
   });
 
   it('tells an aborted hook that its phase took too long', async () => {
-    const { lifecycle, clock } = stage({ requestsMs: 500 });
+    const { lifecycle, clock } = createStage({ requestsMs: 500 });
     let reason: unknown;
     lifecycle.register({
       name: 'http',
@@ -183,7 +110,7 @@ describe('the lifecycle', () => {
   });
 
   it('lets no failing hook stop the others', async () => {
-    const { lifecycle, clock, hook, log } = stage();
+    const { lifecycle, clock, hook, log } = createStage();
     const cause = new Error('no');
     lifecycle.register({ name: 'rejects', phase: 'streams', stop: () => Promise.reject(cause) });
     lifecycle.register({
@@ -210,7 +137,7 @@ describe('the lifecycle', () => {
   });
 
   it('shrinks all times in proportion when they need longer than the total', async () => {
-    const { lifecycle, clock, hook, log } = stage({ totalMs: 2_500 });
+    const { lifecycle, clock, hook, log } = createStage({ totalMs: 2_500 });
     hook('sockets', 'streams', Number.POSITIVE_INFINITY);
     lifecycle.ready();
     void lifecycle.shutdown('test');
@@ -220,7 +147,7 @@ describe('the lifecycle', () => {
   });
 
   it('never takes longer than the total, even when a hook of every phase hangs', async () => {
-    const { lifecycle, clock, hook } = stage();
+    const { lifecycle, clock, hook } = createStage();
     for (const phase of ['intake', 'streams', 'requests', 'rooms', 'telemetry'] as const) {
       hook(phase, phase, Number.POSITIVE_INFINITY);
     }
@@ -239,7 +166,7 @@ describe('the lifecycle', () => {
   });
 
   it('shuts down once, however often it is asked', async () => {
-    const { lifecycle, clock, hook, log } = stage();
+    const { lifecycle, clock, hook, log } = createStage();
     hook('http', 'requests', 100);
     const first = lifecycle.shutdown('one');
     const second = lifecycle.shutdown('two');
@@ -253,7 +180,7 @@ describe('the lifecycle', () => {
   });
 
   it('ends the wait, not the shutdown, when the caller aborts', async () => {
-    const { lifecycle, clock, hook } = stage();
+    const { lifecycle, clock, hook } = createStage();
     hook('http', 'requests', 100);
     const controller = new AbortController();
     const waiting = lifecycle.shutdown('test', { signal: controller.signal });
@@ -264,7 +191,7 @@ describe('the lifecycle', () => {
   });
 
   it('takes hooks while it drains, until their phase begins', async () => {
-    const { lifecycle, clock, hook, log } = stage();
+    const { lifecycle, clock, hook, log } = createStage();
     hook('sockets', 'streams', 100);
     void lifecycle.shutdown('test');
     await clock.advance(0);
@@ -275,7 +202,7 @@ describe('the lifecycle', () => {
   });
 
   it('forgets a hook that was disposed', async () => {
-    const { lifecycle, clock } = stage();
+    const { lifecycle, clock } = createStage();
     const stop = vi.fn();
     const hook = lifecycle.register({ name: 'gone', phase: 'rooms', stop });
     hook[Symbol.dispose]();
@@ -286,14 +213,14 @@ describe('the lifecycle', () => {
   });
 
   it('aborts its draining signal when it begins to drain', () => {
-    const { lifecycle } = stage();
+    const { lifecycle } = createStage();
     expect(lifecycle.draining.aborted).toBe(false);
     void lifecycle.shutdown('test');
     expect(lifecycle.draining.aborted).toBe(true);
   });
 
   it('keeps the process alive while hooks run, and no longer', async () => {
-    const { lifecycle, clock, hook, held } = stage();
+    const { lifecycle, clock, hook, held } = createStage();
     hook('http', 'requests', 100);
     expect(held()).toBe(0);
     const ended = lifecycle.shutdown('test');
@@ -305,102 +232,12 @@ describe('the lifecycle', () => {
   });
 
   it('leaves no timer behind', async () => {
-    const { lifecycle, clock, hook } = stage();
+    const { lifecycle, clock, hook } = createStage();
     hook('http', 'requests', 100);
     lifecycle.ready();
     const ended = lifecycle.shutdown('test');
     await clock.advance(6_000);
     await ended;
     expect(clock.pending).toBe(0);
-  });
-});
-
-describe('signals', () => {
-  it('begin the shutdown, and the process exits with 0 at its end', async () => {
-    const { send, clock, hook, exits, lifecycle, heard } = stage();
-    expect(heard()).toEqual(['SIGTERM', 'SIGINT']);
-    hook('http', 'requests', 100);
-    lifecycle.ready();
-    send('SIGTERM');
-    await clock.advance(5_099);
-    expect(exits).toEqual([]);
-    await clock.advance(1);
-    expect(exits).toEqual([0]);
-    expect(await lifecycle.shutdown('again')).toMatchObject({ reason: 'SIGTERM' });
-  });
-
-  it('make the process exit with 1 when a hook hangs', async () => {
-    const { send, clock, hook, exits } = stage();
-    hook('stuck', 'rooms', Number.POSITIVE_INFINITY);
-    send('SIGINT');
-    await clock.advance(24_999);
-    expect(exits).toEqual([]);
-    await clock.advance(1);
-    expect(exits).toEqual([1]);
-  });
-
-  it('make the process exit with 1 when a hook fails', async () => {
-    const { send, clock, lifecycle, exits } = stage();
-    lifecycle.register({ name: 'bad', phase: 'rooms', stop: () => Promise.reject(new Error('no')) });
-    send('SIGINT');
-    await clock.advance(0);
-    expect(exits).toEqual([1]);
-  });
-
-  it('make the process exit at once when a second one comes', async () => {
-    const { send, clock, hook, exits } = stage();
-    hook('http', 'requests', 1_000);
-    send('SIGINT');
-    await clock.advance(10);
-    send('SIGTERM');
-    expect(exits).toEqual([1]);
-  });
-
-  it('are left alone when `signals` is false', () => {
-    expect(stage({ signals: false }).heard()).toEqual([]);
-  });
-
-  it('are left alone again after close', async () => {
-    const { lifecycle, heard } = stage();
-    await lifecycle.close();
-    expect(heard()).toEqual([]);
-  });
-
-  it('get their default effect back after the first when `exit` is false', async () => {
-    const { send, clock, heard, exits, lifecycle } = stage({ exit: false });
-    send('SIGTERM');
-    expect(heard()).toEqual([]);
-    await clock.advance(0);
-    expect(lifecycle.state).toBe('closed');
-    expect(exits).toEqual([]);
-  });
-});
-
-describe('the process', () => {
-  it('stays when no signal began the shutdown', async () => {
-    const { lifecycle, clock, exits } = stage();
-    void lifecycle.shutdown('test');
-    await clock.advance(0);
-    expect(lifecycle.state).toBe('closed');
-    expect(exits).toEqual([]);
-  });
-
-  it('exits when the option says so', async () => {
-    const { lifecycle, clock, exits } = stage({ exit: true });
-    void lifecycle.shutdown('test');
-    await clock.advance(0);
-    expect(exits).toEqual([0]);
-  });
-});
-
-describe('options', () => {
-  it.each([
-    [{ totalMs: 0 }, 'lifecycle.totalMs must be a positive number of milliseconds, got 0.'],
-    [{ signals: ['SIGKILL'] }, 'lifecycle.signals must be false or a list of signals that can be caught'],
-    [{ signals: 'SIGTERM' }, 'lifecycle.signals must be false or a list of signals that can be caught'],
-    [{ exit: 'yes' }, 'lifecycle.exit must be true or false, got "yes".'],
-    [{ streamMs: 1 }, 'unknown option "streamMs" in lifecycle. Did you mean "streamsMs"?'],
-  ])('%j is refused', (options, message) => {
-    expect(() => stage(options as LifecycleOptions)).toThrow(message);
   });
 });
