@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { extname } from 'node:path';
 import type { Route } from './route.js';
 
@@ -13,9 +13,9 @@ const policy =
   "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; " +
   "form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/** The page: a few files, kept in memory, that browsers ask for anew each time and download once. */
+/** The page: the files of a folder, kept in memory, that browsers ask for anew each time and download once. */
 export function pageRoutes(folder: URL): Route[] {
-  return ['index.html', 'app.js', 'style.css'].map((file) => {
+  return readdirSync(folder).map((file) => {
     const body = readFileSync(new URL(file, folder));
     const etag = `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`;
     const headers = { 'cache-control': 'no-cache', etag, 'content-security-policy': policy };
