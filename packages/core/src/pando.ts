@@ -89,6 +89,14 @@ export async function createPando(options: PandoOptions = {}): Promise<Pando> {
   try {
     await redis?.start();
     signingSecret = await fleetSecret(secret, redis);
+    redis?.events.on('up', () => {
+      fleetSecret(secret, redis, signingSecret).then(
+        (valid) => {
+          signingSecret = valid;
+        },
+        () => undefined, // away again: asked anew when it is back
+      );
+    });
     await Promise.all(rooms.map((room) => room.start()));
     await health.start();
 

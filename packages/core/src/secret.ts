@@ -22,19 +22,21 @@ const newSecret = (): string => randomBytes(32).toString('base64url');
 /**
  * The secret that signs this fleet's tokens: the configured one, else the one in Redis, which the first instance creates.
  *
- * Without either it is made for this process, and its tokens end with it.
+ * An instance that `knew` the secret puts it back where Redis has lost its data: tokens outlive that.
+ * Without Redis it is made for this process, and its tokens end with it.
  */
 export async function fleetSecret(
   configured: string | undefined,
   redis: RedisFloor | undefined,
+  knew = newSecret(),
 ): Promise<string> {
   if (configured !== undefined) return configured;
-  if (redis === undefined) return newSecret();
+  if (redis === undefined) return knew;
   const key = redis.keys.atomic('secret');
   try {
     // Two commands, not SET with NX and GET together, which Redis learned only in 7.0.
     const [, secret] = await redis.batch([
-      ['SET', key, newSecret(), 'NX'],
+      ['SET', key, knew, 'NX'],
       ['GET', key],
     ]);
     return String(secret);
