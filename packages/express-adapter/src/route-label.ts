@@ -92,7 +92,7 @@ function mountPathOf({ regexp, keys = [] }: Layer): string | undefined {
   return regexp.source
     .replace(/^\^/, '')
     .replace(/\\\/\?\(\?=\\\/\|\$\)$/, '')
-    .replace(/\(\?:\(\[\^\\\/\]\+\?\)\)/g, () => `:${keys[parameter++]?.name}`)
+    .replace(/\(\?:(\\\/)?\(\[\^\\?\/\]\+\?\)\)/g, (_, slash = '') => `${slash}:${keys[parameter++]?.name}`)
     .replace(/\\(.)/g, '$1');
 }
 
@@ -103,8 +103,8 @@ function patternOf(mount: string): RegExp {
 }
 
 function rootRouter(app: unknown): Router | undefined {
-  const { router, _router } = app as { readonly router?: unknown; readonly _router?: unknown };
-  return (_router ?? router) as Router | undefined;
+  const holder = app as { readonly router?: Router; readonly _router?: Router };
+  return holder._router ?? holder.router; // in this order: the getter `router` of Express 4 throws
 }
 
 /** Patterns and lists of paths are constants of the application, so their text is a closed set, too. */

@@ -40,7 +40,7 @@ const plugin: FastifyPluginAsync<PandoFastifyOptions> = async (app, options) => 
     door.run(visitOf(request, reply), done);
   });
   // Bodies are read in the context of the connection: back into the request's.
-  app.addHook('preValidation', (request, reply, done) => door.run(visitOf(request, reply), done));
+  app.addHook('preValidation', (request, _reply, done) => door.resume(request.raw, done));
 
   app.addHook('onRoute', (route) => {
     const limit = route.config?.pando?.limit;

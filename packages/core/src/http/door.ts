@@ -60,6 +60,12 @@ export class Door {
     return this.kit.kernel.contexts.run(context, code);
   }
 
+  /** Runs code in the context of a request's visit, where the framework has lost it on the way; without a visit, as it is. */
+  resume<T>(request: IncomingMessage, code: () => T): T {
+    const visit = this.#visits.get(request);
+    return visit === undefined ? code() : this.run(visit, code);
+  }
+
   /** Throws at once when there is no such policy. */
   checkPolicy(policy: string): void {
     this.#limits.check(policy);

@@ -33,9 +33,9 @@ test.each(['', 'ws', '/a/:', '/a/:1', '/a/:x-:y', '/a/*', '/a/(b)?', '/:a/:a', '
 );
 
 test('whatever is put into a template is read back from the path', () => {
+  const text = fc.string({ unit: 'binary', minLength: 1 });
   fc.assert(
-    fc.property(fc.string({ minLength: 1 }), fc.string({ minLength: 1 }), (first, second) => {
-      fc.pre(first.isWellFormed() && second.isWellFormed());
+    fc.property(text, text, (first, second) => {
       const path = `/x/${encodeURIComponent(first)}/y/${encodeURIComponent(second)}`;
       expect(parsePathTemplate('/x/:first/y/:second').match(path)).toEqual({ first, second });
     }),
