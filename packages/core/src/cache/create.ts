@@ -1,9 +1,11 @@
 import { createKernel, type Kernel } from '../kernel/kernel.js';
+import { createRedisFloor } from '../redis/floor.js';
 import type { RedisFloor } from '../redis/ports.js';
 import type { Cache } from './api.js';
 import { CacheRoom } from './cache.js';
 import { createLruLevel } from './drivers/lru.js';
 import { MemoryLevel, MemoryWorld } from './drivers/memory.js';
+import { RedisLevel } from './drivers/redis.js';
 import { type CacheOptions, resolveCacheOptions } from './options.js';
 
 /** What a cache may be given by its surroundings. */
@@ -29,8 +31,14 @@ export interface CacheWiring {
 export function createCache(options: CacheOptions = {}, wiring: CacheWiring = {}): Cache {
   const resolved = resolveCacheOptions(options);
   const kernel = wiring.kernel ?? createKernel({ name: resolved.name });
-  const { clock } = kernel;
+  const { clock, logger } = kernel;
   const local = resolved.local === false ? undefined : createLruLevel(resolved.local);
-  const level = new MemoryLevel(new MemoryWorld({ clock }));
+  const onError = (cause: unknown) => logger.error({ err: cause }, 'a listener of the shared cache threw');
+  const floor =
+    wiring.redis ?? (resolved.redis === undefined ? undefined : createRedisFloor(resolved.redis, kernel));
+  const level =
+    floor === undefined
+      ? new MemoryLevel(new MemoryWorld({ clock }), onError)
+      : new RedisLevel(floor, { ownsFloor: wiring.redis === undefined, doubtMs: resolved.doubtMs, onError });
   return new CacheRoom({ kernel, options: resolved, level, local });
 }

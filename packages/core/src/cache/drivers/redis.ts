@@ -1,0 +1,233 @@
+import { randomInt } from 'node:crypto';
+import type { Signalled } from '../../kernel/abort.js';
+import { Events } from '../../kernel/events.js';
+import { type DbPosition, emptyToken, mergeTokens } from '../../kernel/token.js';
+import { isCluster } from '../../redis/client.js';
+import { RedisUnavailableError } from '../../redis/errors.js';
+import type { RedisArgument, RedisFloor, RedisScript, RedisSubscription } from '../../redis/ports.js';
+import beginSource from '../lua/begin-3.lua';
+import ensureSource from '../lua/ensure-3.lua';
+import invalidateSource from '../lua/invalidate-3.lua';
+import logSource from '../lua/log-3.lua';
+import releaseSource from '../lua/release-1.lua';
+import type {
+  Announcement,
+  CacheClock,
+  InvalidationRequest,
+  LoadStart,
+  LogReply,
+  ReadReply,
+  SharedLevel,
+  SharedLevelEvents,
+  TagMove,
+} from '../ports.js';
+import { decodeDemand, encodeDemand } from './demand.js';
+
+/** How the shared level uses its Redis. */
+export interface RedisLevelOptions {
+  /** Whether the floor is started and closed with the level. */
+  readonly ownsFloor: boolean;
+  readonly doubtMs: number;
+  /** Tags remembered; older ones count as invalidated. @defaultValue `100_000` */
+  readonly maxTags?: number | undefined;
+  readonly onError: (cause: unknown) => void;
+}
+
+const MAX_TAGS = 100_000;
+/** Tags read from the log at once; with more to catch up with, it is cheaper to ask about those that are used. */
+const MAX_MOVES = 10_000;
+/** How long it is remembered that an unconfirmed invalidation was carried out. */
+const SETTLED_SECONDS = 3_600;
+
+const withState = (name: string, source: string): RedisScript => ({
+  name,
+  source: `${ensureSource}\n${source}`,
+  keyCount: 3,
+});
+const beginScript = withState('begin', beginSource);
+const invalidateScript = withState('invalidate', invalidateSource);
+const logScript = withState('log', logSource);
+const releaseScript: RedisScript = { name: 'release', source: releaseSource, keyCount: 1 };
+
+/** The shared level in Redis. State and announcements live in one hash slot, values and leases anywhere. */
+export class RedisLevel implements SharedLevel {
+  readonly kind = 'redis';
+  readonly events: Events<SharedLevelEvents>;
+  readonly #floor: RedisFloor;
+  readonly #options: RedisLevelOptions;
+  readonly #stateKey: string;
+  readonly #stateKeys: readonly [string, string, string];
+  readonly #channel: string;
+  readonly #listeners: readonly Disposable[];
+  #subscription: RedisSubscription | undefined;
+
+  constructor(floor: RedisFloor, options: RedisLevelOptions) {
+    const { keys, epochKey } = floor;
+    this.events = new Events(options.onError);
+    this.#floor = floor;
+    this.#options = options;
+    this.#stateKey = keys.atomic('cache', 'state');
+    this.#stateKeys = [this.#stateKey, keys.atomic('cache', 'demands'), epochKey];
+    this.#channel = keys.atomic('cache', 'announcements');
+    this.#listeners = (['up', 'live', 'blind'] as const).map((name) =>
+      floor.events.on(name, () => this.events.emit(name, {})),
+    );
+  }
+
+  get isUp(): boolean {
+    return this.#floor.isUp;
+  }
+
+  get isLive(): boolean {
+    return this.#floor.isLive;
+  }
+
+  async start(options?: Signalled): Promise<void> {
+    const listen = (payload: Buffer) => {
+      const announcement = parseAnnouncement(payload.toString('utf8'));
+      if (announcement !== undefined) this.events.emit('announcement', announcement);
+    };
+    this.#subscription = await this.#floor.subscribe(this.#channel, listen, options);
+    if (this.#options.ownsFloor) await this.#floor.start(options);
+  }
+
+  async read(keys: readonly string[], ids: readonly string[]): Promise<ReadReply> {
+    const names = keys.map((key) => this.#valueKey(key));
+    const state = [
+      ...ids.map((id) => ['EXISTS', this.#settledKey(id)] as const),
+      ['ZMSCORE', this.#stateKey, '#e', '#s', '#f', `#m${this.#floor.epoch}`] as const,
+    ];
+    const buffers = { buffers: true };
+    let values: readonly unknown[] = [];
+    let replies: readonly unknown[];
+    if (isCluster(this.#floor.client as Parameters<typeof isCluster>[0])) {
+      // Values lie in any slot: one command each.
+      [values, replies] = await Promise.all([
+        Promise.all(names.map((name) => this.#floor.call(['GET', name], buffers))),
+        this.#floor.batch(state, buffers),
+      ]);
+    } else if (names.length === 0) {
+      replies = await this.#floor.batch(state, buffers);
+    } else {
+      const [first, ...rest] = await this.#floor.batch([['MGET', ...names], ...state], buffers);
+      values = first as readonly unknown[];
+      replies = rest;
+    }
+    const head = (replies.at(-1) as readonly (Buffer | null)[]).map((score) => score?.toString());
+    return {
+      clock: head.includes(undefined) ? undefined : clockOf(head as string[]),
+      values: values.map((value) => (value as Buffer | null) ?? undefined),
+      settled: ids.map((_, index) => replies[index] === 1),
+    };
+  }
+
+  async begin(tags: readonly string[]): Promise<LoadStart> {
+    const reply = await this.#run(beginScript, [this.#options.doubtMs, ...tags]);
+    const [inDoubt, sequences, demands] = reply.slice(3) as [number, Nullable[], Nullable[]];
+    const moves: TagMove[] = [];
+    for (const [index, tag] of tags.entries()) {
+      const sequence = sequences[index];
+      if (sequence != null) moves.push([tag, Number(sequence)]);
+    }
+    const written = demands.reduce<readonly DbPosition[]>(
+      (merged, demand) =>
+        demand == null
+          ? merged
+          : mergeTokens({ ...emptyToken, db: merged }, { ...emptyToken, db: decodeDemand(demand) }).db,
+      [],
+    );
+    return { clock: clockOf(reply as string[]), moves, written, inDoubt: inDoubt === 1 };
+  }
+
+  async invalidate({ tags, written, settles }: InvalidationRequest): Promise<CacheClock> {
+    const maxTags = this.#options.maxTags ?? MAX_TAGS;
+    const args = [this.#channel, maxTags, encodeDemand(written), JSON.stringify(tags), ...tags];
+    const clock = clockOf((await this.#run(invalidateScript, args)) as string[]);
+    // Afterwards: an id that reads as settled is covered by the sequence read behind it.
+    await this.#floor.batch(
+      settles.map((id) => ['SET', this.#settledKey(id), '1', 'EX', SETTLED_SECONDS] as const),
+    );
+    return clock;
+  }
+
+  async log(after: number): Promise<LogReply> {
+    const reply = await this.#run(logScript, [after, MAX_MOVES]);
+    const list = reply[3] as readonly string[] | undefined;
+    const moves: TagMove[] = [];
+    for (let i = 0; list !== undefined && i < list.length; i += 2) {
+      const member = list[i] as string;
+      if (member.startsWith('t')) moves.push([member.slice(1), Number(list[i + 1])]);
+    }
+    return { clock: clockOf(reply as string[]), moves: list && moves };
+  }
+
+  async store(key: string, value: Buffer, ttlMs: number): Promise<void> {
+    await this.#floor.call(['SET', this.#valueKey(key), value, 'PX', ttlMs]);
+  }
+
+  async lease(key: string, holder: string, leaseMs: number): Promise<boolean> {
+    return (await this.#floor.call(['SET', this.#leaseKey(key), holder, 'NX', 'PX', leaseMs])) === 'OK';
+  }
+
+  async release(key: string, holder: string): Promise<void> {
+    await this.#floor.run(releaseScript, [this.#leaseKey(key)], [holder]);
+  }
+
+  async renew(): Promise<void> {
+    await this.#floor.renewEpoch(this.#floor.epoch ?? '');
+  }
+
+  async close(): Promise<void> {
+    for (const listener of this.#listeners) listener[Symbol.dispose]();
+    await this.#subscription?.close();
+    if (this.#options.ownsFloor) await this.#floor.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** Runs a script on the state; names the life of the data set first, where it has lost its name. */
+  async #run(script: RedisScript, args: readonly RedisArgument[]): Promise<readonly unknown[]> {
+    for (let attempt = 0; attempt < 2; attempt++) {
+      const reply = await this.#floor.run(script, this.#stateKeys, [newEpoch(), ...args]);
+      if (reply !== null) return reply as readonly unknown[];
+      await this.renew();
+    }
+    throw new RedisUnavailableError(`Redis forgets what it is told; "${script.name}" was not carried out.`);
+  }
+
+  #valueKey(key: string): string {
+    return this.#floor.keys.spread('cache', 'v', key);
+  }
+
+  #leaseKey(key: string): string {
+    return this.#floor.keys.spread('cache', 'l', key);
+  }
+
+  #settledKey(id: string): string {
+    return this.#floor.keys.atomic('cache', 'settled', id);
+  }
+}
+
+type Nullable = string | null;
+
+function newEpoch(): string {
+  return String(randomInt(1, 2 ** 48 - 1));
+}
+
+function clockOf([epoch = '', sequence, floor]: readonly string[]): CacheClock {
+  return { epoch, sequence: Number(sequence), floor: Number(floor) };
+}
+
+/** Undefined for what is no announcement, or one of another version: what it says is missing then, and will be asked for. */
+function parseAnnouncement(text: string): Announcement | undefined {
+  const match = /^1 (\d+) (\d+) (\[.*\])$/s.exec(text);
+  if (match === null) return undefined;
+  const [, epoch = '', sequence, tags = ''] = match;
+  try {
+    return { epoch, sequence: Number(sequence), tags: JSON.parse(tags) as string[] };
+  } catch {
+    return undefined;
+  }
+}
