@@ -210,13 +210,23 @@ describe('a floor', () => {
     expect(floor).toMatchObject({ isUp: true, isLive: true, epoch });
   });
 
-  it('looks for the master when its server is demoted', async () => {
+  it('leaves a server that is demoted, and does not take a replica for a master', async () => {
     const floor = await open(redis.url);
     const events = recordEvents(floor);
     await redis.command('REPLICAOF', '127.0.0.1', '1');
     const write = floor.call(['SET', floor.keys.atomic('test', 'x'), '1']);
     await expect(write).rejects.toMatchObject({ code: 'PANDO_REDIS_UNAVAILABLE', sent: false });
     await waitFor(() => events.includes('down'));
+    // Each attempt ends with the server's refusal to write; two of them must have been made by the time of the second.
+    const refusals = async () => {
+      const stats = String(await redis.command('INFO', 'errorstats'));
+      return Number(/errorstat_READONLY:count=(\d+)/.exec(stats)?.[1]);
+    };
+    const before = await refusals();
+    await waitFor(async () => (await refusals()) >= before + 2);
+    expect(events).not.toContain('up');
+    expect(floor.isUp).toBe(false);
+
     await redis.command('REPLICAOF', 'NO', 'ONE');
     await healed(floor);
     expect(await floor.call(['SET', floor.keys.atomic('test', 'x'), '1'])).toBe('OK');

@@ -54,6 +54,7 @@ class Floor implements RedisFloor {
   readonly #fleet: LeasedFleet;
   readonly #gauges: readonly Disposable[];
   #epoch: string | undefined;
+  #lastFailure: unknown;
   #refused: ((cause: Error) => void) | undefined;
   #starting: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
@@ -215,7 +216,7 @@ class Floor implements RedisFloor {
       () => new Error(`no answer within ${startTimeoutMs} ms`),
     );
     const late = new Promise<void>((resolve) => {
-      patience.signal.addEventListener('abort', () => resolve(this.#goOnWithout(patience.signal.reason)));
+      patience.signal.addEventListener('abort', () => resolve(this.#goOnWithout()));
     });
     // Clock timers do not keep a process alive, and one that waits here may hold nothing else that does.
     const awake = setInterval(() => undefined, startTimeoutMs);
@@ -231,11 +232,13 @@ class Floor implements RedisFloor {
     }
   }
 
-  #goOnWithout(cause: unknown): void {
-    const what = this.isUp ? 'announcements of it do not arrive' : 'it cannot be reached';
+  #goOnWithout(): void {
+    const cause = this.#lastFailure;
+    const what = this.isUp ? 'no announcements arrive' : `no connection`;
+    const why = cause === undefined ? '' : ` (${messageOf(cause)})`;
     this.#kernel.logger.warn(
       { err: cause },
-      `starting without ${this.#server}: ${what} yet; connecting goes on`,
+      `starting without ${this.#server}: ${what} yet${why}; trying goes on`,
     );
   }
 
@@ -274,6 +277,7 @@ class Floor implements RedisFloor {
   }
 
   #failed(cause: unknown, refused: boolean): void {
+    this.#lastFailure = cause;
     if (!refused) {
       this.#kernel.logger.debug({ err: cause }, `cannot connect to ${this.#server}: ${messageOf(cause)}`);
       return;
