@@ -60,7 +60,7 @@ export async function createPando(options: PandoOptions = {}): Promise<Pando> {
   const { name, instanceId = newInstanceId(), secret } = resolvePandoOptions(options);
   const { clock, logger } = options;
 
-  const metrics = createMetrics(options.metrics);
+  const metrics = createMetrics(options.metrics, { logger });
   const kernel = createKernel({ name, clock, logger, meter: metrics.meter });
 
   const redis =
