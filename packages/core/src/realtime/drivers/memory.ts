@@ -154,7 +154,7 @@ export class MemoryWorld {
   heads(channels: readonly string[], retention: Retention): Heads {
     const ids = channels.map((channel) => {
       const log = this.#log(channel, retention);
-      if (log !== undefined) log.touchedAt = this.#clock.monotonic();
+      if (log !== undefined) this.#touch(channel, log);
       return log?.head ?? originId;
     });
     return { lineage: this.lineage, ids };
@@ -197,17 +197,14 @@ export class MemoryWorld {
     messages: readonly OutgoingMessage[],
     retention: Retention,
   ): string {
-    const now = this.#clock.monotonic();
     const prev = log.head;
     const id = nextId(prev, this.#clock.now());
     const packed = Buffer.concat([Buffer.from(header), ...messages.map((message) => message.packed)]);
     log.entries.push({ id, prev, packed });
     if (log.entries.length > retention.historyEntries) log.entries.shift();
     log.head = id;
-    log.touchedAt = now;
-    log.expiresAt = now + retention.historyTtlMs;
-    this.#logs.delete(channel); // to the end: logs are kept in the order of their last use
-    this.#logs.set(channel, log);
+    log.expiresAt = this.#clock.monotonic() + retention.historyTtlMs;
+    this.#touch(channel, log);
     this.#forgetOldest(retention);
     const announcement: Announcement = { lineage: this.lineage, id, prev, packed };
     const listeners = this.#listeners.get(channel);
@@ -217,6 +214,13 @@ export class MemoryWorld {
       });
     }
     return id;
+  }
+
+  /** Logs are kept in the order of their last use. */
+  #touch(channel: string, log: Log): void {
+    log.touchedAt = this.#clock.monotonic();
+    this.#logs.delete(channel);
+    this.#logs.set(channel, log);
   }
 
   /** Channels come and go: each append clears away one that nobody remembers. */
