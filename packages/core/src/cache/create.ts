@@ -4,15 +4,19 @@ import type { RedisFloor } from '../redis/ports.js';
 import type { Cache } from './api.js';
 import { CacheRoom } from './cache.js';
 import { createLruLevel } from './drivers/lru.js';
-import { MemoryLevel, MemoryWorld } from './drivers/memory.js';
+import { createMemoryWorld, MemoryLevel, type MemoryWorld } from './drivers/memory.js';
 import { RedisLevel } from './drivers/redis.js';
 import { type CacheOptions, resolveCacheOptions } from './options.js';
+
+export { createMemoryWorld, type MemoryWorld, type MemoryWorldOptions } from './drivers/memory.js';
 
 /** What a cache may be given by its surroundings. */
 export interface CacheWiring {
   readonly kernel?: Kernel | undefined;
   /** The kit's connection; never closed by the cache. */
   readonly redis?: RedisFloor | undefined;
+  /** Where values live without Redis: caches that share a world behave like instances that share a Redis. */
+  readonly world?: MemoryWorld | undefined;
 }
 
 /**
@@ -38,7 +42,7 @@ export function createCache(options: CacheOptions = {}, wiring: CacheWiring = {}
     wiring.redis ?? (resolved.redis === undefined ? undefined : createRedisFloor(resolved.redis, kernel));
   const level =
     floor === undefined
-      ? new MemoryLevel(new MemoryWorld({ clock }), onError)
+      ? new MemoryLevel(wiring.world ?? createMemoryWorld({ clock }), onError)
       : new RedisLevel(floor, { ownsFloor: wiring.redis === undefined, doubtMs: resolved.doubtMs, onError });
   return new CacheRoom({ kernel, options: resolved, level, local });
 }

@@ -6,7 +6,24 @@ export type {
   Loader,
   LoaderOptions,
 } from './api.js';
-export { type CacheWiring, createCache } from './create.js';
+export {
+  type CacheWiring,
+  createCache,
+  createMemoryWorld,
+  type MemoryWorld,
+  type MemoryWorldOptions,
+} from './create.js';
 export { CacheKeyError, CacheLoadTimeoutError, CacheValueError } from './errors.js';
 export { cacheInstruments } from './metrics.js';
 export { type CacheOptions, cacheDefaults, type LocalLevelOptions } from './options.js';
+export type {
+  Announcement,
+  CacheClock,
+  InvalidationRequest,
+  LoadStart,
+  LogReply,
+  ReadReply,
+  SharedLevel,
+  SharedLevelEvents,
+  TagMove,
+} from './ports.js';

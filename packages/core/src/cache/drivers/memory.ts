@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import type { Clock } from '../../kernel/clock.js';
+import { type Clock, systemClock } from '../../kernel/clock.js';
 import { Events } from '../../kernel/events.js';
 import { type DbPosition, emptyToken, mergeTokens } from '../../kernel/token.js';
 import type {
@@ -17,7 +17,8 @@ import type {
 
 /** How a world is made. */
 export interface MemoryWorldOptions {
-  readonly clock: Clock;
+  /** @defaultValue the machine's */
+  readonly clock?: Clock | undefined;
   /** Values kept. @defaultValue `10_000` */
   readonly maxValues?: number | undefined;
   /** Tags remembered. @defaultValue `100_000` */
@@ -26,6 +27,11 @@ export interface MemoryWorldOptions {
   readonly doubtMs?: number | undefined;
   /** Carries announcements: may lose, delay or reorder them. @defaultValue delivers each in a turn of its own */
   readonly carry?: ((announcement: Announcement, deliver: () => void) => void) | undefined;
+}
+
+/** Makes a world of its own. */
+export function createMemoryWorld(options: MemoryWorldOptions = {}): MemoryWorld {
+  return new MemoryWorld(options);
 }
 
 interface Expiring<T> {
@@ -44,6 +50,7 @@ export class MemoryWorld {
   readonly values: LRUCache<string, Expiring<Buffer>>;
   readonly levels = new Set<MemoryLevel>();
   readonly #options: MemoryWorldOptions;
+  readonly #time: Clock;
   readonly #maxTags: number;
   readonly #leases = new Map<string, Expiring<string>>();
   #state: State | undefined;
@@ -51,6 +58,7 @@ export class MemoryWorld {
 
   constructor(options: MemoryWorldOptions) {
     this.#options = options;
+    this.#time = options.clock ?? systemClock;
     this.#maxTags = options.maxTags ?? 100_000;
     this.values = new LRUCache({ max: options.maxValues ?? 10_000 });
   }
@@ -60,7 +68,7 @@ export class MemoryWorld {
   }
 
   get now(): number {
-    return this.#options.clock.monotonic();
+    return this.#time.monotonic();
   }
 
   /** Loses everything at once, as FLUSHALL does. */
