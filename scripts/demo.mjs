@@ -6,6 +6,8 @@ import { main, runToExit } from './run.mjs';
 await main(async () => {
   await ensureInstalled();
   await ensureBuilt();
-  await ensureServers({ log: console.error });
-  return runToExit(process.execPath, ['examples/blog-api/dist/demo.js', ...process.argv.slice(2)]);
+  const { redis } = await ensureServers({ servers: ['redis', 'postgres'], log: console.error });
+  return runToExit(process.execPath, ['examples/blog-api/dist/demo.js', ...process.argv.slice(2)], {
+    env: { ...process.env, REDIS_SERVER: redis },
+  });
 });

@@ -1,3 +1,5 @@
+import { StartError } from './failure.js';
+
 /** Everything that can be set, checked once at start. */
 export interface Config {
   readonly framework: 'express' | 'fastify';
@@ -30,7 +32,7 @@ export const logLevels = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 export type LogLevel = (typeof logLevels)[number];
 
 /** An environment variable that the app cannot start with. The message says what to set instead. */
-export class ConfigError extends Error {}
+export class ConfigError extends StartError {}
 
 /** Reads the environment. @throws {@link ConfigError} for the first value that cannot be meant. */
 export function readConfig(env: NodeJS.ProcessEnv): Config {

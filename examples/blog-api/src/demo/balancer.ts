@@ -10,6 +10,7 @@ import {
 import { connect } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { pipeline } from 'node:stream';
+import { StartError } from '../failure.js';
 
 /** An instance behind the balancer. */
 interface Backend {
@@ -35,14 +36,20 @@ export class Balancer {
 
   constructor(ports: readonly number[]) {
     this.#backends = ports.map((port) => ({ port, isReady: true }));
-    this.#server = createServer((incoming, outgoing) => this.#forward(incoming, outgoing, this.#candidates()));
+    this.#server = createServer((incoming, outgoing) =>
+      this.#forward(incoming, outgoing, this.#candidates()),
+    );
     this.#server.on('upgrade', (incoming, socket, head) => this.#tunnel(incoming, socket, head));
   }
 
-  /** Begins to accept requests. Rejects when the port is taken. */
+  /** Begins to accept requests. @throws {@link StartError} when the port is taken. */
   async listen(port: number): Promise<string> {
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject).listen(port, host, resolve);
+    }).catch((cause: Error) => {
+      throw new StartError(`cannot listen on port ${port}: ${cause.message}. Set PORT to a free one.`, {
+        cause,
+      });
     });
     this.#looking = setInterval(() => this.#look(), lookEveryMs);
     const address = this.#server.address();
@@ -82,7 +89,7 @@ export class Balancer {
   }
 
   #forward(incoming: IncomingMessage, outgoing: ServerResponse, [backend, ...others]: Backend[]): void {
-    if (backend === undefined) return refuse(outgoing, 503, 'No instance is ready.');
+    if (backend === undefined) return void refuse(outgoing, 503, 'No instance is ready.');
     const forwarded = request({ ...forwardOptions(incoming, backend), agent: this.#agent });
     forwarded.on('response', (answer) => {
       outgoing.writeHead(answer.statusCode ?? 502, answer.statusMessage, endToEnd(answer.rawHeaders));
@@ -102,7 +109,8 @@ export class Balancer {
   /** Joins the client's connection with one to an instance, once the instance has been sent the handshake. */
   #tunnel(incoming: IncomingMessage, client: Duplex, head: Buffer): void {
     const [backend] = this.#candidates();
-    if (backend === undefined) return void client.end('HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\n\r\n');
+    if (backend === undefined)
+      return void client.end('HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\n\r\n');
     const server = connect(backend.port, host, () => {
       server.write(handshakeOf(incoming));
       server.write(head);
@@ -135,7 +143,8 @@ function forwardedBy({ socket }: IncomingMessage): Record<string, string> {
 function handshakeOf(incoming: IncomingMessage): string {
   const lines = [`${incoming.method} ${incoming.url} HTTP/1.1`];
   const claimed = /^x-forwarded-/i;
-  for (const [name, value] of pairsOf(incoming.rawHeaders)) if (!claimed.test(name)) lines.push(`${name}: ${value}`);
+  for (const [name, value] of pairsOf(incoming.rawHeaders))
+    if (!claimed.test(name)) lines.push(`${name}: ${value}`);
   for (const [name, value] of Object.entries(forwardedBy(incoming))) lines.push(`${name}: ${value}`);
   return `${lines.join('\r\n')}\r\n\r\n`;
 }

@@ -17,7 +17,11 @@ declare module 'fastify' {
 
 /** Serves the blog with Fastify. */
 export async function serve({ pando, config, logger, sessions, routes, sockets }: Blog): Promise<Serving> {
-  const app = fastify({ bodyLimit: maxBodyBytes, trustProxy: config.trustProxy ?? false });
+  const app = fastify({
+    bodyLimit: maxBodyBytes,
+    trustProxy: config.trustProxy ?? false,
+    frameworkErrors: (error, _request, reply) => void send(reply, problemAnswer(error, logger)),
+  });
   await app.register(pandoFastify, { pando, ws: sockets });
   app.decorateRequest('user');
 
