@@ -18,6 +18,7 @@ async function showList() {
   const { data, total } = await api('GET', `/posts?page=${page}&per_page=${perPage}`);
   const pages = Math.max(1, Math.ceil(total / perPage));
   $('pages').textContent = `${page} of ${pages}`;
+  $('pager').hidden = pages === 1;
   $('newer').disabled = page <= 1;
   $('older').disabled = page >= pages;
   $('posts').replaceChildren(...data.map(listItem));
@@ -48,10 +49,13 @@ async function showPost() {
     if (id === openId) fillPost(post, comments);
   } catch (error) {
     if (error.status !== 404) throw error;
-    if (id !== openId) return;
-    closePost();
-    $('post').append(backLink(), h('p', { 'data-testid': 'post-gone' }, 'This post is gone.'));
+    if (id === openId) showGone();
   }
+}
+
+function showGone() {
+  closePost();
+  $('post').append(backLink(), h('p', { 'data-testid': 'post-gone' }, 'This post is gone.'));
 }
 
 function closePost() {
@@ -149,7 +153,13 @@ function refresh() {
   return refreshing;
 }
 
-const onNews = guarded(refresh);
+const onNews = guarded((event) => {
+  if (event?.type === 'post.deleted' && event.id === openId) {
+    openId = undefined;
+    showGone();
+  }
+  return refresh();
+});
 
 // ---- Account and editor
 

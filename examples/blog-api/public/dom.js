@@ -34,9 +34,14 @@ export const byline = (name, iso) => h('span', { class: 'by' }, h('b', {}, name)
 
 const shownForMs = 6_000;
 
-/** Shows a note in the corner for a moment; one with `href` leads there. */
-export function note(text, { href, ...attributes }) {
-  const item = h(href === undefined ? 'p' : 'a', { class: 'note', href, ...attributes }, text);
+/** Shows a note in the corner for a moment, in place of one about the same thing; one with `href` leads there. */
+export function note(text, { href, about, ...attributes }) {
+  const item = h(
+    href === undefined ? 'p' : 'a',
+    { class: 'note', href, 'data-about': about, ...attributes },
+    text,
+  );
+  for (const other of $('notes').children) if (about && other.dataset.about === about) other.remove();
   $('notes').append(item);
   while ($('notes').childElementCount > 3) $('notes').firstElementChild.remove();
   setTimeout(() => item.remove(), shownForMs);

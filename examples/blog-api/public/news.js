@@ -14,7 +14,7 @@ const sentences = {
 let stream;
 
 /**
- * Calls `onChange` when what is on display may be out of date. Call it again when somebody has signed in or out: a
+ * Calls `onChange` when what is on display may be out of date, with the event that says so if there is one. Call it again when somebody has signed in or out: a
  * signed-in stream brings their own notices, too.
  */
 export function listen(onChange) {
@@ -30,10 +30,10 @@ export function listen(onChange) {
     const { t: token, d: event } = JSON.parse(data);
     observe(token);
     announce(event);
-    onChange();
+    onChange(event);
   };
   // The server cannot say what was missed.
-  stream.addEventListener('reset', onChange);
+  stream.addEventListener('reset', () => onChange());
 }
 
 function show(state, text) {
@@ -45,5 +45,7 @@ function announce(event) {
   const sentence = sentences[event.type]?.(event);
   if (sentence === undefined) return;
   const href = event.type === 'post.deleted' ? undefined : `#/posts/${event.post_id ?? event.id}`;
-  note(sentence, { href, 'data-testid': 'news', 'data-type': event.type });
+  // Of a comment on one's own post there are two events, and the second says more.
+  const about = event.post_id === undefined ? undefined : `comment ${event.id}`;
+  note(sentence, { href, about, 'data-testid': 'news', 'data-type': event.type });
 }
