@@ -98,6 +98,8 @@ export function pandoExpress(pando: Kit, options?: HttpOptions): PandoExpress {
   const problems = (): ExpressErrorHandler => (error, request, response, next) => {
     const problem = response.headersSent ? undefined : problemOf(error);
     if (problem === undefined) return next(error);
+    // Express logs what its own handler answers: what is answered here must not go unnoticed either.
+    if (problem.status >= 500) pando.kernel.logger.error({ err: error }, 'A request failed.');
     exchangeOf(request, response).reply(problem.status, problem.headers, problem.body);
   };
 

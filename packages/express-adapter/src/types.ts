@@ -1,6 +1,11 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 
-/** What is used of an Express request. Structural: the handler types of Express 4 and 5 exclude each other. */
+/**
+ * What is used of an Express request. Structural: the handler types of Express 4 and 5 exclude each other.
+ *
+ * Without `params` and `query`: the types of a route's own handlers would be inferred from them. Functions that want
+ * those say so: `sse((req: Request) => …)`.
+ */
 export interface ExpressRequest extends IncomingMessage {
   readonly originalUrl: string;
   readonly baseUrl: string;

@@ -63,7 +63,7 @@ export class Doorway {
     this.#closeTimeoutMs = reader.ms('closeTimeoutMs', 10_000);
     reader.done();
     if (options.ws !== undefined) this.#upgrades = door.upgrades(options.ws).attach(server);
-    this.#guard = new ServerGuard(server);
+    this.#guard = new ServerGuard(server, door.kit.kernel.clock);
   }
 
   /**

@@ -33,17 +33,16 @@ interface Series {
 }
 
 /** Counts requests when they are over, so that aborted ones are seen too. */
-export class RequestMetrics implements Disposable {
+export class RequestMetrics {
   readonly #clock: Clock;
   readonly #meter: Meter;
   readonly #series = new Map<string, Series>();
-  readonly #gauge: Disposable;
   #inFlight = 0;
 
   constructor({ clock, meter }: Pick<Kernel, 'clock' | 'meter'>) {
     this.#clock = clock;
     this.#meter = meter;
-    this.#gauge = meter.observe(httpInstruments.inFlight, () => this.#inFlight);
+    meter.observe(httpInstruments.inFlight, () => this.#inFlight);
   }
 
   /** A request arrived. */
@@ -67,10 +66,6 @@ export class RequestMetrics implements Disposable {
     const series = this.#of(exchange.method, exchange.route ?? unmatched, status);
     series.requests.add();
     if (!exchange.streaming) series.duration.record((this.#clock.monotonic() - beganAt) / 1_000);
-  }
-
-  [Symbol.dispose](): void {
-    this.#gauge[Symbol.dispose]();
   }
 
   /** Bound once each: methods, routes and statuses are closed sets, so the application's code bounds the map. */

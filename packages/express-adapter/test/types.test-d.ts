@@ -1,0 +1,64 @@
+import type { Pando } from '@pando/core';
+import { pandoExpress } from '@pando/express-adapter';
+import express, { type Request } from 'express';
+
+/*
+ * Compiled, never run: the middleware fits applications typed by @types/express, and says what it means without casts.
+ */
+
+interface User {
+  readonly id: string;
+}
+
+export async function application(pando: Pando): Promise<void> {
+  const { context, limit, sse, problems, listen } = pandoExpress(pando, { cookie: { maxAgeMs: 60_000 } });
+  const app = express();
+  app.use(context());
+  app.use('/api', context());
+
+  // Handlers after ours keep the types of their own route.
+  app.put('/posts/:id', limit('write'), (req, res) => void res.json(req.params.id.length));
+  app.put('/posts', limit('write', { key: (req) => req.ip, cost: 2 }), (_req, res) => void res.end());
+  app.put(
+    '/users',
+    limit('write', { key: (req: Request) => req.get('x-user'), cost: (req) => Number(req.query.n) }),
+  );
+
+  app.get(
+    '/all',
+    sse(() => ({ channels: ['posts'] })),
+  );
+  app.get(
+    '/posts/:id/events',
+    sse((req: Request) => ({ channels: [`post:${req.params.id}`], format: 'envelope' })),
+  );
+  app.get(
+    '/mine/:id',
+    sse(async (req: Request<{ id: string }>) => (req.get('cookie') ? { channels: [req.params.id] } : 401)),
+  );
+  // @ts-expect-error: a refusal is one of a few statuses
+  sse(() => 200);
+  app.use(problems());
+
+  const authenticate = async (): Promise<User | undefined> => undefined;
+  const authorize = (user: User, channel: string): boolean => channel === `user:${user.id}`;
+  await listen(app, { port: 3000, ws: { path: '/ws', authenticate, authorize } });
+  // What `authenticate` gives is what the others get.
+  await listen(app, {
+    port: 3000,
+    ws: {
+      path: '/rooms/:room',
+      authenticate: async (request): Promise<User | undefined> =>
+        request.headers.cookie ? { id: '1' } : undefined,
+      authorize: (user, channel, action) => action === 'subscribe' && channel === user.id,
+      channels: ({ params, identity }) => [`${params.room}`, identity.id],
+    },
+  });
+  await listen(app, {
+    port: 3000,
+    ws: [
+      { path: '/ws', authenticate, authorize },
+      { path: '/open', protocol: 'raw' },
+    ],
+  });
+}
