@@ -2,7 +2,7 @@ import type { Outlet } from '../kernel/outlet.js';
 import type { Connection, SseSession } from './connection.js';
 import { cursorName, cursorPart, formatCursor } from './cursor.js';
 import type { Format } from './hub/entry.js';
-import type { Hub } from './hub/hub.js';
+import type { Gathering, Hub } from './hub/hub.js';
 import type { Beating } from './hub/pulse.js';
 import type { Reader, Sink, Start } from './hub/reader.js';
 import type { Reset } from './message.js';
@@ -46,7 +46,7 @@ export const envelopeSse: Format<Buffer> = {
 const heartbeat = Buffer.from(sseHeartbeat);
 
 /** One server-sent event stream. */
-export class SseConnection implements Connection, Sink<Buffer>, Beating {
+export class SseConnection implements Connection, Sink<Buffer>, Gathering, Beating {
   readonly id: string;
   readonly transport = 'sse';
   readonly identity: unknown;
@@ -105,7 +105,6 @@ export class SseConnection implements Connection, Sink<Buffer>, Beating {
   }
 
   onFrames(_reader: Reader<Buffer>, frames: readonly Buffer[]): void {
-    this.#hasMoved = true;
     for (const frame of frames) this.#send(frame);
   }
 
@@ -113,11 +112,10 @@ export class SseConnection implements Connection, Sink<Buffer>, Beating {
     const data = JSON.stringify({ c: channel, i: position, reason });
     const id = this.format === rawSse ? position : undefined;
     this.#send(Buffer.from(formatSseEvent({ event: 'reset', id, data })));
-    this.#hasMoved = true;
   }
 
   settle(): void {
-    if (this.format === rawSse || this.#isEnded || !this.#hasMoved) return;
+    if (this.#isEnded || !this.#hasMoved) return;
     this.#hasMoved = false;
     const bytes = Buffer.concat([...this.#gathered, Buffer.from(formatSseEvent(this.#cursor()))]);
     this.#gathered = [];
@@ -139,12 +137,13 @@ export class SseConnection implements Connection, Sink<Buffer>, Beating {
   }
 
   close(): void {
+    this.settle();
     this.#end('close');
   }
 
   /** Asks the client to come back, to another instance, after a delay of its own. */
   leave(): void {
-    if (this.#isEnded) return;
+    this.settle();
     this.#write(Buffer.from(formatSseRetry(this.#env.retryMs())));
     this.#end('drain');
   }
@@ -164,9 +163,12 @@ export class SseConnection implements Connection, Sink<Buffer>, Beating {
   }
 
   #moveTo(position: string): void {
-    this.#hasMoved = true;
-    if (this.format === rawSse)
+    if (this.format === rawSse) {
       this.#write(Buffer.from(formatSseEvent({ event: 'cursor', id: position, data: '' })));
+    } else {
+      this.#hasMoved = true;
+      this.#env.hub.touch(this);
+    }
   }
 
   #send(frame: Buffer): void {
@@ -174,6 +176,7 @@ export class SseConnection implements Connection, Sink<Buffer>, Beating {
       this.#write(frame);
       return;
     }
+    this.#hasMoved = true;
     this.#gathered.push(frame);
     this.#gatheredBytes += frame.length;
     // Asked again after the write, a slow client's outbox says that it is full.

@@ -120,10 +120,6 @@ export class LocalSubscription implements Subscription, Sink<Message> {
     this.#tellReset(reset);
   }
 
-  settle(): void {
-    // Nothing is gathered.
-  }
-
   async close(): Promise<void> {
     this.#reader?.close();
     this.#init.onClosed(this);

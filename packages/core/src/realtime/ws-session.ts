@@ -142,10 +142,6 @@ export class WsConnection implements SocketConnection, Sink<Buffer>, Beating {
     else this.#tell({ t: 'reset', c: channel, i: position, reason });
   }
 
-  settle(): void {
-    // Each message is a frame of its own; nothing is gathered.
-  }
-
   beat(): number {
     const { hub, pingMs } = this.#env;
     if (this.#outbox.isStuck()) this.#cut('stuck');
@@ -297,8 +293,8 @@ export class WsConnection implements SocketConnection, Sink<Buffer>, Beating {
   }
 
   #answer(bytes: Buffer): void {
-    this.#write(bytes);
     if (this.#socket.queuedBytes > MAX_UNREAD_BYTES) this.#end(closeCodes.slow, 'stuck');
+    else this.#write(bytes);
   }
 
   #write(bytes: Buffer): void {

@@ -70,12 +70,6 @@ export class Channel implements ReaderHost, RunListener {
     if (--this.#readers === 0) this.#env.onUnused(this);
   }
 
-  advance(reader: Reader): void {
-    if (reader.isClosed) return;
-    this.#advance(reader);
-    reader.sink.settle();
-  }
-
   /** Tries again what failed while the log could not be reached. */
   retry(): void {
     if (this.run.isSettled) this.onLook();
@@ -132,7 +126,6 @@ export class Channel implements ReaderHost, RunListener {
     for (const reader of this.#attached) {
       this.#env.metrics.reset(reason);
       reader.sink.onReset(reader, reset);
-      reader.sink.settle();
     }
   }
 
@@ -151,7 +144,8 @@ export class Channel implements ReaderHost, RunListener {
   // Readers
 
   /** Brings a reader forward, all in one turn: until it is attached, its sink is full, or the log must be asked. */
-  #advance(reader: Reader): void {
+  advance(reader: Reader): void {
+    if (reader.isClosed) return;
     const { run } = this;
     this.#wait(reader);
     if (!run.hasBegun) {
@@ -212,7 +206,6 @@ export class Channel implements ReaderHost, RunListener {
       return;
     }
     this.#joinPage(reader, at, shared);
-    reader.sink.settle();
   }
 
   #joinPage(reader: Reader, at: Position, shared: SharedPage): void {
@@ -237,7 +230,7 @@ export class Channel implements ReaderHost, RunListener {
       else this.#tell(reader, 'unreadable', { id: logged.id, index: undefined, lineage: page.lineage });
       if (reader.isClosed) return; // by what it was given
     }
-    this.#advance(reader);
+    this.advance(reader);
   }
 
   /** Gives a reader one entry, or the rest of one. */

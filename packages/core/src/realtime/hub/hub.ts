@@ -19,6 +19,12 @@ export interface HubSettings {
   readonly sweepMs: number;
 }
 
+/** Something that gathers what it is given, to write it in one go. */
+export interface Gathering {
+  /** The turn is over: writes what was gathered. */
+  settle(): void;
+}
+
 /** What a hub stands on. */
 export interface HubInit {
   readonly broker: Broker;
@@ -50,7 +56,7 @@ export class Hub implements BrokerListener {
   /** Channels without readers, and since when. */
   readonly #unused = new Map<Channel, number>();
   readonly #stuck = new Set<Channel>();
-  readonly #touched = new Set<Pick<Sink<unknown>, 'settle'>>();
+  readonly #touched = new Set<Gathering>();
   #dirty: Channel[] = [];
   #isFlushing = false;
   #sweeping: Promise<void> | undefined;
@@ -95,8 +101,8 @@ export class Hub implements BrokerListener {
     return new Reader(channel, sink, place, tag);
   }
 
-  /** The sink has gathered something: settles it at the end of this turn. */
-  touch(sink: Pick<Sink<unknown>, 'settle'>): void {
+  /** Something was gathered: settles it at the end of this turn. */
+  touch(sink: Gathering): void {
     this.#touched.add(sink);
     this.#scheduleFlush();
   }

@@ -32,8 +32,6 @@ export interface Sink<Frame> {
   onStart(reader: Reader<Frame>, start: Start): void;
   onFrames(reader: Reader<Frame>, frames: readonly Frame[]): void;
   onReset(reader: Reader<Frame>, reset: Reset): void;
-  /** A group of calls is over: what was gathered may be written. */
-  settle(): void;
 }
 
 /**
