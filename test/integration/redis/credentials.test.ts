@@ -83,6 +83,25 @@ describe('TLS', () => {
   });
 });
 
+describe('TLS handshakes', () => {
+  it.each([
+    ['of a server', (host: string, port: number) => ({ host, port })],
+    ['of a sentinel', (host: string, port: number) => ({ sentinels: [{ host, port }], name: 'main' })],
+    ['of a cluster node', (host: string, port: number) => ({ nodes: [{ host, port }] })],
+  ])('%s that are cut short never bring the process down', async (_, target) => {
+    const redis = await startRedis({ tls: true });
+    closeLater(() => redis.close());
+    // An error event without a listener would fail this run as an uncaught exception.
+    for (let round = 0; round < 100; round++) {
+      // Our end of the handshake and the refusal of the certificate cross, each with an error of its own.
+      const startTimeoutMs = 1 + (round % 10);
+      const floor = make({ ...target(redis.host, redis.port), tls: true, startTimeoutMs });
+      await floor.start().catch((error) => expect(error.code).toBe('PANDO_REDIS_REFUSED'));
+      await floor.close();
+    }
+  });
+});
+
 describe('a user without rights', () => {
   it('makes the start fail, naming what is missing', async () => {
     const redis = await startRedis();

@@ -1,4 +1,5 @@
 import { Cluster, Redis } from 'ioredis';
+import { GuardedConnector, GuardedSentinelConnector } from './connectors.js';
 import type { RedisAddress, RedisCredentials, ResolvedRedisOptions } from './options.js';
 import type { RedisArgument } from './ports.js';
 
@@ -171,12 +172,8 @@ export class RedisClients {
     const access = present({ username: sentinelUsername, password: sentinelPassword, tls: sentinelTLS });
     const socket = ownSocket(this.#options.connectTimeoutMs, `${this.#connectionName}:watch`);
     return ((sentinels ?? []) as readonly RedisAddress[]).map(({ host, port }) => {
-      const client = new Redis({
-        ...socket,
-        ...access,
-        host,
-        port: port ?? 26_379,
-      }) as unknown as RedisClient;
+      const options = { Connector: GuardedConnector, ...access, ...socket, host, port: port ?? 26_379 };
+      const client = new Redis(options) as unknown as RedisClient;
       client.on('error', ignore);
       return client;
     });
@@ -191,19 +188,20 @@ export class RedisClients {
   #create(): RedisClient | RedisClusterClient {
     const { target, db, username, password, tls, connectTimeoutMs } = this.#options;
     const socket = ownSocket(connectTimeoutMs, `${this.#connectionName}:commands`);
-    const given = present({
+    const access = present({
       db,
       username,
       password,
       tls: tls === true ? {} : tls === false ? undefined : tls,
     });
-    const own = { ...given, ...socket };
+    const own = { Connector: GuardedConnector, ...access, ...socket };
     switch (target.kind) {
       case 'client': {
         const client = target.client as unknown as RedisClient | RedisClusterClient;
-        if (!isCluster(client)) return client.duplicate(own);
-        const { redisOptions } = client.options as { readonly redisOptions?: object };
-        return client.duplicate([], ownCluster({ ...redisOptions, ...own }));
+        if (!isCluster(client)) return client.duplicate({ ...own, Connector: connectorOf(client.options) });
+        const { redisOptions = {} } = client.options as { readonly redisOptions?: Record<string, unknown> };
+        const Connector = connectorOf(redisOptions);
+        return client.duplicate([], ownCluster({ ...redisOptions, ...own, Connector }));
       }
       case 'url':
         return new Redis(target.url, own) as unknown as RedisClient;
@@ -211,12 +209,16 @@ export class RedisClients {
         return new Redis({ ...own, ...target.address }) as unknown as RedisClient;
       case 'socket':
         return new Redis({ ...own, path: target.path }) as unknown as RedisClient;
-      case 'sentinel':
-        return new Redis({
-          ...own,
+      case 'sentinel': {
+        const through = {
+          ...present({ sentinelTLS: access.tls }),
           sentinels: [...target.sentinels],
           name: target.name,
-        }) as unknown as RedisClient;
+          enableTLSForSentinelMode: true,
+          Connector: GuardedSentinelConnector,
+        };
+        return new Redis({ ...own, ...through }) as unknown as RedisClient;
+      }
       case 'cluster':
         return new Cluster([...target.nodes], ownCluster(own)) as unknown as RedisClusterClient;
     }
@@ -237,6 +239,11 @@ interface ClusterInternals {
 /** Without the keys whose value is undefined: they would hide what a URL or a given client says. */
 function present(options: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+}
+
+/** Who connects a duplicate of a client with these options: whoever the app has chosen, or our own. */
+function connectorOf({ Connector, sentinels }: Record<string, unknown>): unknown {
+  return Connector ?? (sentinels ? GuardedSentinelConnector : GuardedConnector);
 }
 
 /** Whether a client is connected to this address, as far as it can be told. */
