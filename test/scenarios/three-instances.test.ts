@@ -100,16 +100,18 @@ describe('three instances on one Redis and one Postgres', () => {
   });
 
   it('refetch nothing older than the event that told them to', async () => {
-    const refetched: unknown[] = [];
-    const socket = new WebSocket(`${b.replace('http', 'ws')}/ws`, 'pando.v1');
-    const header = `pando-token-${redis.name}`;
-    socket.on('message', (text) => {
-      const frame = JSON.parse(String(text));
-      if (frame.t !== 'm' || frame.d.key !== 'told') return;
+    const refetches: Promise<{ readonly told: number; readonly seen: number }>[] = [];
+    const refetch = async (told: string, token: string) => {
       // The event's token goes back with the refetch, to an instance that did not deliver it.
-      fetch(`${c}/values/told`, { headers: { [header]: frame.k ?? frame.token ?? '' } })
-        .then((response) => response.json())
-        .then(({ value }) => refetched.push([frame.d.value, value]));
+      const headers = { [`pando-token-${redis.name}`]: token };
+      const response = await fetch(`${c}/values/told`, { headers });
+      const { value } = (await response.json()) as { value: string };
+      return { told: Number(told), seen: Number(value) };
+    };
+    const socket = new WebSocket(`${b.replace('http', 'ws')}/ws`, 'pando.v1');
+    socket.on('message', (text) => {
+      const { t, d, token } = JSON.parse(String(text));
+      if (t === 'm' && d.key === 'told') refetches.push(refetch(d.value, token));
     });
     try {
       await waitFor(() => socket.readyState === WebSocket.OPEN, { message: 'connected' });
@@ -119,10 +121,9 @@ describe('three instances on one Redis and one Postgres', () => {
       const writer = client();
       for (let n = 1; n <= 10; n++) {
         await writer.put(`${a}/values/told`, String(n));
-        await waitFor(() => refetched.length === n, { message: `refetch ${n}` });
+        await waitFor(() => refetches.length === n, { message: `event ${n}` });
       }
-      for (const [told, seen] of refetched as [string, string][])
-        expect(Number(seen)).toBeGreaterThanOrEqual(Number(told));
+      for (const { told, seen } of await Promise.all(refetches)) expect(seen).toBeGreaterThanOrEqual(told);
     } finally {
       socket.terminate();
     }
