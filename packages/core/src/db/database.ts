@@ -103,7 +103,7 @@ export class DatabaseRoom implements Database {
     params: readonly unknown[] = [],
     options: ReadOptions = {},
   ): Promise<QueryResult<R>> {
-    if (!this.#isStarted) await this.#usable();
+    if (!this.#isStarted) await this.start();
     return this.#timed('read', () => this.#read<R>({ text: sql, params }, options));
   }
 
@@ -112,12 +112,12 @@ export class DatabaseRoom implements Database {
     params: readonly unknown[] = [],
     options: Signalled = {},
   ): Promise<QueryResult<R>> {
-    if (!this.#isStarted) await this.#usable();
+    if (!this.#isStarted) await this.start();
     return this.#timed('write', () => this.#write<R>({ text: sql, params }, options.signal));
   }
 
   async transaction<T>(work: (tx: Transaction) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
-    if (!this.#isStarted) await this.#usable();
+    if (!this.#isStarted) await this.start();
     const timeoutMs = this.#timeLeft(this.#kernel.contexts.current());
     return this.#timed('transaction', () => this.#transactions.run(work, options, timeoutMs));
   }
@@ -132,6 +132,7 @@ export class DatabaseRoom implements Database {
   }
 
   start(options: Signalled = {}): Promise<void> {
+    if (this.#closing) return Promise.reject(new ClosedError('The database'));
     this.#starting ??= this.#start(options).catch((error) => {
       this.#starting = undefined;
       throw error;
@@ -207,13 +208,7 @@ export class DatabaseRoom implements Database {
     }
   }
 
-  async #usable(): Promise<void> {
-    if (this.#closing) throw new ClosedError('The database');
-    await this.start();
-  }
-
   async #start({ signal }: Signalled): Promise<void> {
-    if (this.#closing) throw new ClosedError('The database');
     const { startTimeoutMs } = this.#options;
     const late = () => new Error(`no answer within ${startTimeoutMs} ms`);
     const limit = deadline(this.#clock, startTimeoutMs, late, signal);

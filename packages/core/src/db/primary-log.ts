@@ -23,6 +23,10 @@ export class PrimaryLog {
     this.#keepMs = maxLagMs * 2;
   }
 
+  get size(): number {
+    return this.#milestones.length;
+  }
+
   /** The primary had come to `lsn` at `at`. */
   note(lsn: bigint, at: number): void {
     this.#notedAt = at;

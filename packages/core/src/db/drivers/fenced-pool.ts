@@ -1,5 +1,5 @@
 import genericPool from 'generic-pool';
-import { abortable, deadline, type Signalled } from '../../kernel/abort.js';
+import { abortable, type Signalled } from '../../kernel/abort.js';
 import type { Clock } from '../../kernel/clock.js';
 import { ClosedError, messageOf, PandoError } from '../../kernel/errors.js';
 import type { Kernel } from '../../kernel/kernel.js';
@@ -145,6 +145,7 @@ export class FencedPool implements Pool {
   /** A slot with a connection that is worth handing out. */
   async #furnished(signal: AbortSignal | undefined): Promise<Slot> {
     for (;;) {
+      signal?.throwIfAborted();
       const slot = await this.#slots.acquire(); // at once: whoever was admitted has a slot
       this.#idle.delete(slot);
       if (slot.connection === undefined && !slot.isSpent) {
@@ -161,17 +162,17 @@ export class FencedPool implements Pool {
 
   /** Idle for long means that a firewall, a pooler or the server may have forgotten the connection without a word. */
   async #isSound(slot: Slot, signal: AbortSignal | undefined): Promise<boolean> {
-    if (!slot.isFit(this.#clock.monotonic())) return false;
+    const now = this.#clock.monotonic();
+    if (!slot.isFit(now)) return false;
     const { validateIdleMs } = this.#options;
-    if (validateIdleMs === false || this.#clock.monotonic() - slot.idleSince <= validateIdleMs) return true;
-    const silent = () => new Error(`an idle connection was silent for ${validateTimeoutMs} ms`);
-    const limit = deadline(this.#clock, validateTimeoutMs, silent, signal);
+    if (validateIdleMs === false || now - slot.idleSince <= validateIdleMs) return true;
+    const limit = this.#clock.after(validateTimeoutMs, () => slot.destroy());
     try {
-      await slot.prove({ signal: limit.signal });
+      await abortable(slot.prove(), signal);
       return true;
     } catch {
-      if (signal?.aborted) throw signal.reason;
-      this.#retireIdle(); // where one has died, its neighbours have too: they leave before the next borrower tries them
+      // Where one has died, its neighbours have too: they leave before the next borrower tries them.
+      if (!signal?.aborted) this.#retireIdle();
       return false;
     } finally {
       limit[Symbol.dispose]();

@@ -120,7 +120,6 @@ export class MemoryConnection implements Connection {
   ): Promise<T> {
     if (!this.#isOpen) return Promise.reject(this.#lostError());
     if (signal?.aborted) return Promise.reject(signal.reason);
-    const { world } = this.#server;
     this.#running += 1;
     return new Promise<T>((resolve, reject) => {
       const end = (settle: () => void) => {
@@ -131,11 +130,11 @@ export class MemoryConnection implements Connection {
       const cut = (error: Error) => end(() => reject(error));
       this.#cutOff.add(cut);
       this.#tail = this.#tail.then(async () => {
-        await world.travel();
+        await this.#server.travel();
         if (!this.#isOpen) return;
         try {
           const value = await execute(signal);
-          await world.travel();
+          await this.#server.travel();
           end(() => resolve(value));
         } catch (error) {
           end(() => reject(error));
@@ -167,6 +166,7 @@ export class MemoryConnection implements Connection {
         case 'hang':
           return await this.#hang(signal);
         case 'fail':
+          if (value !== undefined && value !== this.#server.role) return answer('SELECT', {});
           throw sqlError(String(key), 'asked to fail');
         default:
           throw sqlError('42601', `syntax error at "${text}"`);

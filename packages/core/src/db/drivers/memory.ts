@@ -23,7 +23,8 @@ export interface MemoryWorldOptions {
 /**
  * A primary and its replicas inside this process: registers that hold values, a log that replicas replay.
  *
- * It understands four statements: `get` (key), `set` (key, value), `fail` (SQLSTATE) and `hang`. Instances
+ * It understands four statements: `get` (key), `set` (key, value), `fail` (SQLSTATE,
+ * role of the servers that fail; all) and `hang`. Instances
  * that share a world share its data.
  */
 export class MemoryWorld {
@@ -87,6 +88,8 @@ export class MemoryServer implements Backend {
   #isDown = false;
   #isPaused = false;
   #life = 1;
+  #frozen: Promise<void> | undefined;
+  #thaw: (() => void) | undefined;
 
   constructor(world: MemoryWorld, label: string, role: ServerReport['role']) {
     this.world = world;
@@ -114,13 +117,13 @@ export class MemoryServer implements Backend {
 
   async connect({ signal, onLost }: ConnectOptions): Promise<Connection> {
     this.attempts += 1;
-    await this.world.travel();
+    await this.travel();
     signal?.throwIfAborted();
     if (this.#isDown)
       throw Object.assign(new Error(`connect ECONNREFUSED ${this.label}`), { code: 'ECONNREFUSED' });
     const connection = new MemoryConnection(this, onLost);
     this.sessions.add(connection);
-    await this.world.travel();
+    await this.travel();
     if (!connection.isOpen) throw new Error('the server closed the connection');
     return connection;
   }
@@ -153,6 +156,25 @@ export class MemoryServer implements Backend {
     const earlier = this.#replayed - BigInt(backBy) * 8n;
     this.#replayed = earlier > 1_000n ? earlier : 1_000n;
     this.replayLater();
+  }
+
+  /** Accepts everything and answers nothing. */
+  freeze(): void {
+    this.#frozen ??= new Promise((resolve) => {
+      this.#thaw = resolve;
+    });
+  }
+
+  /** Answers what has come in meanwhile. */
+  thaw(): void {
+    this.#thaw?.();
+    this.#frozen = undefined;
+  }
+
+  /** One way of one message to or from this server. */
+  async travel(): Promise<void> {
+    await this.world.travel();
+    await this.#frozen;
   }
 
   /** Refuses connections from now on, and ends those it has. */

@@ -1,0 +1,39 @@
+import { describe, expect, it } from 'vitest';
+import { beginText, greetingText, positionOf, reportOf } from './pg-statements.js';
+
+const segmentBytes = 16_777_216n;
+const row = { flushed: '0/1000', inserted: '0/4018', mode: 'on', timeline: 3 };
+
+describe('the position behind a commit', () => {
+  it('is the flush position where commits are flushed before they are acknowledged', () => {
+    expect(positionOf(row, 's', segmentBytes)).toEqual({ system: 's', timeline: 3, lsn: 0x1000n });
+    expect(positionOf({ ...row, mode: 'local' }, 's', segmentBytes).lsn).toBe(0x1000n);
+  });
+
+  it('is the insert position, before an empty page header, where they are not', () => {
+    expect(positionOf({ ...row, mode: 'off' }, 's', segmentBytes).lsn).toBe(0x4000n);
+  });
+
+  it('goes by the setting at the commit, which may be gone behind it', () => {
+    expect(positionOf(row, 's', segmentBytes, 'off').lsn).toBe(0x4000n);
+  });
+});
+
+describe('statements', () => {
+  it('begin a transaction as asked', () => {
+    expect(beginText({})).toBe('begin');
+    expect(beginText({ isolation: 'repeatable read', readOnly: true })).toBe(
+      'begin isolation level repeatable read read only',
+    );
+  });
+
+  it('leave the time-out of the server alone when told so', () => {
+    expect(greetingText(false)).not.toContain('statement_timeout');
+    expect(greetingText(500)).toContain(`set_config('statement_timeout', '500', false)`);
+  });
+
+  it('read a standby that has not begun to replay as at the very beginning', () => {
+    const report = reportOf({ recovering: true, system: 's', node: 'n', timeline: 1, lsn: null });
+    expect(report).toEqual({ role: 'replica', system: 's', node: 'n', timeline: 1, lsn: 0n });
+  });
+});
