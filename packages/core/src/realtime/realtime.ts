@@ -23,6 +23,7 @@ import type { ResolvedRealtimeOptions } from './options.js';
 import { packMessage } from './packing.js';
 import type { Broker } from './ports.js';
 import { Publisher } from './publisher.js';
+import { type Recovery, recovery } from './recovery.js';
 import { placeOf } from './resume.js';
 import { spread } from './spread.js';
 import { SseConnection, type SseEnvironment } from './sse-session.js';
@@ -116,6 +117,7 @@ export class RealtimeRoom implements Realtime {
     options: ResolvedRealtimeOptions,
     broker: Broker,
     tokens: TokenCodec | undefined,
+    rules: Recovery = recovery,
   ) {
     const { clock, logger, meter, contexts } = kernel;
     const { failover, lingerMs, sweepMs, heartbeatMs, pingMs, stallMs, onUnavailable, publishWaitMs } =
@@ -130,13 +132,8 @@ export class RealtimeRoom implements Realtime {
       Math.min(MAX_TICK_MS, heartbeatMs / 4, pingMs / 4, stallMs / 4, lingerMs, sweepMs),
     );
     const metrics = this.#metrics;
-    this.#hub = new Hub({
-      broker,
-      clock,
-      logger,
-      metrics,
-      settings: { failover, lingerMs, sweepMs, tickMs },
-    });
+    const settings = { failover, lingerMs, sweepMs, tickMs };
+    this.#hub = new Hub({ broker, clock, logger, metrics, recovery: rules, settings });
     this.#publisher = new Publisher({ broker, clock, metrics, onUnavailable, waitMs: publishWaitMs });
     this.#local = localFormat(tokens);
     const { reconnectMinMs, reconnectMaxMs } = options;

@@ -1,5 +1,5 @@
 import type { ResetReason } from './message.js';
-import type { LogEntry, LogPage } from './ports.js';
+import type { Announcement, LogEntry, LogPage } from './ports.js';
 import { compareIds, type Position } from './position.js';
 
 /** What a page of the log means for somebody who stands at a position. */
@@ -17,6 +17,25 @@ export type Continuation =
 
 /** Whether a position of another lineage is lost in any case, or good as long as its entry is still there. */
 export type FailoverPolicy = 'reset' | 'verify';
+
+/** The two rules on which "no gap, no duplicate" rests. */
+export interface Recovery {
+  readonly relate: typeof relate;
+  readonly continueFrom: typeof continueFrom;
+}
+
+/**
+ * What an announcement is to somebody who has applied everything up to `lastId`: the next entry, one that is known,
+ * or a sign that something lies in between. Ids of another lineage say nothing.
+ */
+export function relate(
+  { lineage, prev, id }: Announcement,
+  at: { readonly lineage: string; readonly lastId: string },
+): 'next' | 'known' | 'gap' {
+  if (lineage !== at.lineage) return 'gap';
+  if (prev === at.lastId) return 'next';
+  return compareIds(id, at.lastId) <= 0 ? 'known' : 'gap';
+}
 
 /**
  * Joins a page, read from the position's entry on, to the position.
@@ -61,3 +80,6 @@ function contiguousLength(id: string, entries: readonly LogEntry[]): number {
   }
   return entries.length;
 }
+
+/** The rules as they are. */
+export const recovery: Recovery = Object.freeze({ relate, continueFrom });

@@ -125,6 +125,7 @@ describe('a socket that speaks pando.v1', () => {
     await room.publish('c', 1);
     await settle();
     world.restart({ keepsData: false });
+    world.restore();
     await settle();
     await room.publish('c', 2);
     await settle();
@@ -291,6 +292,7 @@ describe('a socket without a protocol', () => {
     const { socket } = await open(await instance(), { protocol: 'raw', channels: ['c'] });
     await settle();
     world.restart({ keepsData: false });
+    world.restore();
     await settle();
     expect(socket.closed).toEqual({ code: 4409, reason: 'reset' });
   });

@@ -76,17 +76,16 @@ export class MemoryWorld {
     for (const broker of this.#brokers) broker.onBlind();
   }
 
-  /** Ends the cut. */
+  /** Ends the cut, and tells all instances to look. */
   restore(): void {
     this.#isUp = true;
     for (const broker of this.#brokers) broker.onRestored();
   }
 
-  /** Begins another life of the data set, with or without what was in it. */
+  /** Begins another life of the data set, with or without what was in it. Instances learn it by {@link restore}, or by what they meet. */
   restart({ keepsData }: { readonly keepsData: boolean }): void {
     this.#lives++;
     if (!keepsData) this.#logs.clear();
-    this.restore();
   }
 
   join(listener: BrokerListener): Disposable {

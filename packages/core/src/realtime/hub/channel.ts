@@ -1,7 +1,6 @@
 import { messageOf } from '../../kernel/errors.js';
 import type { ResetReason } from '../message.js';
 import { compareIds, formatPosition, originId, type Position } from '../position.js';
-import { continueFrom } from '../recovery.js';
 import type { Entry } from './entry.js';
 import type { History, SharedPage } from './history.js';
 import type { Reader, ReaderHost } from './reader.js';
@@ -210,7 +209,7 @@ export class Channel implements ReaderHost, RunListener {
 
   #joinPage(reader: Reader, at: Position, shared: SharedPage): void {
     const { page } = shared;
-    const found = continueFrom(at, page, this.#env.failover);
+    const found = this.#env.recovery.continueFrom(at, page, this.#env.failover);
     const isNothing = found.kind === 'run' && found.entries.length === 0 && found.partial === undefined;
     if (isNothing || page.lineage !== this.run.lineage) {
       // The log has nothing new although we have, or is not what we follow: it is our run that must be checked.

@@ -4,6 +4,7 @@ import type { Logger } from '../../kernel/logger.js';
 import type { RealtimeMetrics } from '../metrics.js';
 import type { Broker, BrokerListener } from '../ports.js';
 import { compareIds } from '../position.js';
+import type { Recovery } from '../recovery.js';
 import { Channel, type ChannelEnvironment } from './channel.js';
 import { History } from './history.js';
 import { Pulse } from './pulse.js';
@@ -31,6 +32,7 @@ export interface HubInit {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: RealtimeMetrics;
+  readonly recovery: Recovery;
   readonly settings: HubSettings;
 }
 
@@ -63,7 +65,7 @@ export class Hub implements BrokerListener {
   #sweepAgain = false;
   #sweepDueAt: number;
 
-  constructor({ broker, clock, logger, metrics, settings }: HubInit) {
+  constructor({ broker, clock, logger, metrics, recovery, settings }: HubInit) {
     this.#broker = broker;
     this.#logger = logger;
     this.#settings = settings;
@@ -75,6 +77,7 @@ export class Hub implements BrokerListener {
       history: new History(broker, { pageEntries: limits.pageEntries, concurrency: limits.concurrentReads }),
       metrics,
       logger,
+      recovery,
       failover: settings.failover,
       onDirty: (channel) => {
         this.#dirty.push(channel);

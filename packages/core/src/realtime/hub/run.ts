@@ -3,8 +3,8 @@ import type { Logger } from '../../kernel/logger.js';
 import type { ResetReason } from '../message.js';
 import type { RealtimeMetrics } from '../metrics.js';
 import type { Announcement, Broker, BrokerSubscription, LogEntry } from '../ports.js';
-import { compareIds, originId } from '../position.js';
-import { continueFrom, type FailoverPolicy } from '../recovery.js';
+import { originId } from '../position.js';
+import type { FailoverPolicy, Recovery } from '../recovery.js';
 import { Entry } from './entry.js';
 
 /** What a run shares with all others of its hub. */
@@ -13,6 +13,7 @@ export interface RunEnvironment {
   readonly metrics: RealtimeMetrics;
   readonly logger: Logger;
   readonly failover: FailoverPolicy;
+  readonly recovery: Recovery;
   /** Entries of one look at the log. */
   readonly pageEntries: number;
   /** Announcements kept while the log is read. */
@@ -119,10 +120,9 @@ export class Run {
 
   /** Applies what follows, drops what is known; false when something lies in between. */
   #accept(announced: Announcement): boolean {
-    if (announced.lineage !== this.#lineage) return false;
-    if (announced.prev !== this.#lastId) return compareIds(announced.id, this.#lastId) <= 0;
-    this.#apply(announced);
-    return true;
+    const relation = this.#env.recovery.relate(announced, this);
+    if (relation === 'next') this.#apply(announced);
+    return relation !== 'gap';
   }
 
   #apply(logged: LogEntry): void {
@@ -182,11 +182,11 @@ export class Run {
 
   /** Brings the run up to the end of the log. */
   async #readOn(): Promise<void> {
-    const { broker, failover, pageEntries: limit } = this.#env;
+    const { broker, failover, recovery, pageEntries: limit } = this.#env;
     for (let more = true; more && !this.#isClosed; ) {
       const since = { id: this.#lastId, index: undefined, lineage: this.#lineage };
       const page = await broker.read(this.#channel, { from: since.id, limit });
-      const found = continueFrom(since, page, failover);
+      const found = recovery.continueFrom(since, page, failover);
       if (found.kind === 'lost') {
         this.#restart(found.reason, page.head, page.lineage);
         return;
