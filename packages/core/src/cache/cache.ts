@@ -18,7 +18,6 @@ import { Backlog } from './backlog.js';
 import { type Call, includeIn, taint } from './call.js';
 import { CacheKeyError } from './errors.js';
 import { Follower } from './follower.js';
-import { demandOf } from './freshness.js';
 import { Loads } from './loads.js';
 import { cacheInstruments } from './metrics.js';
 import type { ResolvedCacheOptions } from './options.js';
@@ -186,7 +185,7 @@ export class CacheRoom implements Cache {
     return (
       this.#rules.reaches(token, entry.epoch, known) &&
       this.#shelf.isValid(key, entry, now) &&
-      !this.#backlog.holds(entry.tags)
+      !this.#isUnconfirmed(entry.tags)
     );
   }
 
@@ -214,13 +213,12 @@ export class CacheRoom implements Cache {
 
   /** Asks the shared level for a value that may answer the call. */
   async #ask({ context, key, tags, ttlMs }: Call): Promise<Answer> {
-    if (!this.#level.isUp || this.#backlog.holds(tags)) return away;
+    if (!this.#level.isUp || this.#isUnconfirmed(tags)) return away;
     const reading = await this.#reader.read(key, context.token.pending);
     const clock = reading.clock ?? (await this.#level.begin([])).clock;
     if (!(await this.#follower.meet(clock, reading.since))) return away;
     this.#settle(context, reading.settled, clock);
-    if (context.token.pending.length > 0) return { kind: 'beyond' };
-    const demand = demandOf(context.token);
+    const demand = this.#rules.demand(context.token);
     if (demand.kind === 'beyond') return { kind: 'beyond' };
     if (demand.kind === 'gone' || (demand.kind === 'at' && demand.position.epoch !== clock.epoch)) {
       return { kind: 'beyond', instead: { epoch: clock.epoch, sequence: clock.sequence } };
@@ -230,7 +228,11 @@ export class CacheRoom implements Cache {
       return { kind: 'beyond' };
     }
     const found = await this.#shelf.find(key, reading.value, clock, tags, ttlMs);
-    return found === undefined || this.#backlog.holds(found.tags) ? absent : { kind: 'found', found };
+    return found === undefined || this.#isUnconfirmed(found.tags) ? absent : { kind: 'found', found };
+  }
+
+  #isUnconfirmed(tags: readonly string[]): boolean {
+    return this.#rules.isUnconfirmed(this.#backlog, tags);
   }
 
   /** Forgets unconfirmed invalidations that have been carried out since, in favour of the clock that covers them. */

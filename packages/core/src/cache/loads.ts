@@ -3,14 +3,13 @@ import { abortable, deadline } from '../kernel/abort.js';
 import { sleep } from '../kernel/clock.js';
 import type { Kernel } from '../kernel/kernel.js';
 import type { CounterCell, HistogramCell } from '../kernel/meter.js';
-import { cacheToken, mergeTokens, type Token } from '../kernel/token.js';
+import { cacheToken, type Token } from '../kernel/token.js';
 import { type Refusal, refusals } from './admission.js';
 import type { Backlog } from './backlog.js';
 import { type Call, handOver } from './call.js';
 import { CacheLoadTimeoutError, CacheValueError } from './errors.js';
 import { Flight, type Landing } from './flight.js';
 import type { Follower } from './follower.js';
-import { readPrimary } from './freshness.js';
 import { Gate } from './gate.js';
 import { LoadRecord } from './load-record.js';
 import { cacheInstruments } from './metrics.js';
@@ -31,6 +30,12 @@ export interface LoadsInit {
   readonly shelf: Shelf;
   readonly rules: CacheRules;
   readonly random: () => number;
+}
+
+/** What keeps other instances from loading the same. */
+interface Lease {
+  readonly key: string;
+  readonly holder: string;
 }
 
 /** First and last pause between two looks for the value that another instance loads. */
@@ -85,7 +90,7 @@ export class Loads {
         const landing = await running.join(
           (departure) =>
             rules.covers(departure, context.token, follower.positions, tags) &&
-            !backlog.holds(tags, running.stamp),
+            !rules.isUnconfirmed(backlog, tags, running.stamp),
           signal,
         );
         if (landing !== undefined) {
@@ -115,7 +120,7 @@ export class Loads {
     const overdue = () => new CacheLoadTimeoutError(key, loadTimeoutMs);
     const limit = deadline(kernel.clock, loadTimeoutMs, overdue, flight.signal);
     try {
-      return await abortable(job(flight, limit.signal), limit.signal);
+      return await job(flight, limit.signal);
     } finally {
       limit[Symbol.dispose]();
     }
@@ -124,19 +129,22 @@ export class Loads {
   async #fly(flight: Flight, call: Call, signal: AbortSignal): Promise<Landing> {
     const { level, follower, options } = this.#init;
     const { key, tags } = call;
-    const holder = randomUUID();
-    const settle = { release: () => void level.release(key, holder).catch(() => undefined) };
+    // Loads from before the last invalidation and after it are no substitute for each other, so they share no lease.
+    const lease: Lease = { key: `${key}@${follower.positions.lastMove(tags)}`, holder: randomUUID() };
+    const settle = {
+      release: () => void level.release(lease.key, lease.holder).catch(() => undefined),
+    };
     try {
       let start: LoadStart | undefined;
       try {
         const since = follower.now();
         const [begun, leased] = await Promise.all([
           level.begin(tags),
-          level.lease(key, holder, options.leaseMs),
+          level.lease(lease.key, lease.holder, options.leaseMs),
         ]);
         if (await follower.meet(begun.clock, since)) start = begun;
         if (start !== undefined && !leased) {
-          const landing = await this.#awaitOther(flight, call, holder, signal);
+          const landing = await this.#awaitOther(flight, call, lease, signal);
           if (landing !== undefined) return landing;
           const later = follower.now();
           const again = await level.begin(tags);
@@ -161,11 +169,11 @@ export class Loads {
     start: LoadStart,
     settle: { release: () => void },
   ): Promise<Landing> {
-    const { follower, shelf, options, random } = this.#init;
+    const { follower, shelf, options, random, rules } = this.#init;
     const { key, tags } = call;
     const { clock } = start;
     follower.positions.learn(clock, tags, start.moves);
-    const token = tokenOf(call.context.token, start);
+    const token = rules.raise(call.context.token, start);
     flight.depart({ epoch: clock.epoch, asOf: clock.sequence, token });
     const record = new LoadRecord(tags);
     const value = await this.#run(call, record, token, signal, start.inDoubt);
@@ -189,8 +197,9 @@ export class Loads {
     if (!rules.isSameEpoch(clock.epoch, positions.epoch)) return 'epoch';
     if (!rules.isStorable(record.isStorable)) return 'nested';
     if (!rules.coversWritten(record.bounds, { written, inDoubt })) return 'behind';
-    if (!rules.admits(positions, record.tags, clock.sequence) || backlog.holds(record.tags)) return 'moved';
-    return undefined;
+    // Whoever read it would find it invalid: this only saves the storing.
+    if (rules.check(positions, record.tags, clock.sequence) !== 'valid') return 'moved';
+    return rules.isUnconfirmed(backlog, record.tags) ? 'moved' : undefined;
   }
 
   /** Loads without the shared level's help: shared by whoever needs nothing newer than its beginning, stored nowhere. */
@@ -217,7 +226,8 @@ export class Loads {
     const startedAt = clock.monotonic();
     try {
       const context = contexts.openLoad({ id: call.context.id, signal, token }, record);
-      return await contexts.run(context, async () => call.load({ signal }));
+      const loading = contexts.run(context, async () => call.load({ signal }));
+      return await abortable(loading, signal); // a loader that ignores its signal keeps nobody
     } finally {
       this.#seconds.record((clock.monotonic() - startedAt) / 1_000);
       room?.[Symbol.dispose]();
@@ -228,7 +238,7 @@ export class Loads {
   async #awaitOther(
     flight: Flight,
     { key, tags, ttlMs }: Call,
-    holder: string,
+    lease: Lease,
     signal: AbortSignal,
   ): Promise<Landing | undefined> {
     const { level, reader, follower, shelf, options, kernel, random } = this.#init;
@@ -245,21 +255,9 @@ export class Loads {
         }
       }
       if (kernel.clock.monotonic() >= endsAt) return undefined;
-      if (await level.lease(key, holder, options.leaseMs)) return undefined;
+      if (await level.lease(lease.key, lease.holder, options.leaseMs)) return undefined;
     }
   }
-}
-
-/** What a load reads must cover what its caller has seen, and what the invalidations of its tags demand. */
-function tokenOf(caller: Token, { clock, written, inDoubt }: LoadStart): Token {
-  const { epoch, sequence } = clock;
-  const merged = mergeTokens(caller, {
-    db: written,
-    cache: [],
-    pending: [],
-    opaque: inDoubt ? [readPrimary] : [],
-  });
-  return { ...merged, cache: [{ epoch, sequence }] };
 }
 
 function encode(key: string, codec: ResolvedCacheOptions['codec'], value: unknown): Buffer {

@@ -74,6 +74,11 @@ export class Positions {
     return verdict;
   }
 
+  /** The last known invalidation of any of these tags; 0 for none. */
+  lastMove(tags: readonly string[]): number {
+    return tags.reduce((last, tag) => Math.max(last, this.#tags.get(tag) ?? 0), 0);
+  }
+
   /** Takes note of one invalidation. */
   hear({ epoch, sequence, tags }: Announcement): Heard {
     if (epoch !== this.#epoch) return 'foreign';

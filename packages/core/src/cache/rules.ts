@@ -1,8 +1,10 @@
 import type { ReadBound } from '../kernel/context.js';
 import { coversToken, type Token } from '../kernel/token.js';
 import { coversWritten, type ReadDemand } from './admission.js';
+import type { Backlog } from './backlog.js';
 import type { Departure } from './flight.js';
-import { reachesDemand } from './freshness.js';
+import { type Demand, demandOf, raiseToken, reachesDemand } from './freshness.js';
+import type { LoadStart } from './ports.js';
 import type { IsNext, Positions, Verdict } from './positions.js';
 
 /**
@@ -14,18 +16,22 @@ export interface CacheRules {
   isSameEpoch(one: string | undefined, other: string | undefined): boolean;
   /** Something is valid when none of its tags was invalidated after what it is as of. */
   check(positions: Positions, tags: readonly string[], asOf: number): Verdict;
+  /** No level may answer whoever has seen more than it can prove. */
+  demand(token: Token): Demand;
   /** A local value may answer whoever has seen no invalidation that is not known here. */
   reaches(token: Token, epoch: string, known: number): boolean;
   /** What is kept here may be believed for a time after the last proof that nothing was missed. */
   isTrusted(isLive: boolean, sinceProofMs: number, trustMs: number): boolean;
   /** A running load may be joined if it sees everything that its joiner, or this instance, has seen. */
   covers(departure: Departure, token: Token, positions: Positions, tags: readonly string[]): boolean;
-  /** A loaded value may be stored if no invalidation of its tags is known that came after its load began. */
-  admits(positions: Positions, tags: readonly string[], asOf: number): boolean;
+  /** What a load reads covers what its caller has seen, and what the invalidations of its tags demand. */
+  raise(caller: Token, start: LoadStart): Token;
   /** A loaded value may be stored if it was read from where all that its tags demand was already written. */
   coversWritten(bounds: readonly ReadBound[], demand: ReadDemand): boolean;
   /** A value that was built from something that may not be stored may not be stored either. */
   isStorable(whole: boolean): boolean;
+  /** An invalidation holds in this process at once, although nobody has confirmed it. */
+  isUnconfirmed(backlog: Backlog, tags: readonly string[], after?: number): boolean;
   /** Invalidations are applied one after the other: who has missed one knows of none after it. */
   readonly isNext: IsNext;
 }
@@ -34,6 +40,7 @@ export interface CacheRules {
 export const soundRules: CacheRules = Object.freeze({
   isSameEpoch: (one, other) => one === other,
   check: (positions, tags, asOf) => positions.check(tags, asOf),
+  demand: demandOf,
   reaches: reachesDemand,
   isTrusted: (isLive, sinceProofMs, trustMs) => isLive && sinceProofMs <= trustMs,
   covers: ({ epoch, asOf, token: seen, knownUpTo }, token, positions, tags) =>
@@ -42,8 +49,9 @@ export const soundRules: CacheRules = Object.freeze({
       ? coversToken(seen, token)
       : reachesDemand(token, epoch, knownUpTo)) &&
     positions.check(tags, asOf) === 'valid',
-  admits: (positions, tags, asOf) => positions.check(tags, asOf) === 'valid',
+  raise: raiseToken,
   coversWritten,
   isStorable: (whole) => whole,
+  isUnconfirmed: (backlog, tags, after) => backlog.holds(tags, after),
   isNext: (applied, sequence) => sequence === applied + 1,
 } satisfies CacheRules);

@@ -26,7 +26,7 @@ export interface MemoryWorldOptions {
   /** After the state was lost, loads are in doubt for that long. @defaultValue not at all */
   readonly doubtMs?: number | undefined;
   /** Carries announcements: may lose, delay or reorder them. @defaultValue delivers each in a turn of its own */
-  readonly carry?: ((announcement: Announcement, deliver: () => void) => void) | undefined;
+  readonly carry?: ((announcement: Announcement, deliver: () => void, to: SharedLevel) => void) | undefined;
 }
 
 /** Makes a world of its own. */
@@ -114,7 +114,7 @@ export class MemoryWorld {
     for (const id of settles) state.settled.add(id);
     state.prune(this.#maxTags);
     const announcement = { epoch: state.clock.epoch, sequence, tags };
-    for (const level of this.levels) this.#carry(announcement, () => level.hear(announcement));
+    for (const level of this.levels) this.#carry(announcement, level);
     return { ...state.clock };
   }
 
@@ -146,9 +146,10 @@ export class MemoryWorld {
     this.#wasLost = true;
   }
 
-  #carry(announcement: Announcement, deliver: () => void): void {
+  #carry(announcement: Announcement, to: MemoryLevel): void {
+    const deliver = () => to.hear(announcement);
     if (this.#options.carry === undefined) queueMicrotask(deliver);
-    else this.#options.carry(announcement, deliver);
+    else this.#options.carry(announcement, deliver, to);
   }
 
   #ensure(): State {
