@@ -1,3 +1,5 @@
+import { StartError } from '../failure.js';
+
 /** The first event of a stream, and when it came. */
 export interface FirstEvent {
   readonly data: string;
@@ -16,8 +18,13 @@ const patienceMs = 5_000;
 /** Opens a stream; resolves once the server follows its channel. */
 export async function openStream(url: string): Promise<OpenStream> {
   const end = new AbortController();
-  const signal = AbortSignal.any([end.signal, AbortSignal.timeout(patienceMs)]);
-  const { body } = await fetch(url, { signal, headers: { accept: 'text/event-stream' } });
+  const tooLate = () => end.abort(new StartError(`nothing came from ${url} within ${patienceMs} ms.`));
+  const timer = setTimeout(tooLate, patienceMs);
+  const close = () => {
+    clearTimeout(timer);
+    end.abort();
+  };
+  const { body } = await fetch(url, { signal: end.signal, headers: { accept: 'text/event-stream' } });
   if (body === null) throw new Error(`${url} has no body.`);
   const blocks = blocksOf(body.pipeThrough(new TextDecoderStream()));
   for await (const block of blocks) if (block.startsWith('event: cursor')) break;
@@ -29,7 +36,7 @@ export async function openStream(url: string): Promise<OpenStream> {
     throw new Error(`${url} ended before an event came.`);
   })();
   first.catch(() => undefined); // whoever awaits it hears of it
-  return { first, close: () => end.abort() };
+  return { first, close };
 }
 
 /** The blocks of lines that make up a stream. Breaking off leaves the rest to be read. */
