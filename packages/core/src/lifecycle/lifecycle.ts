@@ -70,6 +70,11 @@ const states: readonly LifecycleState[] = ['starting', 'ready', 'draining', 'clo
 
 /** What an aborted hook gets to let go before the next phase takes away what it stands on. */
 const graceMs = 250;
+/**
+ * A signal that comes again this soon is the same wish: npm, shells and process managers often signal both the group
+ * and the child that they wait for.
+ */
+const echoMs = 1_000;
 
 /** One registered hook on its way to the end. */
 class Entry {
@@ -108,7 +113,7 @@ export class LifecycleRoom implements Lifecycle {
   readonly #hurry = new AbortController();
   #state: LifecycleState = 'starting';
   #phase = -1;
-  #signalled = false;
+  #signalledAt: number | undefined;
   #outcome: Promise<ShutdownReport> | undefined;
 
   constructor(
@@ -171,15 +176,20 @@ export class LifecycleRoom implements Lifecycle {
   }
 
   #onSignal(signal: NodeJS.Signals): void {
-    if (this.#signalled) {
+    const { clock } = this.#kernel;
+    if (this.#signalledAt !== undefined) {
+      if (clock.monotonic() - this.#signalledAt < echoMs) return;
       this.#kernel.logger.warn({ signal }, 'Second signal: leaving at once.');
       this.#process.exit(1);
       return;
     }
-    this.#signalled = true;
+    this.#signalledAt = clock.monotonic();
     if (this.#options.exit === false) {
       // Nobody here would heed a second one: give the signals their default effect back.
-      for (const binding of this.#signalBindings.splice(0)) binding[Symbol.dispose]();
+      const release = () => {
+        for (const binding of this.#signalBindings.splice(0)) binding[Symbol.dispose]();
+      };
+      this.#bindings.push(clock.after(echoMs, release));
     }
     void this.shutdown(signal);
   }
@@ -195,7 +205,7 @@ export class LifecycleRoom implements Lifecycle {
     const hold = this.#process.hold();
     try {
       const report = await this.#drain(reason);
-      if (this.#options.exit ?? this.#signalled) this.#process.exit(report.clean ? 0 : 1);
+      if (this.#options.exit ?? this.#signalledAt !== undefined) this.#process.exit(report.clean ? 0 : 1);
       return report;
     } finally {
       hold[Symbol.dispose]();
