@@ -5,7 +5,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RedisFloor, RedisOption, RedisScript } from '../../packages/core/src/redis/index.js';
 import { slotOf } from '../../packages/core/src/redis/slot.js';
 import { type RedisCluster, startRedisCluster } from '../infra/redis.js';
-import { floorsOfThisFile, recordAnnouncements, recordEvents } from '../integration/redis/floors.js';
+import {
+  floorsOfThisFile,
+  patiently,
+  recordAnnouncements,
+  recordEvents,
+} from '../integration/redis/floors.js';
 
 const { open, closeLater } = floorsOfThisFile();
 
@@ -35,7 +40,7 @@ const options: Record<string, () => RedisOption> = {
 
 describe.each(Object.entries(options))('a floor on %s', (_, option) => {
   it('carries out commands in any slot, and batches and scripts in its own', async () => {
-    const floor = await open(option());
+    const floor = await open(patiently(option()));
     expect(floor).toMatchObject({ isUp: true, isLive: true });
     const keys = Array.from({ length: 30 }, (_, index) => floor.keys.spread('test', String(index)));
     await Promise.all(keys.map((key, index) => floor.call(['SET', key, index])));
@@ -57,7 +62,10 @@ describe.each(Object.entries(options))('a floor on %s', (_, option) => {
 
   it('hears announcements of scripts and of other instances', async () => {
     const name = 'announcing';
-    const [floor, other] = await Promise.all([open(option(), { name }), open(option(), { name })]);
+    const [floor, other] = await Promise.all([
+      open(patiently(option()), { name }),
+      open(patiently(option()), { name }),
+    ]);
     const channel = floor.keys.atomic('test', 'channel');
     const heard = await recordAnnouncements(floor, channel);
     const script: RedisScript = {

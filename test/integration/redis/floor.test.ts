@@ -5,7 +5,7 @@ import { Redis as Redis5 } from 'ioredis5';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RedisOption, RedisScript } from '../../../packages/core/src/redis/index.js';
 import { testRedis } from '../../infra/context.js';
-import { floorsOfThisFile, recordAnnouncements, recordEvents } from './floors.js';
+import { floorsOfThisFile, patiently, recordAnnouncements, recordEvents } from './floors.js';
 
 const { url, name } = testRedis();
 const { make, open, closeLater } = floorsOfThisFile();
@@ -28,12 +28,12 @@ const options = {
 
 describe.each(Object.entries(options))('a floor on %s', (_, option) => {
   it('is up and live after its start, with an epoch', async () => {
-    const floor = await open(option());
+    const floor = await open(patiently(option()));
     expect(floor).toMatchObject({ isUp: true, isLive: true, epoch: expect.stringMatching(/./) });
   });
 
   it('carries out commands and passes replies on as the server sends them', async () => {
-    const floor = await open(option());
+    const floor = await open(patiently(option()));
     const key = floor.keys.atomic('test', randomUUID());
     expect(await floor.call(['hset', key, 'field', 'wért', 'n', 1])).toBe(2);
     expect(await floor.call(['HGETALL', key])).toEqual(['field', 'wért', 'n', '1']);
@@ -41,7 +41,7 @@ describe.each(Object.entries(options))('a floor on %s', (_, option) => {
   });
 
   it('carries binary values both ways unchanged', async () => {
-    const floor = await open(option());
+    const floor = await open(patiently(option()));
     const key = floor.keys.spread('test', randomUUID());
     const bytes = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
     await floor.call(['SET', key, bytes]);
@@ -54,7 +54,7 @@ describe.each(Object.entries(options))('a floor on %s', (_, option) => {
   });
 
   it('runs a script that the server does not know, and again by its hash', async () => {
-    const floor = await open(option());
+    const floor = await open(patiently(option()));
     const source = `-- ${randomUUID()}\nreturn {KEYS[1], ARGV[1], 7}`;
     const script: RedisScript = { name: 'test', keyCount: 1, source };
     const key = floor.keys.atomic('test', 'script');
@@ -67,7 +67,7 @@ describe.each(Object.entries(options))('a floor on %s', (_, option) => {
   });
 
   it('delivers binary announcements to every listener of a channel, in order', async () => {
-    const floor = await open(option());
+    const floor = await open(patiently(option()));
     const channel = floor.keys.atomic('test', randomUUID());
     const heard: [string, Buffer][] = [];
     await floor.subscribe(channel, (payload) => void heard.push(['a', payload]));
@@ -94,7 +94,7 @@ describe('a given client', () => {
     const optionsBefore = { ...client.options };
     const listenersBefore = client.eventNames();
 
-    const floor = await open(client, { name });
+    const floor = await open(patiently(client), { name });
     await floor.call(['SET', floor.keys.spread('test', 'where'), 'here']);
     await floor.close();
 
@@ -112,13 +112,21 @@ describe('a given client', () => {
 
 describe('epochs', () => {
   it('are the same for all instances of a kit, and differ between kits', async () => {
-    const [a, b, other] = await Promise.all([open(url, { name }), open(url, { name }), open(url)]);
+    const [a, b, other] = await Promise.all([
+      open(patiently(url), { name }),
+      open(patiently(url), { name }),
+      open(patiently(url)),
+    ]);
     expect(a.epoch).toBe(b.epoch);
     expect(a.epoch).not.toBe(other.epoch);
   });
 
   it('are renewed once, however many instances ask, and all hear of it', async () => {
-    const floors = await Promise.all([open(url, { name }), open(url, { name }), open(url, { name })]);
+    const floors = await Promise.all([
+      open(patiently(url), { name }),
+      open(patiently(url), { name }),
+      open(patiently(url), { name }),
+    ]);
     const seen = floors[0].epoch as string;
     const changes: { epoch: string; previousEpoch: string | undefined }[] = [];
     for (const floor of floors) floor.events.on('up', (change) => void changes.push(change));
@@ -133,7 +141,7 @@ describe('epochs', () => {
   });
 
   it('are not renewed by who saw an older one', async () => {
-    const floor = await open(url);
+    const floor = await open(patiently(url));
     const first = floor.epoch as string;
     const second = await floor.renewEpoch(first);
     expect(await floor.renewEpoch(first)).toBe(second);
@@ -141,7 +149,7 @@ describe('epochs', () => {
   });
 
   it('distrust announcements until they are proven again', async () => {
-    const floor = await open(url);
+    const floor = await open(patiently(url));
     const events = recordEvents(floor);
     await floor.renewEpoch(floor.epoch as string);
     await waitFor(() => floor.isLive);
@@ -153,7 +161,7 @@ describe('subscriptions', () => {
   const listeners = async (channel: string) => (await admin.pubsub('NUMSUB', channel))[1];
 
   it('end one by one, and the channel with the last', async () => {
-    const floor = await open(url);
+    const floor = await open(patiently(url));
     const channel = floor.keys.atomic('test', 'channel');
     const heard: string[] = [];
     const a = await floor.subscribe(channel, () => void heard.push('a'));
@@ -169,7 +177,7 @@ describe('subscriptions', () => {
   });
 
   it('survive being ended and begun again at once', async () => {
-    const floor = await open(url);
+    const floor = await open(patiently(url));
     const channel = floor.keys.atomic('test', 'channel');
     const first = await floor.subscribe(channel, () => undefined);
     const ended = first.close();
@@ -180,7 +188,7 @@ describe('subscriptions', () => {
   });
 
   it('shield listeners from each other', async () => {
-    const floor = await open(url);
+    const floor = await open(patiently(url));
     const channel = floor.keys.atomic('test', 'channel');
     await floor.subscribe(channel, () => {
       throw new Error('a listener with a fault');
@@ -191,7 +199,7 @@ describe('subscriptions', () => {
   });
 
   it('are given up when aborted', async () => {
-    const floor = await open(url);
+    const floor = await open(patiently(url));
     const reason = new Error('gone');
     const signal = AbortSignal.abort(reason);
     await expect(floor.subscribe('x', () => undefined, { signal })).rejects.toBe(reason);
@@ -209,7 +217,7 @@ describe('subscriptions', () => {
 
 describe('error replies', () => {
   it('reject with their kind', async () => {
-    const floor = await open(url);
+    const floor = await open(patiently(url));
     const key = floor.keys.spread('test', randomUUID());
     await floor.call(['SET', key, 'text']);
     const error = { code: 'PANDO_REDIS_REPLY', kind: 'WRONGTYPE', retryable: false };
@@ -224,7 +232,7 @@ describe('error replies', () => {
   });
 
   it('keep the code that a script gave them', async () => {
-    const floor = await open(url);
+    const floor = await open(patiently(url));
     const source = "return redis.error_reply('PANDO_STALE someone was faster')";
     const outcome = floor.run({ name: 'test', keyCount: 0, source }, [], []);
     await expect(outcome).rejects.toMatchObject({ kind: 'PANDO_STALE' });
@@ -233,7 +241,7 @@ describe('error replies', () => {
 
 describe('the fleet', () => {
   it('knows who is here, and forgets who takes leave', async () => {
-    const redis = { url, leaseMs: 300 };
+    const redis = { url, leaseMs: 300, commandTimeoutMs: 3_000 };
     const a = await open(redis, { name: `${name}-fleet`, instanceId: 'a' });
     const b = await open(redis, { name: `${name}-fleet`, instanceId: 'b' });
     await waitFor(() => [a, b].every(({ fleet }) => fleet.instances().join() === 'a,b'));
@@ -243,7 +251,7 @@ describe('the fleet', () => {
   });
 
   it('forgets who stops renewing', async () => {
-    const floor = await open({ url, leaseMs: 300 }, { instanceId: 'here' });
+    const floor = await open({ url, leaseMs: 300, commandTimeoutMs: 3_000 }, { instanceId: 'here' });
     await admin.zadd(floor.keys.atomic('fleet'), Date.now() + 200, 'dead');
     await waitFor(() => floor.fleet.instances().includes('dead'));
     await waitFor(() => !floor.fleet.instances().includes('dead'));
@@ -273,7 +281,7 @@ describe('without Redis', () => {
 
 describe('closing', () => {
   it('is repeatable, ends the connections and refuses what comes later', async () => {
-    const floor = await open(url, { instanceId: 'leaving' });
+    const floor = await open(patiently(url), { instanceId: 'leaving' });
     await Promise.all([floor.close(), floor.close()]);
     await floor.close();
     await expect(floor.call(['GET', 'x'])).rejects.toMatchObject({ code: 'PANDO_CLOSED' });
@@ -295,10 +303,10 @@ describe('closing', () => {
 
 describe('silence', () => {
   it('is broken by announcements to ourselves', async () => {
-    const floor = await open({ url, probeIntervalMs: 40 });
+    const floor = await open({ url, probeIntervalMs: 100, commandTimeoutMs: 3_000 });
     const events = recordEvents(floor);
     const before = floor.heardAt;
-    await waitFor(() => floor.heardAt > before + 200);
+    await waitFor(() => floor.heardAt > before + 400);
     expect(events).toEqual([]);
     expect(floor.isLive).toBe(true);
   });
@@ -317,7 +325,7 @@ describe('deadlines', () => {
 
 describe('aborted commands', () => {
   it('reject with the reason of the signal', async () => {
-    const floor = await open(url);
+    const floor = await open(patiently(url));
     const reason = new Error('the client has gone');
     await expect(floor.call(['PING'], { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
     const controller = new AbortController();

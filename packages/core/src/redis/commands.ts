@@ -1,5 +1,5 @@
 import { abortable } from '../kernel/abort.js';
-import type { Clock } from '../kernel/clock.js';
+import { type Clock, sleep } from '../kernel/clock.js';
 import { ClosedError, messageOf } from '../kernel/errors.js';
 import type { CounterCell, HistogramCell, Meter } from '../kernel/meter.js';
 import {
@@ -225,6 +225,7 @@ export class Commands {
   async #ready(client: Client): Promise<void> {
     const epoch = await this.#init.verify(client);
     if (isCluster(client)) {
+      await this.#greet(client);
       this.#home = ownerOf(client, this.#init.homeSlot);
       if (this.#home === undefined) throw new Error('no node of the cluster holds our slot');
       this.#homeMaster = this.#currentMaster();
@@ -233,6 +234,12 @@ export class Commands {
     this.#up = client;
     this.#connects.add();
     this.#init.up(epoch);
+  }
+
+  /** Connects to the masters of a cluster now, so that the first command to each need not within its deadline; waits for no dead one. */
+  async #greet(cluster: RedisClusterClient): Promise<void> {
+    const greetings = cluster.nodes('master').map((master) => master.call('PING'));
+    await Promise.race([Promise.allSettled(greetings), sleep(this.#init.clock, this.#init.timeoutMs)]);
   }
 
   #ended(cause: unknown): void {
