@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { PandoError } from './kernel/errors.js';
+import { messageOf, PandoError } from './kernel/errors.js';
 import type { RedisFloor } from './redis/ports.js';
 
 /** Without the fleet's secret an instance could neither read nor write tokens. */
@@ -8,8 +8,8 @@ export class SecretUnavailableError extends PandoError {
     super({
       code: 'PANDO_SECRET_UNAVAILABLE',
       message:
-        'Redis cannot be reached, and the secret that signs tokens is kept there. Start Redis, correct the `redis` option, ' +
-        'or give every instance the same `secret` to start without Redis.',
+        `The secret that signs tokens is kept in Redis: start Redis, correct the "redis" option, or give every ` +
+        `instance the same "secret" to start without. ${messageOf(cause)}`,
       cause,
       retryable: true,
       status: 503,
