@@ -132,11 +132,11 @@ export function pandoExpress(pando: Kit, options?: HttpOptions): PandoExpress {
       door.run(visit, open).catch(next);
     },
 
-    async listen(app, { port, host, ...rest }) {
+    async listen(app, options) {
       const server = typeof app === 'function' ? createServer(app) : app;
-      const doorway = new Doorway(door, server, rest as DoorwayOptions);
+      const doorway = new Doorway(door, server, options as ListenOptions);
       if (typeof app === 'function') app.use(problems());
-      return doorway.listen({ port, host });
+      return doorway.listen({ port: options.port, host: options.host });
     },
   };
 }

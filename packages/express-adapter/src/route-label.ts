@@ -52,8 +52,8 @@ export class RouteLabels {
         (best, leaf) => (best && best.mount.length >= leaf.mount.length ? best : leaf),
         undefined,
       );
-    if (place !== undefined) return `${place.mount}${path}`;
-    return request.baseUrl === '' ? path : `(mounted)${path}`;
+    const prefix = place?.mount ?? (request.baseUrl === '' ? '' : '(mounted)');
+    return `${prefix}${path}` || '/';
   }
 }
 

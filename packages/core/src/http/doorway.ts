@@ -53,13 +53,18 @@ export class Doorway {
   readonly #hooks: Disposable[] = [];
   #closing: Promise<void> | undefined;
 
-  /** @throws `PandoOptionsError` */
-  constructor(door: Door, server: HttpServer, options: DoorwayOptions, framework: FrameworkServer = {}) {
+  /** The options may be those of {@link Doorway.listen} as well. @throws `PandoOptionsError` */
+  constructor(
+    door: Door,
+    server: HttpServer,
+    options: DoorwayOptions & Partial<ListenAddress>,
+    framework: FrameworkServer = {},
+  ) {
     this.#door = door;
     this.#server = server;
     this.#framework = framework;
     const reader = readOptions('http', options);
-    reader.any('ws');
+    for (const key of ['ws', 'port', 'host']) reader.any(key); // checked by who uses them
     this.#closeTimeoutMs = reader.ms('closeTimeoutMs', 10_000);
     reader.done();
     if (options.ws !== undefined) this.#upgrades = door.upgrades(options.ws).attach(server);

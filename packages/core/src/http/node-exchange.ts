@@ -29,12 +29,16 @@ export class NodeExchange implements Exchange {
   readonly #gone = new AbortController();
   #onEnd: ((outcome: ExchangeOutcome) => void) | undefined;
   #streaming = false;
+  #answered = false;
 
   constructor(request: IncomingMessage, response: ServerResponse, view: FrameworkView = bare) {
     this.#request = request;
     this.#response = response;
     this.#view = view;
-    // 'close' comes on every end; 'finish' would miss clients that go away.
+    // 'close' comes on every end, 'finish' only on a whole answer.
+    response.once('finish', () => {
+      this.#answered = true;
+    });
     response.once('close', () => this.#end());
   }
 
@@ -126,7 +130,7 @@ export class NodeExchange implements Exchange {
   }
 
   #end(): void {
-    const outcome = this.#response.writableFinished ? 'answered' : 'aborted';
+    const outcome = this.#answered ? 'answered' : 'aborted';
     if (outcome === 'aborted') this.#gone.abort(new ClientGoneError());
     this.#onEnd?.(outcome);
   }

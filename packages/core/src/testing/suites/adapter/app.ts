@@ -47,6 +47,7 @@ export function starter(harness: AdapterHarness): StartApp {
     const pando = await createPando({
       secret: 'the secret of the adapter suite',
       ...kit,
+      realtime: { drainMs: 100, ...kit?.realtime },
       lifecycle: { signals: false, readinessDelayMs: 0, exit: false, ...kit?.lifecycle },
     });
     const app: SuiteApp = {
