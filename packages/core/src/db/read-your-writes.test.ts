@@ -191,7 +191,7 @@ describe('read your writes', () => {
   const given = process.env.PANDO_TEST_SEED;
   const first = given === undefined ? randomInt(2 ** 30) : Number(given);
   console.log(`read-your-writes: PANDO_TEST_SEED=${first}`);
-  const runs = process.env.PANDO_TEST_SIZE === 'full' ? 200 : 6;
+  const runs = process.env.PANDO_TEST_SIZE === 'full' ? 200 : 3;
 
   it('holds, with replicas in use, under faults', { timeout: runs * 10_000 }, async () => {
     const total = { reads: 0, fromReplicas: 0, writes: 0 };

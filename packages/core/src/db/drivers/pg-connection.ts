@@ -110,21 +110,13 @@ export class PgConnection implements Connection {
 
   async rollback(): Promise<void> {
     if (this.#running > 0) this.#cancel();
+    await this.#cancelling;
     await this.#send('rollback', undefined);
   }
 
   async settle(): Promise<void> {
     await this.#cancelling;
-    if (this.#isQuiet || !this.#isOpen) return;
-    await new Promise<void>((resolve) => {
-      const end = () => {
-        timer[Symbol.dispose]();
-        this.#client.off('drain', end).off('end', end);
-        resolve();
-      };
-      const timer = this.#session.clock.after(patienceMs, end);
-      this.#client.on('drain', end).on('end', end);
-    });
+    await this.#quiet(patienceMs);
   }
 
   async close(): Promise<void> {
@@ -191,21 +183,42 @@ export class PgConnection implements Connection {
   }
 
   /**
-   * Asks the server to cancel what runs now.
+   * Has the server cancel what runs now.
    *
    * The request names the session, not the statement: it would hit whatever runs when it arrives. So the
    * connection stays with its borrower until both the statement has ended and the request is done with.
+   * A request that overtakes its statement finds nothing to cancel, so it is repeated.
    */
   #cancel(reason?: unknown): void {
     if (this.#cancelling !== undefined || this.#isQuiet || !this.#isOpen) return;
+    this.#cancelling = this.#cancelled(reason).finally(() => {
+      this.#cancelling = undefined;
+    });
+  }
+
+  async #cancelled(reason: unknown): Promise<void> {
     const timer = this.#session.clock.after(patienceMs, () => {
       this.lost(reason ?? new Error('the server did not confirm a cancellation'));
       this.#cut();
     });
-    this.#cancelling = this.#session.cancel().then(async () => {
-      this.#cancelling = undefined;
-      await this.settle();
-      timer[Symbol.dispose]();
+    for (let pauseMs = 10; !this.#isQuiet && this.#isOpen; pauseMs *= 2) {
+      await this.#session.cancel();
+      await this.#quiet(pauseMs);
+    }
+    timer[Symbol.dispose]();
+  }
+
+  /** Waits for the answers to all that was sent, or for the end of the session; at most this long. */
+  #quiet(timeoutMs: number): Promise<void> {
+    if (this.#isQuiet || !this.#isOpen) return Promise.resolve();
+    return new Promise((resolve) => {
+      const end = () => {
+        timer[Symbol.dispose]();
+        this.#client.off('drain', end).off('end', end);
+        resolve();
+      };
+      const timer = this.#session.clock.after(timeoutMs, end);
+      this.#client.on('drain', end).on('end', end);
     });
   }
 
