@@ -53,6 +53,7 @@ export default defineConfig({
             'packages/*/src/**/*.test.ts',
             'packages/*/test/**/*.test.ts',
             'examples/*/src/**/*.test.ts',
+            'bench/harness/*.test.mjs',
           ],
           exclude: ['**/node_modules/**', '**/dist/**', conformance],
           sequence: { groupOrder: 0 },

@@ -1,0 +1,40 @@
+import { arch, availableParallelism, cpus, loadavg, release, totalmem, type } from 'node:os';
+
+/** The machine as it is now; taken before the first round. */
+export function describeMachine() {
+  return {
+    cpu: cpus()[0]?.model.trim() ?? 'unknown',
+    cores: availableParallelism(),
+    memoryGiB: Math.round(totalmem() / 2 ** 30),
+    system: `${type()} ${release()} ${arch()}`,
+    node: process.versions.node,
+    loadBefore: Number((loadavg()[0] ?? 0).toFixed(1)),
+  };
+}
+
+/** The results for people: where they come from, the table, how to read it. */
+export function formatMarkdown({ command, machine, versions, size, rows }) {
+  const { cpu, cores, memoryGiB, system, node, loadBefore } = machine;
+  return `\
+    ${command}
+
+${cpu}, ${cores} cores, ${memoryGiB} GiB, ${system}; Node ${node}; ${versions.join(', ')}. Load average at the start: ${loadBefore}.
+
+| id | what | Pando | peer | unit | ratio | middle half |${rows.some(hasTarget) ? ' target |' : ''}
+|---|---|---|---|---|---|---|${rows.some(hasTarget) ? '---|' : ''}
+${rows.map((row) => formatRow(row, rows.some(hasTarget))).join('\n')}
+
+Medians of ${size.rounds} interleaved rounds of ${size.roundMs} ms. A ratio above 1 is in favour of Pando, whatever the unit; half of the rounds gave a ratio within the middle half.
+`;
+}
+
+const hasTarget = ({ target }) => target !== undefined;
+
+function formatRow({ id, what, ours, theirs, peer, peerVersion, unit, ratio, spread, ...row }, withTarget) {
+  const [low, high] = spread.map(formatRatio);
+  const target = hasTarget(row) ? `${row.meets ? 'met' : 'missed'}: ${row.target}` : '';
+  return `| \`${id}\` | ${what} | ${formatFigure(ours)} | ${formatFigure(theirs)} (${peer} ${peerVersion}) | ${unit} | **${formatRatio(ratio)}** | ${low} to ${high} |${withTarget ? ` ${target} |` : ''}`;
+}
+
+const formatRatio = (ratio) => ratio.toFixed(ratio < 10 ? 2 : 1);
+const formatFigure = (figure) => figure.toLocaleString('en', { maximumSignificantDigits: 3 });
