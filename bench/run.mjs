@@ -19,7 +19,7 @@ const size = values.quick ? sizes.quick : sizes.full;
 const { dependencies } = createRequire(import.meta.url)('./package.json');
 const { version: own } = createRequire(import.meta.url)('@pando/core/package.json');
 /** Versions are pinned exactly, so what package.json names is what runs. */
-const versionOf = (name) => dependencies[name] ?? process.version;
+const versionOf = (name) => dependencies[name] ?? process.versions.node;
 
 const machine = describeMachine();
 const servers = new Servers();
