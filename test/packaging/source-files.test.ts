@@ -13,6 +13,7 @@ const textOf = (path: string): string => readFileSync(join(root, path), 'utf8');
 
 it(`no source file is longer than ${maxLines} lines`, () => {
   const long = sources
+    .filter((path) => !/\.test\.ts$/.test(path)) // a suite may list as many cases as its subject has
     .map((path) => ({ path, lines: textOf(path).split('\n').length - 1 }))
     .filter(({ lines }) => lines > maxLines);
   expect(long).toEqual([]);
