@@ -61,12 +61,9 @@ export class BlogClient {
     return body;
   }
 
-  /** Signed in, this is how a page would listen. */
-  listen(url: string): EventSource {
-    const headers = this.headers();
-    return new EventSource(url, {
-      fetch: (input, init) => fetch(input, { ...init, headers: { ...init.headers, ...headers } }),
-    });
+  /** Opens a stream with the cookies of this client. */
+  listen(url: string): NewsClient {
+    return new NewsClient(url, this.headers());
   }
 
   chat(url: string, headers: Record<string, string> = {}): ChatClient {
@@ -84,6 +81,33 @@ export class BlogClient {
       if (/max-age=0/i.test(text)) this.#cookies.delete(name);
       else this.#cookies.set(name, value);
     }
+  }
+}
+
+/** A stream of notifications, and all that came over it. */
+export class NewsClient {
+  // biome-ignore lint/suspicious/noExplicitAny: the tests say what they expect of it
+  readonly events: any[] = [];
+  readonly #source: EventSource;
+  #cursor: string | undefined;
+
+  constructor(url: string, headers: Record<string, string>) {
+    this.#source = new EventSource(url, {
+      fetch: (input, init) => fetch(input, { ...init, headers: { ...init.headers, ...headers } }),
+    });
+    this.#source.onmessage = ({ data }) => this.events.push(JSON.parse(data));
+    this.#source.addEventListener('cursor', ({ lastEventId }) => {
+      this.#cursor = lastEventId;
+    });
+  }
+
+  /** Whether nothing published from now on can be missed, on that many channels: the cursor names a position for each. */
+  follows(channels = 1): boolean {
+    return this.#cursor !== undefined && Math.max(1, this.#cursor.split('!').length - 1) >= channels;
+  }
+
+  close(): void {
+    this.#source.close();
   }
 }
 
@@ -106,6 +130,11 @@ export class ChatClient {
 
   get isOpen(): boolean {
     return this.socket.readyState === WebSocket.OPEN;
+  }
+
+  /** Whether it has heard somebody say that. */
+  heard(text: string): boolean {
+    return this.messages.some((message) => message.text === text);
   }
 
   say(text: string): void {

@@ -6,7 +6,7 @@ import type { Config } from './config.js';
 import { startEmbeddedPostgres } from './database/embedded-postgres.js';
 import { migrate } from './database/migrate.js';
 import { seed } from './database/seed.js';
-import { createLogger } from './log.js';
+import { createLogger, HeldLines } from './log.js';
 
 /** A blog that is being served. */
 export interface RunningBlog {
@@ -20,7 +20,8 @@ export interface RunningBlog {
  */
 export async function startBlog(config: Config): Promise<RunningBlog> {
   const postgres = config.databaseUrl === undefined ? await startEmbeddedPostgres() : undefined;
-  const logger = createLogger(config.logLevel);
+  const lines = new HeldLines();
+  const logger = createLogger(config.logLevel, lines.write);
   const pando = await createPando({
     name: 'blog',
     instanceId: config.instanceId,
@@ -47,6 +48,7 @@ export async function startBlog(config: Config): Promise<RunningBlog> {
       ? import('./http/app.express.js')
       : import('./http/app.fastify.js'));
     const { url } = await serve(blog);
+    lines.release();
     return { url, instanceId: pando.instanceId };
   } catch (error) {
     await pando.close();

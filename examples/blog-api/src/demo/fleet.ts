@@ -37,9 +37,10 @@ export async function startFleet({ port, redisServer, signal, log }: FleetPlan):
     for (const end of closers.splice(0).reverse()) await end();
   };
   try {
-    log('Starting Redis, and Postgres with two replicas ...');
     const folder = await createTemporaryFolder('pando-demo-');
     closers.push(() => folder[Symbol.asyncDispose]());
+    log(`Logs are in ${folder.path} as long as the demo runs.`);
+    log('Starting Redis, and Postgres with two replicas ...');
     const redis = await startRedis(redisServer, folder.path, signal);
     closers.push(redis.stop);
     const postgres = await createTestCluster({ replicas: 2, database: 'blog', signal });
