@@ -212,6 +212,8 @@ export class DatabaseRoom implements Database {
     const { startTimeoutMs } = this.#options;
     const late = () => new Error(`no answer within ${startTimeoutMs} ms`);
     const limit = deadline(this.#clock, startTimeoutMs, late, signal);
+    // Between two attempts nothing else is pending, and timers of the clock let a process end: it would, without a word.
+    const awake = setInterval(() => undefined, startTimeoutMs);
     try {
       await this.#reachPrimary(limit.signal);
       const looks = this.#replicas.map((replica) => replica.monitor.sample({ signal: limit.signal }));
@@ -219,6 +221,7 @@ export class DatabaseRoom implements Database {
     } catch (error) {
       throw signal?.aborted ? signal.reason : this.#unreachable(error);
     } finally {
+      clearInterval(awake);
       limit[Symbol.dispose]();
     }
     if (this.#closing) throw new ClosedError('The database');
