@@ -4,7 +4,7 @@ import { cpuMicros, perSecond } from '../harness/measures.mjs';
 import { Listeners } from './listeners.mjs';
 
 const listenerCount = 500;
-/** Each message in a turn of its own, four on their way at once. */
+/** A message is published when one of the four before it has reached everyone. */
 const singly = { workers: 4, batch: 1, each: listenerCount };
 /** Ten messages in one turn, two such bursts on their way at once. */
 const bursts = { workers: 2, batch: 10, each: listenerCount };
@@ -13,7 +13,7 @@ const bursts = { workers: 2, batch: 10, each: listenerCount };
 const fanOut = ({ what, id, ...contenders }) => [
   {
     ...contenders,
-    what,
+    what: `${what}, four on their way at once`,
     load: singly,
     rows: { [id('')]: perSecond('deliveries'), [id('.cpu')]: cpuMicros('delivery') },
   },
