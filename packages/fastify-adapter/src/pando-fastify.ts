@@ -39,7 +39,7 @@ const plugin: FastifyPluginAsync<PandoFastifyOptions> = async (app, options) => 
     if (door.probes.find(request.method, request.originalUrl) !== undefined) return done();
     door.run(visitOf(request, reply), done);
   });
-  // Bodies are read in the context of the connection: back into the request's.
+  // A hook of the application may have gone on in a callback of another context: of a pool, say.
   app.addHook('preValidation', (request, _reply, done) => door.resume(request.raw, done));
 
   app.addHook('onRoute', (route) => {

@@ -103,6 +103,18 @@ it('counts addresses before the hooks of the application, users after them', asy
   await app.close();
 });
 
+it('keeps the context through hooks that lose it', async () => {
+  const { app, pando } = await application();
+  // Callbacks that were queued before the request came, as pools and emitters do it.
+  const queue: (() => void)[] = [];
+  const timer = setInterval(() => queue.shift()?.(), 1);
+  app.addHook('onRequest', (_request, _reply, done) => void queue.push(done));
+  app.get('/x', async () => ({ open: pando.kernel.contexts.isOpen() }));
+  expect((await app.inject('/x')).json()).toEqual({ open: true });
+  clearInterval(timer);
+  await app.close();
+});
+
 it('runs onResponse hooks after a stream, too', async () => {
   const { app } = await application();
   const ended: string[] = [];

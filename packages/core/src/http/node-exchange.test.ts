@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import compression from 'compression';
 import { afterEach, expect, test } from 'vitest';
 import { isPandoError } from '../kernel/errors.js';
 import { waitFor } from '../testing/wait-for.js';
@@ -140,6 +141,25 @@ test('the head of a stream leaves with its first bytes, not before', async () =>
   begin?.();
   expect(sent?.()).toBe(true);
   expect(await (await pending).text()).toBe('data: 1\n\n');
+});
+
+test('bytes leave at once through middleware that compresses', async () => {
+  const compress = compression();
+  let end: (() => void) | undefined;
+  const url = await serve((exchange, response, request) => {
+    compress(request as never, response as never, () => {
+      const outlet = exchange.stream(200, { 'content-type': 'text/event-stream' });
+      outlet.write(Buffer.from('data: 1\n\n'));
+      end = () => outlet.end();
+    });
+  });
+  const response = await fetch(url);
+  expect(response.headers.get('content-encoding')).toMatch(/gzip|br/);
+  const reader = response.body?.getReader();
+  const first = await reader?.read();
+  expect(Buffer.from(first?.value ?? []).toString()).toBe('data: 1\n\n');
+  end?.();
+  expect((await reader?.read())?.done).toBe(true);
 });
 
 test('writing after the client has gone goes nowhere and throws nothing', async () => {

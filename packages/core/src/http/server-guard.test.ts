@@ -87,6 +87,7 @@ test('a request whose head is still arriving is waited for', async () => {
   const [socket] = (await once(server, 'connection')) as [Socket];
   await waitFor(() => socket.bytesRead > 0);
   const lingered = new Peer(port);
+  await once(server, 'connection');
   const finished = guard.finish();
   await waitFor(() => lingered.closed, { message: 'the connection opened in advance to end' });
   peer.socket.write('Host: x\r\n\r\n');
