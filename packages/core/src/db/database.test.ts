@@ -404,6 +404,21 @@ describe('aborts', () => {
   });
 });
 
+it('lets any number of reads wait for one signal without a warning', async () => {
+  const { db, contexts, within, clock } = await setup();
+  const warnings: Error[] = [];
+  const warn = (warning: Error) => warnings.push(warning);
+  process.on('warning', warn);
+  const controller = new AbortController();
+  const context = contexts.open({ id: 'request', signal: controller.signal });
+  const reads = within(context, () => Promise.allSettled(Array.from({ length: 50 }, () => db.read('hang'))));
+  await clock.advance(1);
+  controller.abort(new Error('enough'));
+  expect((await reads).every(({ status }) => status === 'rejected')).toBe(true);
+  process.off('warning', warn);
+  expect(warnings).toEqual([]);
+});
+
 describe('the life of the room', () => {
   it('begins with the first call where nobody started it', async () => {
     const clock = createFakeClock();

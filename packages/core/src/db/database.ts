@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { deadline, type Signalled } from '../kernel/abort.js';
 import { type Clock, sleep } from '../kernel/clock.js';
 import type { RequestContext } from '../kernel/context.js';
@@ -21,6 +22,7 @@ import { databaseInstruments } from './metrics.js';
 import type { ResolvedDatabaseOptions } from './options.js';
 import type { DatabaseDriver, Statement } from './ports.js';
 import type { Position } from './position.js';
+import { PositionWatch } from './position-watch.js';
 import { Primary } from './primary.js';
 import { provenRead } from './proven-read.js';
 import { Reads } from './reads.js';
@@ -61,6 +63,7 @@ export class DatabaseRoom implements Database {
   readonly #clock: Clock;
   readonly #primary: Primary;
   readonly #replicas: readonly Replica[];
+  readonly #watch: PositionWatch;
   readonly #reads: Reads;
   readonly #writes: Writes;
   readonly #transactions: Transactions;
@@ -77,14 +80,19 @@ export class DatabaseRoom implements Database {
     this.#kernel = kernel;
     this.#clock = clock;
     const primary = new Primary(options, driver, kernel);
-    const replicas = options.replicas.map((server) =>
-      createReplica(server, primary, options, driver, kernel),
-    );
+    // The first answer of any replica counts: a silent one must not hold up who waits for another.
+    const ask = () =>
+      Promise.any(replicas.filter((r) => r.isInRotation && !r.isStalled).map((r) => r.monitor.sample()));
+    const watch = new PositionWatch(clock, ask);
+    const parts = { primary, options, driver, kernel, moved: () => watch.moved() };
+    const replicas: readonly Replica[] = options.replicas.map((server) => createReplica(server, parts));
     this.#primary = primary;
     this.#replicas = replicas;
+    this.#watch = watch;
     this.#reads = new Reads({
       primary,
       replicas,
+      watch,
       replicaWaitMs: options.replicaWaitMs,
       clock,
       meter,
@@ -113,7 +121,7 @@ export class DatabaseRoom implements Database {
     options: Signalled = {},
   ): Promise<QueryResult<R>> {
     if (!this.#isStarted) await this.start();
-    return this.#timed('write', () => this.#write<R>({ text: sql, params }, options.signal));
+    return this.#timed('write', () => this.#write<R>({ text: sql, params }, shared(options.signal)));
   }
 
   async transaction<T>(work: (tx: Transaction) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
@@ -166,7 +174,7 @@ export class DatabaseRoom implements Database {
     const context = contexts.current();
     const limits = {
       // Nobody reads on behalf of a request whose client has left; the ambient context never ends.
-      signal: signal ?? (contexts.isOpen() ? context.signal : undefined),
+      signal: shared(signal ?? (contexts.isOpen() ? context.signal : undefined)),
       timeoutMs: this.#timeLeft(context),
     };
     const reader = { level, token: context.token, inTransaction: context.inTransaction };
@@ -262,6 +270,7 @@ export class DatabaseRoom implements Database {
     const limit = deadline(this.#clock, closeTimeoutMs, () => new Error('statements were still running'));
     await Promise.all(this.#servers.map(({ pool }) => pool.close({ signal: limit.signal })));
     limit[Symbol.dispose]();
+    this.#watch.close();
     await Promise.all(this.#servers.map((server) => server.close()));
     for (const gauge of this.#gauges) gauge[Symbol.dispose]();
   }
@@ -295,4 +304,10 @@ export class DatabaseRoom implements Database {
       ]),
     ];
   }
+}
+
+/** Any number of statements may wait for one signal; Node would take more than ten for a leak. */
+function shared(signal: AbortSignal | undefined): AbortSignal | undefined {
+  if (signal !== undefined) setMaxListeners(0, signal);
+  return signal;
 }

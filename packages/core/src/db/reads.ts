@@ -4,7 +4,8 @@ import type { CounterCell, HistogramCell, Meter } from '../kernel/meter.js';
 import { ConnectionLostError } from './errors.js';
 import { databaseInstruments } from './metrics.js';
 import type { AcquireOptions, Lane, Statement, StatementResult } from './ports.js';
-import type { Position } from './position.js';
+import { type Position, serves } from './position.js';
+import type { PositionWatch } from './position-watch.js';
 import type { Primary } from './primary.js';
 import type { provenRead } from './proven-read.js';
 import type { Replica } from './replica.js';
@@ -15,6 +16,7 @@ import { isConflict, isRefusedByReplica, sqlStateOf } from './sql-state.js';
 export interface ReadsOptions {
   readonly primary: Primary;
   readonly replicas: readonly Replica[];
+  readonly watch: PositionWatch;
   readonly replicaWaitMs: number;
   readonly clock: Clock;
   readonly meter: Meter;
@@ -72,20 +74,20 @@ export class Reads {
 
   async run<R>(statement: Statement, need: Need, limits: ReadLimits): Promise<ReadOutcome<R>> {
     if (need.from === 'primary') return this.#onPrimary(statement, need.reason, limits);
-    const { primary, replicaWaitMs } = this.#options;
+    const { primary } = this.#options;
     let candidates = this.#options.replicas;
     let hasWaited = false;
     for (let conflicts = 0; ; ) {
       const destination: Destination<Replica> = route(need.floor, primary.history, candidates, this.#turn++);
       if (destination.to === 'primary') return this.#onPrimary(statement, destination.reason, limits);
-      const { replica } = destination;
       if (destination.to === 'wait') {
-        if (hasWaited || !(await this.#wait(replica, need.floor, replicaWaitMs, limits.signal))) {
+        if (hasWaited || !(await this.#wait(destination.replicas, need.floor, limits.signal))) {
           return this.#onPrimary(statement, 'behind', limits);
         }
         hasWaited = true;
         continue;
       }
+      const { replica } = destination;
       const attempt = await this.#onReplica<R>(replica, statement, need.floor, limits);
       if (attempt.kind === 'read') this.#routed.get(hasWaited ? 'waited' : 'replica')?.add();
       else this.#detoured.get(attempt.kind === 'writes' ? 'writes' : attempt.why)?.add();
@@ -96,16 +98,19 @@ export class Reads {
     }
   }
 
+  /** Waits a bounded time until one of them serves the floor. */
   async #wait(
-    replica: Replica,
+    replicas: readonly Replica[],
     floor: Position | undefined,
-    timeoutMs: number,
     signal: AbortSignal | undefined,
   ): Promise<boolean> {
-    const { clock } = this.#options;
+    const { watch, primary, replicaWaitMs, clock } = this.#options;
     const began = clock.monotonic();
-    const arrived = await replica.reach(floor, timeoutMs, signal);
+    const hasArrived = () =>
+      replicas.some((replica) => replica.isInRotation && serves(replica.position, floor, primary.history));
+    const arrived = await watch.wait(hasArrived, replicaWaitMs, signal);
     (arrived ? this.#arrived : this.#late).record((clock.monotonic() - began) / 1_000);
+    if (!arrived) for (const replica of replicas) replica.stall();
     return arrived;
   }
 

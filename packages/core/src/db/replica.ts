@@ -5,11 +5,20 @@ import { WrongRoleError } from './errors.js';
 import { Monitor, type Sample } from './monitor.js';
 import type { ResolvedDatabaseOptions, ResolvedServer } from './options.js';
 import type { DatabaseDriver, Lease, Pool, ServerReport } from './ports.js';
-import { formatLsn, type Position, serves } from './position.js';
-import { PositionWatch } from './position-watch.js';
+import { formatLsn, type Position } from './position.js';
 import type { Primary } from './primary.js';
 import { ReplicaHealth } from './replica-health.js';
 import type { Candidate } from './router.js';
+
+/** What a replica stands on. */
+export interface ReplicaParts {
+  readonly primary: Primary;
+  readonly options: ResolvedDatabaseOptions;
+  readonly driver: DatabaseDriver;
+  readonly kernel: Kernel;
+  /** Called when its position is known anew. */
+  readonly moved: () => void;
+}
 
 /**
  * One replica, and how far it is known to have come.
@@ -26,27 +35,21 @@ export class Replica implements Candidate {
   readonly #weight: number;
   readonly #primary: Primary;
   readonly #health: ReplicaHealth;
-  readonly #watch: PositionWatch;
+  readonly #moved: () => void;
   readonly #kernel: Kernel;
   #known: Sample | undefined;
   #state: ServerState = 'down';
-  /** Where it stood when a reader waited in vain. */
+  /** Where it stood when a reader had waited for it in vain. */
   #stalledAt: bigint | undefined;
 
-  constructor(
-    server: ResolvedServer,
-    primary: Primary,
-    options: ResolvedDatabaseOptions,
-    driver: DatabaseDriver,
-    kernel: Kernel,
-  ) {
+  constructor(server: ResolvedServer, { primary, options, driver, kernel, moved }: ReplicaParts) {
     const backend = driver.backend(server);
     this.label = backend.label;
     this.#weight = server.weight;
     this.#primary = primary;
     this.#kernel = kernel;
     this.#health = new ReplicaHealth(options);
-    this.#watch = new PositionWatch(kernel.clock, () => this.monitor.sample());
+    this.#moved = moved;
     this.pool = driver.pool(backend, 'replica', {
       onLost: () => {
         this.forget();
@@ -99,16 +102,9 @@ export class Replica implements Candidate {
     return isOfThisLife && known.report.lsn > lease.proof.lsn ? known.report : lease.proof;
   }
 
-  /** Waits until it has come as far as the floor. `false`: not in time. */
-  async reach(
-    floor: Position | undefined,
-    timeoutMs: number,
-    signal: AbortSignal | undefined,
-  ): Promise<boolean> {
-    const hasArrived = () => this.isInRotation && serves(this.position, floor, this.#primary.history);
-    const arrived = await this.#watch.wait(hasArrived, timeoutMs, signal);
-    if (!arrived) this.#stalledAt = this.position?.lsn;
-    return arrived;
+  /** Somebody has waited for it in vain: nobody else waits until it moves. */
+  stall(): void {
+    this.#stalledAt = this.#known?.report.lsn;
   }
 
   status(): ServerStatus {
@@ -126,9 +122,8 @@ export class Replica implements Candidate {
     };
   }
 
-  async close(): Promise<void> {
-    this.#watch.close();
-    await this.monitor.close();
+  close(): Promise<void> {
+    return this.monitor.close();
   }
 
   #objection(report: ServerReport): Error | undefined {
@@ -157,7 +152,7 @@ export class Replica implements Candidate {
       this.#health.seen(this.#primary.log.lagMs(sample.report.lsn), this.#kernel.clock.monotonic());
     }
     this.#tell();
-    this.#watch.moved();
+    this.#moved();
   }
 
   #failed(reason: string): void {

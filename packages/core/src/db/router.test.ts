@@ -60,16 +60,10 @@ describe('the router', () => {
     expect(chosen.map((destination) => 'replica' in destination && destination.replica)).toEqual([a, b]);
   });
 
-  it('waits for the nearest one when none has the position', () => {
-    const far = replica(at(5n));
-    const near = replica(at(6n));
-    const unknown = replica(undefined);
-    expect(route(at(7n), history, [far, near, unknown], 0)).toEqual({ to: 'wait', replica: near });
-  });
-
-  it('waits for one whose position is not known now', () => {
-    const unknown = replica(undefined);
-    expect(route(undefined, history, [unknown], 0)).toEqual({ to: 'wait', replica: unknown });
+  it('waits for those in rotation when none has the position', () => {
+    const behind = [replica(at(5n)), replica(at(6n)), replica(undefined)];
+    const out = replica(at(6n), { isInRotation: false });
+    expect(route(at(7n), history, [...behind, out], 0)).toEqual({ to: 'wait', replicas: behind });
   });
 
   it('does not wait for one that does not move', () => {
@@ -116,7 +110,7 @@ describe('the router', () => {
             expect(fit).toContain(destination.replica);
             expect(destination.replica.load).toBe(Math.min(...fit.map(({ load }) => load)));
           }
-          if (destination.to === 'wait') expect(destination.replica.isInRotation).toBe(true);
+          if (destination.to === 'wait') expect(destination.replicas.every((r) => r.isInRotation)).toBe(true);
         },
       ),
     );

@@ -25,8 +25,8 @@ export interface Candidate {
 /** Where a read goes. */
 export type Destination<R> =
   | { readonly to: 'replica'; readonly replica: R }
-  /** No replica is known to serve it; this one is the nearest. */
-  | { readonly to: 'wait'; readonly replica: R }
+  /** No replica is known to serve it; these may soon. */
+  | { readonly to: 'wait'; readonly replicas: readonly R[] }
   | { readonly to: 'primary'; readonly reason: PrimaryReason };
 
 /** Who asks. */
@@ -72,33 +72,20 @@ export function route<R extends Candidate>(
   turn: number,
 ): Destination<R> {
   let serving: R | undefined;
-  let nearest: R | undefined;
-  let isAnyInRotation = false;
   for (let i = 0; i < replicas.length; i++) {
     const replica = replicas[(turn + i) % replicas.length] as R;
-    if (!replica.isInRotation) continue;
-    isAnyInRotation = true;
-    const { position } = replica;
-    if (serves(position, floor, history)) {
-      if (serving === undefined || replica.load < serving.load) serving = replica;
-    } else if (
-      isWorthAWait(replica, history) &&
-      (nearest === undefined || isAhead(position, nearest.position))
-    ) {
-      nearest = replica;
-    }
+    if (!replica.isInRotation || !serves(replica.position, floor, history)) continue;
+    if (serving === undefined || replica.load < serving.load) serving = replica;
   }
   if (serving !== undefined) return { to: 'replica', replica: serving };
-  if (nearest !== undefined) return { to: 'wait', replica: nearest };
   if (replicas.length === 0) return { to: 'primary', reason: 'single' };
-  return { to: 'primary', reason: isAnyInRotation ? 'behind' : 'out' };
+  const inRotation = replicas.filter((replica) => replica.isInRotation);
+  const hopeful = inRotation.filter((replica) => isWorthAWait(replica, history));
+  if (hopeful.length > 0) return { to: 'wait', replicas: hopeful };
+  return { to: 'primary', reason: inRotation.length > 0 ? 'behind' : 'out' };
 }
 
 /** On the cluster's history, or not known where, and moving. */
 function isWorthAWait({ position, isStalled }: Candidate, history: History | undefined): boolean {
   return !isStalled && (position === undefined || serves(position, undefined, history));
-}
-
-function isAhead(a: Position | undefined, b: Position | undefined): boolean {
-  return (a?.lsn ?? 0n) > (b?.lsn ?? 0n);
 }
