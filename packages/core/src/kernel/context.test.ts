@@ -26,6 +26,18 @@ describe('Contexts', () => {
     expect(all.current().token).toEqual(at(5n));
   });
 
+  it('lets any number of calls wait on the signal of one context without a warning', () => {
+    const warnings: unknown[] = [];
+    const note = (warning: unknown) => warnings.push(warning);
+    process.on('warning', note);
+    const { signal: ambient } = contexts().current();
+    for (let call = 0; call < 100; call++) ambient.addEventListener('abort', () => undefined);
+    return nextTurn().then(() => {
+      process.off('warning', note);
+      expect(warnings).toEqual([]);
+    });
+  });
+
   it('never meets the contexts of another kit', () => {
     const [one, two] = [contexts(), contexts()];
     one.run(one.open({ id: 'request', signal }), () => {

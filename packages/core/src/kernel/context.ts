@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { setMaxListeners } from 'node:events';
 import type { Clock } from './clock.js';
 import {
   type CachePosition,
@@ -143,6 +144,8 @@ export class Contexts {
 
   /** Begins a context without running anything in it. */
   open(init: ContextInit): RequestContext {
+    // Any number of calls may wait in one context; a dozen of them are no leak to warn about.
+    setMaxListeners(0, init.signal);
     return new RequestContext(init, this.#clock.monotonic());
   }
 
@@ -152,6 +155,7 @@ export class Contexts {
    * than the given token.
    */
   openLoad(init: ContextInit, load: LoadScope): RequestContext {
+    setMaxListeners(0, init.signal);
     return new RequestContext(init, this.#clock.monotonic(), { load });
   }
 
