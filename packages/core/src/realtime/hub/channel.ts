@@ -18,6 +18,8 @@ export interface ChannelEnvironment extends RunEnvironment {
   onDirty(channel: Channel): void;
   /** The log could not be reached: asks for {@link Channel.retry} later. */
   onStuck(channel: Channel): void;
+  /** The first reader has come. */
+  onUsed(channel: Channel): void;
   /** The last reader has left. */
   onUnused(channel: Channel): void;
 }
@@ -56,14 +58,11 @@ export class Channel implements ReaderHost, RunListener {
   }
 
   add(reader: Reader): void {
-    this.#readers++;
+    if (this.#readers++ === 0) this.#env.onUsed(this);
     this.advance(reader);
   }
 
   remove(reader: Reader): void {
-    if (reader.isClosed) return;
-    reader.at = reader.position;
-    reader.state = 'closed';
     this.#attached.delete(reader);
     this.#waiting.delete(reader);
     if (--this.#readers === 0) this.#env.onUnused(this);
@@ -238,6 +237,7 @@ export class Channel implements ReaderHost, RunListener {
     const { format } = reader.sink;
     const index = reader.at?.id === entry.id ? reader.at.index : undefined;
     reader.at = { id: entry.id, index: undefined, lineage: entry.lineage };
+    reader.askedIn = undefined;
     this.#env.metrics.replayed.add();
     reader.sink.onFrames(
       reader,

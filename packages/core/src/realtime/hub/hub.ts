@@ -84,6 +84,7 @@ export class Hub implements BrokerListener {
         this.#scheduleFlush();
       },
       onStuck: (channel) => this.#stuck.add(channel),
+      onUsed: (channel) => this.#unused.delete(channel),
       onUnused: (channel) => this.#unused.set(channel, this.pulse.now),
     };
   }
@@ -99,8 +100,8 @@ export class Hub implements BrokerListener {
     if (channel === undefined) {
       channel = new Channel(name, this.#environment);
       this.#channels.set(name, channel);
+      this.#unused.set(channel, this.pulse.now);
     }
-    this.#unused.delete(channel);
     return new Reader(channel, sink, place, tag);
   }
 

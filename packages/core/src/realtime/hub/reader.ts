@@ -37,10 +37,10 @@ export interface Sink<Frame> {
 /**
  * Where a reader stands with its channel.
  *
- * `waiting`: the channel must hear from the log first. `reading`: an older part of the log is on its way.
+ * `new`: it has not joined. `waiting`: the channel must hear from the log first. `reading`: an older part of the log is on its way.
  * `attached`: it gets each entry as it comes. `parked`: its sink is full; it holds a position and nothing else.
  */
-export type ReaderState = 'waiting' | 'reading' | 'attached' | 'parked' | 'closed';
+export type ReaderState = 'new' | 'waiting' | 'reading' | 'attached' | 'parked' | 'closed';
 
 /** What a reader needs of its channel. */
 export interface ReaderHost {
@@ -61,7 +61,7 @@ export class Reader<Frame = unknown> {
   readonly resumes: boolean;
   /** For the sink's own bookkeeping: the request that asked for this reader, say. */
   readonly tag: unknown;
-  state: ReaderState = 'waiting';
+  state: ReaderState = 'new';
   /** After which message it stands, unless attached; undefined asks for what comes from now on. */
   at: Position | undefined;
   /** Why it cannot go on from where it wanted to, until its sink has been told. */
@@ -94,7 +94,7 @@ export class Reader<Frame = unknown> {
 
   /** Begins; its sink may be called before this returns. */
   join(): void {
-    this.channel.add(this);
+    if (this.state === 'new') this.channel.add(this);
   }
 
   /** Goes on after its sink was full. */
@@ -104,6 +104,10 @@ export class Reader<Frame = unknown> {
 
   /** Leaves the channel. Idempotent. */
   close(): void {
-    this.channel.remove(this);
+    if (this.isClosed) return;
+    const hasJoined = this.state !== 'new';
+    this.at = this.position;
+    this.state = 'closed';
+    if (hasJoined) this.channel.remove(this);
   }
 }

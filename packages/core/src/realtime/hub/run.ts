@@ -7,6 +7,9 @@ import { originId } from '../position.js';
 import type { FailoverPolicy, Recovery } from '../recovery.js';
 import { Entry } from './entry.js';
 
+/** Looks at the log in a row that may find nothing of what was announced. */
+const MAX_FRUITLESS_LOOKS = 3;
+
 /** What a run shares with all others of its hub. */
 export interface RunEnvironment {
   readonly broker: Broker;
@@ -112,7 +115,7 @@ export class Run {
   #receive(announced: Announcement): void {
     if (this.#isClosed) return;
     if (!this.#isLooking && this.#hasBegun && this.#accept(announced)) return;
-    if (!this.#isLooking) this.#env.metrics.gaps.add();
+    if (!this.#isLooking && this.#hasBegun) this.#env.metrics.gaps.add();
     if (this.#pending.length < this.#env.maxPending) this.#pending.push(announced);
     else this.#pending = []; // the log has them all
     if (!this.#isLooking || this.#pending.length === 0) this.heal();
@@ -145,14 +148,20 @@ export class Run {
   /** Looks until nothing is missing. Never rejects. */
   async #heal(): Promise<void> {
     this.#isLooking = true;
+    let fruitless = 0;
     try {
       while (this.#mustLook && !this.#isClosed) {
         this.#mustLook = false;
         const look = ++this.#looks;
+        const before = this.#lastId;
         await (this.#hasBegun ? this.#readOn() : this.#begin());
         // No await from here on until announcements flow again: what came meanwhile is joined in this turn.
         this.#lastLook = look;
-        if (!this.#acceptPending()) this.#mustLook = true;
+        fruitless = this.#lastId === before ? fruitless + 1 : 0;
+        if (this.#acceptPending()) continue;
+        // Announced by a server that we do not read from, perhaps. The log is the truth.
+        if (fruitless > MAX_FRUITLESS_LOOKS) this.#pending = [];
+        else this.#mustLook = true;
       }
       this.#isLooking = false;
       if (!this.#isClosed) this.#listener.onLook();

@@ -1,0 +1,201 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { noopLogger } from '../../kernel/logger.js';
+import { noopMeter } from '../../kernel/meter.js';
+import { createFakeClock } from '../../testing/fake-clock.js';
+import { createMemoryWorld, MemoryBroker } from '../drivers/memory.js';
+import type { Reset } from '../message.js';
+import { RealtimeMetrics } from '../metrics.js';
+import { packHeader, packMessage } from '../packing.js';
+import type { Announcement, LogPage, ReadOptions } from '../ports.js';
+import { recovery } from '../recovery.js';
+import type { Format } from './entry.js';
+import { Hub } from './hub.js';
+import { type Beating, Pulse } from './pulse.js';
+import type { Place, Reader, Sink, Start } from './reader.js';
+
+const retention = { historyEntries: 1_000, historyTtlMs: 60_000, headTtlMs: 600_000, idempotencyMs: 60_000 };
+
+/** A memory broker that lets a test announce what was never appended, and counts looks at the log. */
+class ObservedBroker extends MemoryBroker {
+  reads = 0;
+  readonly #listeners: ((announced: Announcement) => void)[] = [];
+
+  override async subscribe(channel: string, onEntry: (announced: Announcement) => void) {
+    this.#listeners.push(onEntry);
+    return super.subscribe(channel, onEntry);
+  }
+
+  override async read(channel: string, options: ReadOptions): Promise<LogPage> {
+    this.reads++;
+    return super.read(channel, options);
+  }
+
+  announce(announced: Announcement): void {
+    for (const listener of this.#listeners) listener(announced);
+  }
+}
+
+const text: Format<string> = {
+  slot: 0,
+  encode: (_entry, { data }) => data.toString(),
+  join: (frames) => frames,
+};
+
+class RecordingSink implements Sink<string> {
+  readonly format = text;
+  isFull = false;
+  readonly said: string[] = [];
+
+  onStart(_reader: Reader<string>, { recovered, reason }: Start): void {
+    this.said.push(reason ?? (recovered ? 'recovered' : 'start'));
+  }
+
+  onFrames(_reader: Reader<string>, frames: readonly string[]): void {
+    this.said.push(...frames);
+  }
+
+  onReset(_reader: Reader<string>, { reason }: Reset): void {
+    this.said.push(reason);
+  }
+}
+
+const hubs: Hub[] = [];
+afterEach(async () => {
+  for (const hub of hubs.splice(0)) await hub.close();
+});
+
+async function setUp() {
+  const clock = createFakeClock();
+  const world = createMemoryWorld({ clock });
+  const broker = new ObservedBroker(world, retention, 'node');
+  const metrics = new RealtimeMetrics(noopMeter);
+  const settings = { failover: 'reset', tickMs: 1_000, lingerMs: 10_000, sweepMs: 30_000 } as const;
+  const hub = new Hub({ broker, clock, logger: noopLogger, metrics, recovery, settings });
+  hubs.push(hub);
+  await broker.start(hub);
+  const settle = async () => {
+    await clock.advance(0);
+    await clock.advance(0);
+  };
+  const follow = async (place: Place = {}, sink = new RecordingSink()) => {
+    const reader = hub.reader('c', sink, place);
+    reader.join();
+    await settle();
+    return { reader, sink };
+  };
+  const append = async (event: unknown, header = packHeader('other')) => {
+    const [place] = world.append(
+      'c',
+      header,
+      [{ id: undefined, packed: packMessage('', JSON.stringify(event)) }],
+      retention,
+    );
+    await settle();
+    return { id: place?.id ?? '', index: undefined, lineage: world.lineage };
+  };
+  return { clock, world, broker, hub, follow, append };
+}
+
+describe('a hub', () => {
+  it('resets, and goes on, where a newer release wrote what cannot be read', async () => {
+    const { follow, append } = await setUp();
+    const live = await follow();
+    const start = await append(1);
+    await append('in another format', '2other\n');
+    await append(2);
+    expect(live.sink.said).toEqual(['start', '1', 'unreadable', '2']);
+    const late = await follow({ at: start });
+    expect(late.sink.said).toEqual(['unreadable', '2']);
+  });
+
+  it('believes the log, not announcements that the log knows nothing of', async () => {
+    const { broker, clock, follow, append } = await setUp();
+    const { sink } = await follow();
+    const { lineage } = await append(1);
+    const packed = Buffer.concat([Buffer.from(packHeader('liar')), packMessage('', '"forged"')]);
+    const before = broker.reads;
+    broker.announce({ lineage, id: '9999999999999-0', prev: '9999999999998-0', packed });
+    broker.announce({ lineage: 'elsewhere', id: '9999999999999-0', prev: '9999999999998-0', packed });
+    for (let turn = 0; turn < 20; turn++) await clock.advance(0);
+    expect(broker.reads - before).toBeLessThan(10);
+    await append(2);
+    expect(sink.said).toEqual(['start', '1', '2']);
+  });
+
+  it('looks at the log once for all that come back to the same place', async () => {
+    const { broker, clock, follow, append } = await setUp();
+    const start = await append(0);
+    for (let n = 1; n <= 300; n++) await append(n); // more than is kept in memory
+    await follow();
+    const before = broker.reads;
+    const sinks = Array.from({ length: 50 }, () => new RecordingSink());
+    await Promise.all(sinks.map((sink) => follow({ at: start }, sink)));
+    for (let turn = 0; turn < 10; turn++) await clock.advance(0);
+    for (const { said } of sinks)
+      expect(said).toEqual(['recovered', ...Array.from({ length: 300 }, (_, n) => `${n + 1}`)]);
+    expect(broker.reads - before).toBeLessThan(5);
+  });
+
+  it('does not look at the log for what it has in memory', async () => {
+    const { broker, follow, append } = await setUp();
+    await follow();
+    const start = await append(0);
+    for (let n = 1; n <= 100; n++) await append(n);
+    const before = broker.reads;
+    const { sink } = await follow({ at: start });
+    expect(sink.said).toHaveLength(101);
+    expect(broker.reads).toBe(before);
+  });
+
+  it('forgets a channel that was asked for and never followed', async () => {
+    const { clock, hub } = await setUp();
+    const reader = hub.reader('c', new RecordingSink(), {});
+    reader.close();
+    reader.join();
+    expect(hub.size).toBe(1);
+    await clock.advance(12_000);
+    expect(hub.size).toBe(0);
+  });
+
+  it('keeps one place for each reader, whatever happens on the way', async () => {
+    const { clock, follow, append } = await setUp();
+    const sink = new RecordingSink();
+    const { reader } = await follow({}, sink);
+    sink.isFull = true;
+    await append(1);
+    expect(reader.state).toBe('parked');
+    await append(2);
+    sink.isFull = false;
+    reader.resume();
+    expect([reader.state, sink.said]).toEqual(['attached', ['start', '1', '2']]);
+    const last = await append(3);
+    reader.close();
+    reader.resume();
+    await clock.advance(0);
+    expect(reader.position).toEqual(last);
+  });
+});
+
+describe('the pulse', () => {
+  it('calls each member at its own time, at most a tick late, with one timer', async () => {
+    const clock = createFakeClock();
+    using pulse = new Pulse(clock, 1_000, () => undefined);
+    const calls: string[] = [];
+    const member = (name: string, ...delays: number[]): Beating => ({
+      slot: 0,
+      beat: () => {
+        calls.push(`${name}@${clock.monotonic()}`);
+        return delays.shift() ?? 0;
+      },
+    });
+    pulse.schedule(member('once'), 2_500);
+    pulse.schedule(member('thrice', 1_000, 5_000), 1_000);
+    pulse.schedule(member('far'), 1_000_000); // further than the wheel reaches: comes round early
+    const gone = member('gone');
+    pulse.schedule(gone, 1_000);
+    pulse.remove(gone);
+    expect(clock.pending).toBe(1);
+    await clock.advance(120_000);
+    expect(calls).toEqual(['thrice@1000', 'thrice@2000', 'once@3000', 'thrice@7000', 'far@63000']);
+  });
+});
