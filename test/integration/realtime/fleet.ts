@@ -25,6 +25,8 @@ export const channels = ['news', 'room:1', 'room:2'] as const;
 
 /** Several instances on one Redis, each with connections of its own, and clients that may go to any of them. */
 export class RealtimeFleet implements AsyncDisposable {
+  /** The kit's name. */
+  readonly name: string;
   readonly rooms: readonly Realtime[];
   readonly clients: readonly Client[];
   readonly ledger = new Ledger();
@@ -34,7 +36,8 @@ export class RealtimeFleet implements AsyncDisposable {
   slowestMs = 0;
   #published = 0;
 
-  private constructor(rooms: readonly Realtime[], { browsers = 6, peers = 6 }: FleetInit) {
+  private constructor(name: string, rooms: readonly Realtime[], { browsers = 6, peers = 6 }: FleetInit) {
+    this.name = name;
     this.rooms = rooms;
     this.clients = [
       ...Array.from(
@@ -57,7 +60,7 @@ export class RealtimeFleet implements AsyncDisposable {
         return room;
       }),
     );
-    return new RealtimeFleet(rooms, init);
+    return new RealtimeFleet(name, rooms, init);
   }
 
   room(index: number): Realtime {
