@@ -12,8 +12,13 @@ function readableMeter() {
   const cell = (instrument: Instrument, labels?: Labels) => {
     let total = 0;
     series.set(nameOf(instrument, labels), () => total);
-    const add = (amount = 1) => void (total += amount);
-    return { add, set: (value: number) => void (total = value), record: () => add() };
+    const add = (amount = 1): void => {
+      total += amount;
+    };
+    const set = (value: number): void => {
+      total = value;
+    };
+    return { add, set, record: () => add() };
   };
   const meter: Meter = {
     counter: cell,
