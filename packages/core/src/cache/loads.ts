@@ -127,7 +127,7 @@ export class Loads {
   }
 
   async #fly(flight: Flight, call: Call, signal: AbortSignal): Promise<Landing> {
-    const { level, follower, options } = this.#init;
+    const { level, follower } = this.#init;
     const { key, tags } = call;
     // Loads from before the last invalidation and after it are no substitute for each other, so they share no lease.
     const lease: Lease = { key: `${key}@${follower.positions.lastMove(tags)}`, holder: randomUUID() };
@@ -137,19 +137,16 @@ export class Loads {
     try {
       let start: LoadStart | undefined;
       try {
-        const since = follower.now();
-        const [begun, leased] = await Promise.all([
-          level.begin(tags),
-          level.lease(lease.key, lease.holder, options.leaseMs),
-        ]);
-        if (await follower.meet(begun.clock, since)) start = begun;
-        if (start !== undefined && !leased) {
-          const landing = await this.#awaitOther(flight, call, lease, signal);
-          if (landing !== undefined) return landing;
-          const later = follower.now();
-          const again = await level.begin(tags);
-          start = (await follower.meet(again.clock, later)) ? again : undefined;
+        let since = follower.now();
+        const [begun, first] = await Promise.all([level.begin(tags), this.#look(flight, call, lease)]);
+        const looked = first === 'wait' ? await this.#awaitOther(flight, call, lease, signal) : first;
+        if (typeof looked === 'object') return looked;
+        start = begun;
+        if (first === 'wait') {
+          since = follower.now();
+          start = await level.begin(tags); // as late as can be: the value will be as new as this
         }
+        if (!(await follower.meet(start.clock, since))) start = undefined;
       } catch (cause) {
         signal.throwIfAborted();
         this.#init.kernel.logger.debug({ err: cause, key }, 'loading without the shared level');
@@ -234,28 +231,41 @@ export class Loads {
     }
   }
 
-  /** Looks for the value that another instance is loading; undefined when this one should load after all. */
+  /**
+   * Takes the lease, and looks for the value. In this order: who held the lease before has stored the value before he
+   * gave it back.
+   */
+  async #look(flight: Flight, { key, tags, ttlMs }: Call, lease: Lease): Promise<Landing | 'load' | 'wait'> {
+    const { level, reader, follower, shelf, options } = this.#init;
+    const [leased, { value, clock, since }] = await Promise.all([
+      level.lease(lease.key, lease.holder, options.leaseMs),
+      reader.read(key, []),
+    ]);
+    if (value !== undefined && clock !== undefined && (await follower.meet(clock, since))) {
+      const found = await shelf.find(key, value, clock, tags, ttlMs);
+      if (found !== undefined) {
+        const { epoch, sequence } = clock;
+        flight.depart({ epoch, asOf: found.asOf, token: cacheToken(clock), knownUpTo: sequence });
+        return { value: await found.outcome, tags: found.tags, isStorable: true };
+      }
+    }
+    return leased ? 'load' : 'wait';
+  }
+
+  /** Looks again and again for the value that another instance is loading, as long as that has patience with it. */
   async #awaitOther(
     flight: Flight,
-    { key, tags, ttlMs }: Call,
+    call: Call,
     lease: Lease,
     signal: AbortSignal,
-  ): Promise<Landing | undefined> {
-    const { level, reader, follower, shelf, options, kernel, random } = this.#init;
+  ): Promise<Landing | 'load'> {
+    const { options, kernel, random } = this.#init;
     const endsAt = kernel.clock.monotonic() + options.waitMs;
     for (let pauseMs = POLL_MS.min; ; pauseMs = Math.min(pauseMs * 2, POLL_MS.max)) {
       await sleep(kernel.clock, pauseMs * (0.5 + random() / 2), { signal });
-      const { value, clock, since } = await reader.read(key, []);
-      if (clock !== undefined && (await follower.meet(clock, since))) {
-        const found = await shelf.find(key, value, clock, tags, ttlMs);
-        if (found !== undefined) {
-          const { epoch, sequence } = clock;
-          flight.depart({ epoch, asOf: found.asOf, token: cacheToken(clock), knownUpTo: sequence });
-          return { value: await found.outcome, tags: found.tags, isStorable: true };
-        }
-      }
-      if (kernel.clock.monotonic() >= endsAt) return undefined;
-      if (await level.lease(lease.key, lease.holder, options.leaseMs)) return undefined;
+      const looked = await this.#look(flight, call, lease);
+      if (looked !== 'wait') return looked;
+      if (kernel.clock.monotonic() >= endsAt) return 'load';
     }
   }
 }

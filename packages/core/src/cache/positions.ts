@@ -83,7 +83,7 @@ export class Positions {
   hear({ epoch, sequence, tags }: Announcement): Heard {
     if (epoch !== this.#epoch) return 'foreign';
     if (sequence <= this.#applied) return 'known';
-    for (const tag of tags) this.#move(tag, sequence);
+    for (const tag of tags) this.#move(tag, sequence, sequence);
     if (!this.#isNext(this.#applied, sequence)) {
       if (this.#ahead.size < MAX_AHEAD) this.#ahead.add(sequence);
       return 'ahead';
@@ -96,7 +96,7 @@ export class Positions {
   learn(clock: CacheClock, tags: readonly string[], moves: readonly TagMove[]): void {
     if (clock.epoch !== this.#epoch) return;
     const known = new Map(moves);
-    for (const tag of tags) this.#move(tag, known.get(tag) ?? clock.floor);
+    for (const tag of tags) this.#move(tag, known.get(tag) ?? clock.floor, clock.sequence);
   }
 
   /** Catches up with the log. What cannot be told one by one is forgotten, so that it will be asked for. */
@@ -106,7 +106,7 @@ export class Positions {
       return;
     }
     if (moves === undefined) this.#forgetUpTo(clock.sequence);
-    else for (const [tag, sequence] of moves) this.#move(tag, sequence);
+    else for (const [tag, sequence] of moves) this.#move(tag, sequence, clock.sequence);
     if (clock.sequence > this.#applied) this.#advance(clock.sequence);
   }
 
@@ -133,9 +133,12 @@ export class Positions {
     this.#version++;
   }
 
-  #move(tag: string, sequence: number): void {
+  /** The tag's last invalidation up to `asOf` is this one. */
+  #move(tag: string, sequence: number, asOf: number): void {
     const known = this.#tags.get(tag);
     if (known !== undefined && known >= sequence) return;
+    // Late news about a tag that was forgotten since: there may have been a later move, which the floor stands for.
+    if (known === undefined && sequence <= this.#floor && asOf < this.#floor) return;
     this.#tags.delete(tag); // to the end: the map is in order of the last move
     this.#tags.set(tag, sequence);
     if (sequence > (known ?? this.#floor)) this.#version++;
