@@ -36,6 +36,7 @@ export class AuthService {
     const { rows } = await this.#db.read<User & { readonly password_hash: string | null }>(
       'select id, email, name, password_hash from users where email = $1',
       [email],
+      { level: 'strong' }, // people register on one device and sign in on the next, which has no token yet
     );
     const [found] = rows;
     const isRight = await verifyPassword(password, found?.password_hash ?? undefined);
