@@ -29,7 +29,8 @@ async function addPost(
   );
   for (const comment of comments) {
     await tx.query(
-      'insert into comments (post_id, author_id, body) select $1, id, $3 from users where name = $2',
+      `insert into comments (post_id, author_id, body, created_at)
+       select p.id, u.id, $3, p.created_at + interval '20 minutes' from posts p, users u where p.id = $1 and u.name = $2`,
       [rows[0]?.id, comment.author, comment.body],
     );
   }
