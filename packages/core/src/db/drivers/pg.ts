@@ -47,9 +47,14 @@ class PgBackend implements Backend {
     signal?.throwIfAborted();
     const client = new pg.Client(this.#config);
     let connection: PgConnection | undefined;
+    let lostBy: unknown;
+    const lost = (cause: unknown) => {
+      lostBy ??= cause;
+      connection?.lost(cause);
+    };
     // From birth: an error event without a listener would end the process.
-    client.on('error', (cause) => connection?.lost(cause));
-    client.on('end', () => connection?.lost(new Error('the server closed the connection')));
+    client.on('error', lost);
+    client.on('end', () => lost(new Error('the server closed the connection')));
 
     const late = () => new Error(`no answer within ${this.#connectTimeoutMs} ms`);
     const limit = deadline(this.#clock, this.#connectTimeoutMs, late, signal);
@@ -58,6 +63,8 @@ class PgBackend implements Backend {
     try {
       await client.connect();
       const { rows } = await client.query<GreetingRow>(this.#greetingText);
+      // The end of a session can overtake the promise of its greeting.
+      if (lostBy !== undefined) throw lostBy;
       const greeting = rows[0] as GreetingRow;
       connection = new PgConnection({
         client,
