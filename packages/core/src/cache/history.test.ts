@@ -2,22 +2,11 @@ import { expect, it } from 'vitest';
 import { emptyToken, mergeTokens, type Token } from '../kernel/token.js';
 import { CacheFleet, type FleetInstance } from '../testing/cache-fleet.js';
 import { createFakeClock } from '../testing/fake-clock.js';
+import { randomOf } from '../testing/random.js';
 import type { CacheRules } from './rules.js';
 
 const KEYS = ['x', 'y', 'z'];
 const INSTANCES = 3;
-
-/** A source of numbers that depends on the seed alone. */
-function randomOf(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 interface Violation {
   readonly what: string;
