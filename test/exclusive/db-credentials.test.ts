@@ -1,0 +1,98 @@
+import { chmod, chown, copyFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createDatabase } from '@pando/core/db';
+import { createTemporaryFolder, createTestCluster, waitFor } from '@pando/core/testing';
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { type Certificate, createCertificate } from '../infra/certificate.js';
+
+let cluster: Awaited<ReturnType<typeof createTestCluster>>;
+let certificate: Certificate;
+
+/** A server that lets `app` in over TLS only, with a password. */
+beforeAll(async () => {
+  cluster = await createTestCluster({ replicas: 0 });
+  const { primary } = cluster;
+  await using folder = await createTemporaryFolder('pando-certificate-');
+  certificate = await createCertificate(folder.path);
+  const { uid, gid } = await stat(primary.dataFolder);
+  for (const name of ['server.crt', 'server.key']) {
+    const path = join(primary.dataFolder, name);
+    await copyFile(join(folder.path, name), path);
+    await chmod(path, 0o600);
+    await chown(path, uid, gid);
+  }
+  await primary.query(`create role app login password 'first'`);
+  await primary.query('alter system set ssl = on');
+  const rules = ['host all postgres 127.0.0.1/32 trust', 'hostssl all app 127.0.0.1/32 scram-sha-256'];
+  await writeFile(join(primary.dataFolder, 'pg_hba.conf'), `${rules.join('\n')}\n`);
+  await primary.query('select pg_reload_conf()');
+  await waitFor(async () => (await primary.query('show ssl'))[0]?.ssl === 'on');
+});
+
+afterAll(() => cluster.close());
+
+const open = (password: () => Promise<string>, ca: string | undefined = certificate.ca) => {
+  const url = new URL(cluster.primary.url);
+  url.username = 'app';
+  const primary = { connectionString: url.href, password, ssl: { ca } };
+  const db = createDatabase({ primary, startTimeoutMs: 500 });
+  onTestFinished(() => db.close());
+  return db;
+};
+
+it('connects over TLS and asks for the password at each connection', async () => {
+  let [password, asked] = ['first', 0];
+  const db = open(async () => {
+    asked++;
+    return password;
+  });
+  await db.start();
+  const { rows } = await db.read('select ssl from pg_stat_ssl where pid = pg_backend_pid()');
+  expect(rows).toEqual([{ ssl: true }]);
+  expect(asked).toBe(2); // one that watches, one that reads
+
+  password = 'second';
+  await cluster.primary.query(`alter role app password 'second'`);
+  await cluster.primary.query(`select pg_terminate_backend(pid) from pg_stat_activity where usename = 'app'`);
+  await waitFor(() => db.read('select 1'), { intervalMs: 5 });
+  expect(asked).toBeGreaterThanOrEqual(4);
+  await cluster.primary.query(`alter role app password 'first'`);
+});
+
+it('cancels statements over TLS', async () => {
+  const db = open(async () => 'first');
+  const signal = AbortSignal.timeout(50);
+  await expect(db.read('select pg_sleep(20)', [], { signal })).rejects.toMatchObject({
+    name: 'TimeoutError',
+  });
+  const running = `select from pg_stat_activity where query like 'select pg_sleep%' and state = 'active'`;
+  expect(await cluster.primary.query(running)).toEqual([]);
+});
+
+it('does not start with a wrong password, and does not tell it', async () => {
+  const error: Error = await open(async () => 'hunter2')
+    .start()
+    .then(
+      () => expect.fail('started'),
+      (reason) => reason,
+    );
+  expect(error.message).toBe(
+    `cannot use the primary database 127.0.0.1:${cluster.primary.port}/postgres: password authentication failed for user "app". ` +
+      'Correct the credentials or the name of the database in db.primary.',
+  );
+  expect(JSON.stringify(error, Object.getOwnPropertyNames(error))).not.toContain('hunter2');
+});
+
+it('does not start with a server whose certificate it does not trust', async () => {
+  await expect(open(async () => 'first', '').start()).rejects.toMatchObject({
+    code: 'PANDO_DB_UNREACHABLE',
+    message: expect.stringContaining('certificate'),
+  });
+});
+
+it('tells what failed when there is no password to be had', async () => {
+  const db = open(async () => {
+    throw new Error('the vault is sealed');
+  });
+  await expect(db.start()).rejects.toThrow('the vault is sealed');
+});
