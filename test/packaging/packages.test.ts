@@ -1,12 +1,13 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { isBuiltin } from 'node:module';
 import { join } from 'node:path';
+import { build } from 'esbuild';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
 import { beforeAll, describe, expect, it } from 'vitest';
 import workspace from '../../package.json' with { type: 'json' };
 import { installPacked, type PackedApp } from './packed.js';
-import { attempt, filesIn, published, root, run } from './workspace.js';
+import { attempt, published, root, run } from './workspace.js';
 
 let app: PackedApp;
 beforeAll(async () => {
@@ -51,17 +52,15 @@ describe.each(published)('the package %s', (name) => {
     expect([...new Set(targets)].filter((target) => !shipped.has(target))).toEqual([]);
   });
 
-  it('declares every package that its sources import', async () => {
-    const manifest = JSON.parse(await readFile(join(root, 'packages', name, 'package.json'), 'utf8'));
+  it('declares every package that it imports', async () => {
+    const folder = join(app.path, 'node_modules/@pando', name);
+    const manifest = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'));
     const declared = Object.keys({
       ...manifest.dependencies,
       ...manifest.peerDependencies,
       [manifest.name]: '',
     });
-    const sources = filesIn(`packages/${name}/src`).filter((path) =>
-      /(?<!\.test|\.test-d|\.d)\.ts$/.test(path),
-    );
-    const imported = await packagesImportedBy(sources.map((path) => join(root, path)));
+    const imported = await externalsOf(join(folder, 'dist'));
     expect(imported.filter((dependency) => !declared.includes(dependency))).toEqual([]);
   });
 
@@ -75,7 +74,32 @@ describe.each(published)('the package %s', (name) => {
   });
 });
 
-/** The packages, Node's own aside, that these modules import or re-export from. */
+/** The packages, Node's own aside, that the modules of a folder import. */
+async function externalsOf(folder: string): Promise<string[]> {
+  const { metafile } = await build({
+    entryPoints: [join(folder, '**/*.js')],
+    outdir: folder,
+    write: false,
+    bundle: true,
+    metafile: true,
+    packages: 'external',
+    platform: 'node',
+    format: 'esm',
+    logLevel: 'silent', // errors are thrown
+  });
+  const imports = Object.values(metafile.outputs).flatMap((output) => output.imports);
+  return [...new Set(imports.filter(({ external }) => external).map(({ path }) => packageOf(path)))].filter(
+    (specifier) => !isBuiltin(specifier),
+  );
+}
+
+/** `@scope/name` of `@scope/name/file`. */
+function packageOf(specifier: string): string {
+  const [scope = '', rest] = specifier.split('/');
+  return scope.startsWith('@') ? `${scope}/${rest}` : scope;
+}
+
+/** The packages, Node's own aside, that these declarations import or re-export from. */
 async function packagesImportedBy(paths: readonly string[]): Promise<string[]> {
   const found = new Set<string>();
   for (const path of paths) {
@@ -83,8 +107,7 @@ async function packagesImportedBy(paths: readonly string[]): Promise<string[]> {
     for (const [, , specifier = ''] of text.matchAll(
       /^(?:import|export)\b[^;]*?\b(from )?'([^'.][^']*)';/gm,
     )) {
-      const [scope = '', rest] = specifier.split('/');
-      if (!isBuiltin(scope)) found.add(scope.startsWith('@') ? `${scope}/${rest}` : scope);
+      if (!isBuiltin(specifier)) found.add(packageOf(specifier));
     }
   }
   return [...found];

@@ -11,6 +11,8 @@
 --
 -- `open()` returns epoch, sequence and floor; nothing when the life has no name, and then nothing was changed. State that
 -- is missing, or of another life, is replaced by an empty one as a whole: one key, so that no eviction can take a part.
+--
+-- Atomic together with the script that follows it.
 
 local function open()
   local life = redis.call('HGET', KEYS[3], 'id')
