@@ -1,9 +1,9 @@
 import { createDatabase, type DatabaseOptions, DatabaseUnreachableError } from '@pando/core/db';
-import { freePort, waitFor } from '@pando/core/testing';
+import { createTcpProxy, freePort, waitFor } from '@pando/core/testing';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { createKernel } from '../../../packages/core/src/kernel/kernel.js';
 import { testDatabase } from '../../infra/context.js';
+import { createRegisters, openDatabase, setRegister } from './open-database.js';
 
 let urls: Awaited<ReturnType<typeof testDatabase>>;
 let admin: pg.Client;
@@ -13,7 +13,7 @@ beforeAll(async () => {
   admin = new pg.Client(urls.primary);
   await admin.connect();
   await admin.query(`
-    create table registers (key text primary key, value int not null);
+    ${createRegisters};
     create table visits (id int generated always as identity primary key, note text unique deferrable);
     create sequence numbers;
   `);
@@ -21,20 +21,12 @@ beforeAll(async () => {
 
 afterAll(() => admin.end());
 
-async function open(options: Partial<DatabaseOptions> = {}) {
-  const kernel = createKernel();
-  const db = createDatabase({ primary: urls.primary, replicas: urls.replicas, ...options }, { kernel });
-  onTestFinished(() => db.close());
-  await db.start();
-  await waitFor(() => db.topology().replicas.every(({ state }) => state === 'up'), { intervalMs: 5 });
-  /** Runs code as one request. */
-  const request = <T>(code: () => Promise<T>): Promise<T> =>
-    kernel.contexts.run(kernel.contexts.open({ id: 'test', signal: new AbortController().signal }), code);
-  const pid = async () => (await db.read<{ pid: number }>('select pg_backend_pid() as pid')).rows[0]?.pid;
-  return { db, request, pid };
-}
+const open = async (options: Partial<DatabaseOptions> = {}) => {
+  const opened = await openDatabase({ ...urls, ...options });
+  const pid = async () => (await opened.one<{ pid: number }>('select pg_backend_pid() as pid'))?.pid;
+  return { ...opened, pid };
+};
 
-const upsert = 'insert into registers values ($1, $2) on conflict (key) do update set value = $2';
 const servedBy = `select inet_server_port() as port, pg_is_in_recovery() as is_replica`;
 
 describe('a database with two replicas', () => {
@@ -44,8 +36,8 @@ describe('a database with two replicas', () => {
     const sessions = Array.from({ length: 8 }, (_, session) =>
       request(async () => {
         for (let value = 1; value <= 40; value++) {
-          if (value % 2) await db.write(upsert, [`session-${session}`, value]);
-          else await db.transaction((tx) => tx.query(upsert, [`session-${session}`, value]));
+          if (value % 2) await db.write(setRegister, [`session-${session}`, value]);
+          else await db.transaction((tx) => tx.query(setRegister, [`session-${session}`, value]));
           const { rows } = await db.read<{ value: number; is_replica: boolean }>(
             'select value, pg_is_in_recovery() as is_replica from registers where key = $1',
             [`session-${session}`],
@@ -66,7 +58,7 @@ describe('a database with two replicas', () => {
     const { db, request } = await open();
     await request(async () => {
       for (let value = 1; value <= 50; value++) {
-        await db.write(upsert, ['async', value]);
+        await db.write(setRegister, ['async', value]);
         const { rows } = await db.read('select value from registers where key = $1', ['async']);
         expect(rows).toEqual([{ value }]);
       }
@@ -79,7 +71,7 @@ describe('a database with two replicas', () => {
       for (let value = 1; value <= 50; value++) {
         await db.transaction(async (tx) => {
           await tx.query('set local synchronous_commit = off');
-          await tx.query(upsert, ['local', value]);
+          await tx.query(setRegister, ['local', value]);
         });
         expect((await db.read('select value from registers where key = $1', ['local'])).rows).toEqual([
           { value },
@@ -143,7 +135,7 @@ describe('a database with two replicas', () => {
   it('works with one server just the same', async () => {
     const { db, request } = await open({ replicas: [] });
     await request(async () => {
-      await db.write(upsert, ['single', 1]);
+      await db.write(setRegister, ['single', 1]);
       expect((await db.read('select value from registers where key = $1', ['single'])).rows).toEqual([
         { value: 1 },
       ]);
@@ -185,7 +177,7 @@ describe('a transaction', () => {
   it('does not commit what had failed, although nobody noticed', async () => {
     const { db } = await open();
     const work = db.transaction(async (tx) => {
-      await tx.query(upsert, ['unnoticed', 1]);
+      await tx.query(setRegister, ['unnoticed', 1]);
       await tx.query('select 1 / 0').catch(() => undefined);
     });
     await expect(work).rejects.toMatchObject({ code: 'PANDO_DB_ROLLED_BACK', cause: { code: '22012' } });
@@ -197,8 +189,8 @@ describe('a transaction', () => {
   it('runs statements that were not awaited before it commits', async () => {
     const { db } = await open();
     await db.transaction(async (tx) => {
-      void tx.query(upsert, ['floating', 1]);
-      void tx.query(upsert, ['floating', 2]);
+      void tx.query(setRegister, ['floating', 1]);
+      void tx.query(setRegister, ['floating', 2]);
     });
     const { rows } = await db.read(`select value from registers where key = 'floating'`);
     expect(rows).toEqual([{ value: 2 }]);
@@ -314,5 +306,25 @@ describe('starting', () => {
       },
     });
     expect((await db.read('select 1 as one')).rows).toEqual([{ one: 1 }]);
+  });
+});
+
+describe('positions', () => {
+  it('cost no round trip of their own', async () => {
+    const { hostname, port } = new URL(urls.primary);
+    await using proxy = await createTcpProxy({ target: { host: hostname, port: Number(port) } });
+    const { db } = await openDatabase({ primary: proxy.url(urls.primary) });
+    await db.write(setRegister, ['distant', 1]); // there is a connection now
+    const oneWayMs = 100;
+    proxy.latency(oneWayMs);
+    const took = async (work: () => Promise<unknown>) => {
+      const began = performance.now();
+      await work();
+      return (performance.now() - began) / (2 * oneWayMs);
+    };
+    expect(Math.floor(await took(() => db.write(setRegister, ['distant', 2])))).toBe(1);
+    // BEGIN travels with the first statement, what is asked around COMMIT with COMMIT.
+    const transaction = () => db.transaction((tx) => tx.query(setRegister, ['distant', 3]));
+    expect(Math.floor(await took(transaction))).toBe(2);
   });
 });

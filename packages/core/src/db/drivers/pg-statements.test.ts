@@ -1,21 +1,21 @@
 import { describe, expect, it } from 'vitest';
-import { beginText, greetingText, positionOf, reportOf } from './pg-statements.js';
+import { beginText, greetingText, lsnOf, reportOf } from './pg-statements.js';
 
 const segmentBytes = 16_777_216n;
-const row = { flushed: '0/1000', inserted: '0/4018', mode: 'on', timeline: 3 };
+const row = { flushed: '0/1000', inserted: '0/4018', mode: 'on' };
 
 describe('the position behind a commit', () => {
   it('is the flush position where commits are flushed before they are acknowledged', () => {
-    expect(positionOf(row, 's', segmentBytes)).toEqual({ system: 's', timeline: 3, lsn: 0x1000n });
-    expect(positionOf({ ...row, mode: 'local' }, 's', segmentBytes).lsn).toBe(0x1000n);
+    expect(lsnOf(row, segmentBytes)).toBe(0x1000n);
+    expect(lsnOf({ ...row, mode: 'local' }, segmentBytes)).toBe(0x1000n);
   });
 
   it('is the insert position, before an empty page header, where they are not', () => {
-    expect(positionOf({ ...row, mode: 'off' }, 's', segmentBytes).lsn).toBe(0x4000n);
+    expect(lsnOf({ ...row, mode: 'off' }, segmentBytes)).toBe(0x4000n);
   });
 
   it('goes by the setting at the commit, which may be gone behind it', () => {
-    expect(positionOf(row, 's', segmentBytes, 'off').lsn).toBe(0x4000n);
+    expect(lsnOf(row, segmentBytes, 'off')).toBe(0x4000n);
   });
 });
 

@@ -1,6 +1,6 @@
 import type { TransactionOptions } from '../api.js';
 import type { ServerReport } from '../ports.js';
-import { endOfLastRecord, type Position, parseLsn } from '../position.js';
+import { endOfLastRecord, parseLsn } from '../position.js';
 
 /*
  * All of these are open to a plain role on a primary and on a standby, except pg_stat_wal_receiver, which
@@ -14,7 +14,7 @@ const replicaTimeline = `greatest(
     (select min_recovery_end_timeline from pg_control_recovery()),
     (select received_tli from pg_stat_wal_receiver))`;
 
-/** On a primary: every log file's name begins with the timeline. */
+/** On a primary: every log file's name begins with the timeline. It stays for as long as the server runs. */
 const primaryTimeline = `('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int`;
 
 const reportColumns = `
@@ -38,8 +38,7 @@ export const greetingText = (statementTimeoutMs: number | false): string =>
 export const positionText = `select
   pg_current_wal_flush_lsn()::text as flushed,
   pg_current_wal_insert_lsn()::text as inserted,
-  current_setting('synchronous_commit') as mode,
-  ${primaryTimeline} as timeline`;
+  current_setting('synchronous_commit') as mode`;
 
 /** Sent ahead of COMMIT: `set local synchronous_commit` is gone after it. */
 export const beforeCommitText = `select
@@ -73,7 +72,6 @@ export interface PositionRow {
   readonly flushed: string;
   readonly inserted: string;
   readonly mode: string;
-  readonly timeline: number;
 }
 
 /** A row of {@link beforeCommitText}. */
@@ -99,15 +97,8 @@ export function reportOf(row: ReportRow): ServerReport {
  * position would, too, but counts what other sessions have not flushed: standbys get that up to 200 ms
  * later.) With `synchronous_commit = off` nothing is flushed yet, and only the insert position is enough.
  */
-export function positionOf(
-  row: PositionRow,
-  system: string,
-  segmentBytes: bigint,
-  commitMode = row.mode,
-): Position {
-  const lsn =
-    commitMode === 'off' || row.mode === 'off'
-      ? endOfLastRecord(parseLsn(row.inserted), segmentBytes)
-      : parseLsn(row.flushed);
-  return { system, timeline: row.timeline, lsn };
+export function lsnOf(row: PositionRow, segmentBytes: bigint, commitMode = row.mode): bigint {
+  return commitMode === 'off' || row.mode === 'off'
+    ? endOfLastRecord(parseLsn(row.inserted), segmentBytes)
+    : parseLsn(row.flushed);
 }
