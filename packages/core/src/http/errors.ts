@@ -11,13 +11,10 @@ export interface HttpErrorInit extends PandoErrorInit {
 
 /** An error that is an answer: it goes through the application's own error handling, with `status`, `code` and `headers`. */
 export class HttpError extends PandoError {
-  /** The same as `status`, by the name that many error handlers ask for. */
-  readonly statusCode: number;
   readonly headers: AnswerHeaders;
 
   constructor(init: HttpErrorInit) {
     super(init);
-    this.statusCode = init.status;
     this.headers = init.headers ?? {};
   }
 }

@@ -20,6 +20,10 @@ describe('PandoError', () => {
     });
   });
 
+  it('tells its status by both names that error handlers ask for', () => {
+    expect(new ClosedError('cache')).toMatchObject({ status: 503, statusCode: 503 });
+  });
+
   it('is named after its class and is not retryable unless said so', () => {
     expect(new ClosedError('cache').name).toBe('ClosedError');
     expect(new PandoOptionsError({ code: 'PANDO_OPTIONS', message: '' }).retryable).toBe(false);

@@ -33,6 +33,11 @@ export class PandoError extends Error {
     this.status = init.status;
   }
 
+  /** The same as `status`, by the name that many error handlers ask for. */
+  get statusCode(): number | undefined {
+    return this.status;
+  }
+
   override get name(): string {
     return this.constructor.name;
   }

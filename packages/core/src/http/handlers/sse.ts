@@ -1,3 +1,4 @@
+import { isPandoError } from '../../kernel/errors.js';
 import type { Connection, SseSession } from '../../realtime/index.js';
 import { DrainingError, StreamRefusedError } from '../errors.js';
 import type { Exchange } from '../exchange.js';
@@ -38,15 +39,21 @@ export class SseHandler {
   /**
    * Answers with a stream, or refuses.
    *
-   * Until the first bytes every failure is thrown, for the framework to answer; after them the stream ends.
+   * Until the first bytes every failure is thrown, for the framework to answer; after them the stream ends. An
+   * EventSource that comes while the instance drains or is full gets a stream that only tells it to come back.
    * Headers that the application set earlier are on the stream. Resolves to the connection; undefined when no
    * stream was opened.
    */
   async open(exchange: Exchange, plan: SsePlan | SseRefusal): Promise<Connection | undefined> {
     if (plan === 204) return void exchange.reply(204, { 'cache-control': 'no-store' });
     if (typeof plan === 'number') throw new StreamRefusedError(plan, reasons[plan]);
-    if (this.#kit.lifecycle.draining.aborted) throw new DrainingError();
-    const refusal = this.#kit.realtime.refusal(plan.channels);
+    const refusal = this.#refusal(plan);
+    if (refusal !== undefined && isPassing(refusal) && isBrowserStream(exchange)) {
+      // An EventSource never asks again after an answer that is no stream (HTML standard, 9.2.3): so it gets one, which
+      // tells it when to come back, and ends.
+      const retryMs = Math.round(1_000 + 4_000 * Math.random());
+      return void exchange.reply(200, headers, `retry: ${retryMs}\n\n`);
+    }
     if (refusal !== undefined) throw refusal;
     if (exchange.method === 'HEAD') return void exchange.reply(200, headers);
 
@@ -62,6 +69,11 @@ export class SseHandler {
     return connection;
   }
 
+  #refusal({ channels }: SsePlan): Error | undefined {
+    if (this.#kit.lifecycle.draining.aborted) return new DrainingError();
+    return this.#kit.realtime.refusal(channels);
+  }
+
   /** Forgets a stream that is over. */
   ended(exchange: Exchange): void {
     this.#open.delete(exchange);
@@ -71,6 +83,16 @@ export class SseHandler {
   closeAll(): void {
     for (const connection of this.#open.values()) connection.close();
   }
+}
+
+/** Whether another instance, or this one later, would open the stream. */
+function isPassing(refusal: Error): boolean {
+  return isPandoError(refusal) && refusal.status === 503;
+}
+
+/** Whether an EventSource asks. */
+function isBrowserStream({ headers: { accept } }: Exchange): boolean {
+  return accept !== undefined && /\btext\/event-stream\b/i.test(accept);
 }
 
 /** What browsers send when they reconnect; in the query from clients that cannot set headers. */

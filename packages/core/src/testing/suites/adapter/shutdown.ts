@@ -114,6 +114,13 @@ export function shutdownCases(start: StartApp, harness: AdapterHarness): void {
       expect([kept.statusCode, kept.headers.connection]).toEqual([200, 'close']);
       const refused = await app.get('/events');
       expect([refused.status, refused.headers.has('retry-after')]).toEqual([503, true]);
+      // A browser's EventSource would give up for good on a 503: it is told to come back in its own words.
+      const browser = await app.get('/events', { headers: { accept: 'text/event-stream' } });
+      expect([browser.status, browser.headers.get('content-type')]).toEqual([
+        200,
+        'text/event-stream; charset=utf-8',
+      ]);
+      expect(await browser.text()).toMatch(/^retry: [1-5]\d{3}\n\n$/);
       const handshake = await SocketClient.connect(`${app.url}/ws`);
       expect(handshake).toMatchObject({ status: 503, headers: { 'retry-after': expect.anything() } });
       agent.destroy();
