@@ -1,4 +1,5 @@
 import { createPando } from '@pando/core';
+import manifest from '../package.json' with { type: 'json' };
 import { migrationsFolder } from './assets.js';
 import { sharedJwtSecret } from './auth/auth-service.js';
 import { createBlog } from './blog.js';
@@ -30,6 +31,7 @@ export async function startBlog(config: Config): Promise<RunningBlog> {
     logger,
     db: { primary: config.databaseUrl ?? postgres?.url, replicas: config.replicaUrls },
     limits: { policies: config.limits },
+    health: { version: manifest.version },
     metrics: { defaultMetrics: true },
     lifecycle: { readinessDelayMs: config.drainDelayMs },
   }).catch(async (error: unknown) => {
