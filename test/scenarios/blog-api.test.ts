@@ -424,9 +424,11 @@ describe.each(frameworks)('the blog on %s', (framework) => {
       const list = await client.get(`${base()}/api/v1/posts`);
       expect(list.headers.get('x-pando-instance')).toBe(framework);
       expect((await client.get(`${base()}/health/ready`)).status).toBe(200);
-      expect((await client.get(`${base()}/api/v1/health`)).body.components).toMatchObject({
-        database: 'healthy',
-        redis: 'healthy',
+      expect((await client.get(`${base()}/api/v1/health`)).body).toMatchObject({
+        status: 'healthy',
+        version: expect.stringMatching(/^\d+\.\d+\.\d+$/),
+        timestamp: expect.any(String),
+        components: { database: 'healthy', redis: 'healthy' },
       });
       const metrics = await client.get(`${base()}/metrics`);
       expect(metrics.body).toMatch(
