@@ -23,7 +23,7 @@ export interface DatabaseWiring {
  *
  * @example
  * ```ts
- * const db = createDatabase({ primary: process.env.DATABASE_URL, replicas: [process.env.REPLICA_URL ?? ''] });
+ * const db = createDatabase({ primary: process.env.DATABASE_URL, replicas: ['postgres://replica-1/blog'] });
  * await db.write('insert into posts (title) values ($1)', ['Aspen']);
  * const { rows } = await db.read('select title from posts'); // from the replica, the new post included
  * ```

@@ -290,6 +290,17 @@ describe('reads that fail', () => {
     expect(states(db)).toEqual(['warming', 'down']);
   });
 
+  it('do not spill over to the primary when there are more than the replicas bear', async () => {
+    const { db, clock, world } = await setup({ options: { pool: { size: 1, overflow: 0, maxWaiting: 1 } } });
+    const hanging = Array.from({ length: 4 }, () => db.read('hang').catch(() => undefined));
+    await clock.advance(1);
+    await expect(db.read('get', ['a'])).rejects.toMatchObject({ code: 'PANDO_DB_POOL_OVERLOADED' });
+    expect(world.primary.sessions.size).toBe(1);
+    const closed = db.close();
+    await clock.advance(6_000);
+    await Promise.all([...hanging, closed]);
+  });
+
   it('reject when nobody is left', async () => {
     const { get, world, clock } = await setup();
     for (const server of [world.primary, ...world.replicas]) server.stop();

@@ -69,6 +69,13 @@ export class Monitor {
     return abortable(this.#asking, signal);
   }
 
+  /** Asks as soon as possible, without anybody waiting for it. */
+  refresh(): void {
+    if (!this.#isStarted || this.#isClosed) return;
+    this.#next?.[Symbol.dispose]();
+    this.#next = this.#options.clock.after(0, () => void this.sample().catch(() => undefined));
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#next?.[Symbol.dispose]();
@@ -120,13 +127,7 @@ export class Monitor {
 
   #lost(cause: unknown): void {
     this.#events.lost(cause);
-    if (this.#isStarted && !this.#isClosed) this.refresh();
-  }
-
-  /** Asks as soon as possible, without anybody waiting for it. */
-  refresh(): void {
-    this.#next?.[Symbol.dispose]();
-    this.#next = this.#options.clock.after(0, () => void this.sample().catch(() => undefined));
+    this.refresh();
   }
 
   #schedule(): void {

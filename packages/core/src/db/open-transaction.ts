@@ -3,7 +3,6 @@ import type { QueryResult, Row, Transaction, TransactionOptions } from './api.js
 import {
   ConnectionLostError,
   EffectsUnavailableError,
-  OutcomeUnknownError,
   TransactionEndedError,
   TransactionRolledBackError,
 } from './errors.js';
@@ -74,12 +73,8 @@ export class OpenTransaction implements Transaction {
     this.#hasEnded = true;
     const [commit] = await Promise.allSettled([this.#connection.commit(), this.#begun]);
     if (this.#beginError !== undefined && !(this.#beginError instanceof ConnectionLostError)) {
-      // Somebody cancelled BEGIN itself: what travelled behind it was no transaction.
-      throw new OutcomeUnknownError(
-        'A transaction that could not begin',
-        this.#options.label,
-        this.#beginError,
-      );
+      // Somebody cancelled BEGIN itself: what travelled behind it was no transaction, and may have taken effect.
+      throw new ConnectionLostError(this.#options.label, this.#beginError);
     }
     if (commit.status === 'fulfilled') return commit.value;
     if (commit.reason instanceof TransactionRolledBackError && this.#firstError !== undefined) {

@@ -68,7 +68,7 @@ export interface DatabaseOptions {
 }
 
 /** A server's options, normalised. */
-export interface ResolvedServer extends Omit<ServerOptions, never> {
+export interface ResolvedServer extends ServerOptions {
   /** Option path, for messages: `db.primary`, `db.replicas[0]`. */
   readonly path: string;
   readonly weight: number;

@@ -1,7 +1,7 @@
 import type { Clock } from '../kernel/clock.js';
 import { isPandoError } from '../kernel/errors.js';
 import type { CounterCell, HistogramCell, Meter } from '../kernel/meter.js';
-import { ConnectionLostError } from './errors.js';
+import { ConnectionLostError, PoolOverloadedError } from './errors.js';
 import { databaseInstruments } from './metrics.js';
 import type { AcquireOptions, Lane, Statement, StatementResult } from './ports.js';
 import { type Position, serves } from './position.js';
@@ -34,8 +34,10 @@ export type ReadOutcome<R> =
   | { readonly kind: 'writes' };
 
 /** Why a replica did not serve a read after all. */
-type Detour = 'unavailable' | 'lost' | 'behind' | 'conflict' | 'writes';
-type Attempt<R> = ReadOutcome<R> | { readonly kind: 'elsewhere'; readonly why: Detour };
+type Detour = 'unavailable' | 'overloaded' | 'lost' | 'behind' | 'conflict' | 'writes';
+type Attempt<R> =
+  | ReadOutcome<R>
+  | { readonly kind: 'elsewhere'; readonly why: Detour; readonly error?: unknown };
 type Route = 'replica' | 'waited' | PrimaryReason;
 
 const routes: readonly Route[] = [
@@ -48,7 +50,7 @@ const routes: readonly Route[] = [
   'behind',
   'out',
 ];
-const detours: readonly Detour[] = ['unavailable', 'lost', 'behind', 'conflict', 'writes'];
+const detours: readonly Detour[] = ['unavailable', 'overloaded', 'lost', 'behind', 'conflict', 'writes'];
 /** Conflicts with replay are frequent where long reads meet vacuum; the primary has none. */
 const maxConflicts = 2;
 const writes = Object.freeze({ kind: 'writes' } as const);
@@ -94,7 +96,9 @@ export class Reads {
       if (attempt.kind !== 'elsewhere') return attempt;
       if (attempt.why === 'conflict' && ++conflicts === maxConflicts) candidates = [];
       else candidates = candidates.filter((other) => other !== replica);
-      if (candidates.length === 0) return this.#onPrimary(statement, 'out', limits);
+      if (candidates.length > 0) continue;
+      if (attempt.why === 'overloaded') throw attempt.error; // more than the replicas bear would be too much for the primary
+      return this.#onPrimary(statement, 'out', limits);
     }
   }
 
@@ -145,6 +149,7 @@ export class Reads {
       if (isRefusedByReplica(state)) return writes;
       if (isConflict(state)) return { kind: 'elsewhere', why: 'conflict' };
       if (error instanceof ConnectionLostError) return { kind: 'elsewhere', why: 'lost' };
+      if (error instanceof PoolOverloadedError) return { kind: 'elsewhere', why: 'overloaded', error };
       if (isPandoError(error) && error.retryable) return { kind: 'elsewhere', why: 'unavailable' };
       throw error;
     }

@@ -144,7 +144,7 @@ export class Replica implements Candidate {
       return;
     }
     this.#known = sample;
-    this.pool.reachable();
+    if (!this.isInRotation) this.pool.reachable();
     const timeline = this.#primary.history?.timeline;
     if (timeline !== undefined && timeline !== sample.report.timeline) {
       this.#health.failed(`it is on timeline ${sample.report.timeline}, and the primary on ${timeline}`);

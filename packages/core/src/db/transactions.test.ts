@@ -157,6 +157,14 @@ describe('a transaction', () => {
     expect(db.topology().primary.inUse).toBe(0);
   });
 
+  it('refuses an isolation that Postgres does not have', async () => {
+    const { db } = setup();
+    const isolation = 'serializable; drop table posts' as never;
+    await expect(db.transaction(async () => 1, { isolation })).rejects.toMatchObject({
+      code: 'PANDO_DB_OPTIONS',
+    });
+  });
+
   it('counts as a read of the primary in a load', async () => {
     const { contexts, db } = setup();
     const notes: unknown[] = [];

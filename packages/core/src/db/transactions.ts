@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { abortable } from '../kernel/abort.js';
 import type { Contexts, RequestContext } from '../kernel/context.js';
 import type { EffectsRunner } from '../kernel/effects.js';
+import { PandoOptionsError } from '../kernel/errors.js';
 import { dbToken, emptyToken } from '../kernel/token.js';
 import type { Transaction, TransactionOptions } from './api.js';
 import { ConnectionLostError, NestedTransactionError } from './errors.js';
@@ -35,6 +36,7 @@ export class Transactions {
     const { primary, contexts, writes, effects } = this.#options;
     const context = contexts.current();
     if (context.inTransaction) throw new NestedTransactionError();
+    assertIsolation(options.isolation); // becomes part of a statement
 
     const lease = await primary.pool.acquire({ lane: 'main', signal: options.signal, timeoutMs });
     let tx: OpenTransaction;
@@ -93,4 +95,14 @@ export class Transactions {
         : error;
     }
   }
+}
+
+const isolations: readonly unknown[] = [undefined, 'read committed', 'repeatable read', 'serializable'];
+
+function assertIsolation(isolation: unknown): void {
+  if (isolations.includes(isolation)) return;
+  throw new PandoOptionsError({
+    code: 'PANDO_DB_OPTIONS',
+    message: `isolation must be one of "read committed", "repeatable read", "serializable", got ${JSON.stringify(isolation)}.`,
+  });
 }

@@ -236,15 +236,21 @@ describe('the pool', () => {
   });
 
   it('cuts off everybody when the server was found silent', async () => {
-    const { acquire, server, pool } = setup();
+    const { acquire, server, pool, clock } = setup();
     const lease = await acquire();
     const hanging = expect(lease.connection.query({ text: 'hang', params: [] })).rejects.toMatchObject({
       code: 'PANDO_DB_CONNECTION_LOST',
     });
+    server.freeze();
+    const connecting = expect(acquire()).rejects.toThrow('the server has fallen silent');
+    await clock.advance(0);
     pool.sever();
     await hanging;
+    await connecting;
+    server.thaw();
     lease.release();
     expect(server.sessions.size).toBe(0);
+    await clock.advance(100);
     (await acquire()).release();
   });
 

@@ -49,6 +49,8 @@ export class FencedPool implements Pool {
   /** Slots that hold a connection, borrowed or not. */
   readonly #open = new Set<Slot>();
   readonly #idle = new Set<Slot>();
+  /** Connections that are being made. */
+  readonly #attempts = new Set<AbortController>();
   readonly #sweeper: Disposable;
   readonly #meters: PoolMeters;
   #closing: Promise<void> | undefined;
@@ -109,6 +111,8 @@ export class FencedPool implements Pool {
   }
 
   sever(): void {
+    const reason = new Error('the server has fallen silent');
+    for (const attempt of this.#attempts) attempt.abort(reason);
     for (const slot of this.#open) slot.connection?.destroy();
     this.#retireIdle();
   }
@@ -132,6 +136,7 @@ export class FencedPool implements Pool {
     } catch {
       // Nobody waits for borrowers any more: their statements reject, their slots are never used again.
       for (const slot of this.#open) slot.destroy();
+      for (const attempt of this.#attempts) attempt.abort(this.#closed());
     }
     this.#open.clear();
     this.#idle.clear();
@@ -185,8 +190,12 @@ export class FencedPool implements Pool {
       throw this.#unreachable(this.#refusedBy);
     }
     this.#isRetrying = isRetry;
+    const attempt = new AbortController();
+    const giveUp = () => attempt.abort(signal?.reason);
+    signal?.addEventListener('abort', giveUp, { once: true });
+    this.#attempts.add(attempt);
     try {
-      const connection = await this.#backend.connect({ signal, onLost: slot.onLost });
+      const connection = await this.#backend.connect({ signal: attempt.signal, onLost: slot.onLost });
       const objection = this.#closing ? this.#closed() : this.#hooks.objection(connection.greeting);
       if (objection !== undefined) {
         connection.destroy();
@@ -197,6 +206,8 @@ export class FencedPool implements Pool {
       if (signal?.aborted) throw signal.reason;
       throw this.#refused(error);
     } finally {
+      signal?.removeEventListener('abort', giveUp);
+      this.#attempts.delete(attempt);
       if (isRetry) this.#isRetrying = false;
     }
   }

@@ -1,3 +1,4 @@
+import { abortable } from '../../kernel/abort.js';
 import type { Clock } from '../../kernel/clock.js';
 import type { Kernel } from '../../kernel/kernel.js';
 import type { ResolvedDatabaseOptions } from '../options.js';
@@ -117,13 +118,18 @@ export class MemoryServer implements Backend {
 
   async connect({ signal, onLost }: ConnectOptions): Promise<Connection> {
     this.attempts += 1;
+    return abortable(this.#connect(signal, onLost), signal);
+  }
+
+  async #connect(signal: AbortSignal | undefined, onLost: ConnectOptions['onLost']): Promise<Connection> {
     await this.travel();
-    signal?.throwIfAborted();
     if (this.#isDown)
       throw Object.assign(new Error(`connect ECONNREFUSED ${this.label}`), { code: 'ECONNREFUSED' });
+    signal?.throwIfAborted(); // nobody would close it
     const connection = new MemoryConnection(this, onLost);
     this.sessions.add(connection);
     await this.travel();
+    if (signal?.aborted) connection.destroy();
     if (!connection.isOpen) throw new Error('the server closed the connection');
     return connection;
   }
