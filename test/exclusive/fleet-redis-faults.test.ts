@@ -55,7 +55,7 @@ describe.each([
     const refused = await fetch(`${fleet.urls[2]}/channels/numbers`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: '{"n":-1}',
+      body: '{"n":1.5}',
     });
     expect(refused.status).toBe(503); // publishing says so; it neither hangs nor pretends
     expect((await fetch(`${fleet.urls[0]}/limited`)).status).toBe(204); // `onUnavailable: 'local'`

@@ -1,7 +1,7 @@
 import type { EffectsRunner } from '../kernel/effects.js';
 import { createKernel, type Kernel } from '../kernel/kernel.js';
 import type { Database } from './api.js';
-import { DatabaseRoom } from './database.js';
+import { DatabaseRoom } from './db.js';
 import { createPgDriver } from './drivers/pg.js';
 import { type DatabaseOptions, resolveDatabaseOptions } from './options.js';
 

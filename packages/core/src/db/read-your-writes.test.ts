@@ -5,7 +5,7 @@ import { emptyToken, mergeTokens, type Token } from '../kernel/token.js';
 import { createFakeClock } from '../testing/fake-clock.js';
 import { createMemoryDatabase } from '../testing/memory-database.js';
 import type { ReadLevel } from './api.js';
-import type { DatabaseRules } from './database.js';
+import type { DatabaseRules } from './db.js';
 import { MemoryWorld } from './drivers/memory.js';
 import type { Lease } from './ports.js';
 import type { Position } from './position.js';

@@ -76,6 +76,8 @@ export interface CacheFleetOptions {
   readonly maxTags?: number | undefined;
   readonly doubtMs?: number | undefined;
   readonly random?: (() => number) | undefined;
+  /** How long calls are on their way to the shared level, and replies back. */
+  readonly travel?: (() => Promise<void>) | undefined;
 }
 
 /** Several caches on one fake Redis and one fake database. */
@@ -88,12 +90,13 @@ export class CacheFleet {
   #requests = 0;
 
   constructor(options: CacheFleetOptions) {
-    const { clock, maxTags, doubtMs } = options;
+    const { clock, maxTags, doubtMs, travel } = options;
     this.#options = options;
     this.world = createMemoryWorld({
       clock,
       maxTags,
       doubtMs,
+      travel,
       carry: (_, deliver, to) => this.carry(deliver, to),
     });
   }

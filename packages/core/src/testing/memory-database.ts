@@ -1,5 +1,5 @@
 import type { Database } from '../db/api.js';
-import { DatabaseRoom, type DatabaseRules } from '../db/database.js';
+import { DatabaseRoom, type DatabaseRules } from '../db/db.js';
 import { createMemoryDriver, MemoryWorld } from '../db/drivers/memory.js';
 import { type DatabaseOptions, resolveDatabaseOptions } from '../db/options.js';
 import type { EffectsRunner } from '../kernel/effects.js';
