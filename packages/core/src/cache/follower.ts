@@ -175,7 +175,8 @@ export class Follower {
     replayed();
     const reply = await level.log(epoch === undefined ? 0 : applied);
     if (reply.clock.epoch !== this.positions.epoch) this.#adopt(reply.clock);
-    else this.positions.replay(reply);
+    // What came after a sequence of one epoch says nothing about another that has been adopted meanwhile.
+    else if (reply.clock.epoch === epoch) this.positions.replay(reply);
     this.#wake(false);
   }
 }

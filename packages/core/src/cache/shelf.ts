@@ -45,8 +45,7 @@ export class Shelf {
   }
 
   /**
-   * Reads what the shared level answered; undefined unless it may be used after the clock's sequence, which must have
-   * been reached here. `tags` are what the reader says about the value: it may know more of them than who stored it.
+   * Reads what the shared level answered together with the clock; undefined unless it may be used. `tags` are what the reader says about the value: it may know more of them than who stored it.
    */
   async find(
     key: string,
@@ -61,6 +60,10 @@ export class Shelf {
     const { asOf, epoch, payload } = frame;
     const leftMs = frame.expiresAt - this.#init.clock.now();
     if (leftMs <= 0 || !rules.isSameEpoch(epoch, clock.epoch)) return undefined;
+    // Another answer may have brought another epoch meanwhile: what is known here says nothing about this one then.
+    if (!rules.isSameEpoch(epoch, follower.positions.epoch)) return undefined;
+    // Since the answer was met, another one may have made this instance follow another epoch, whose sequences say nothing here.
+    if (!follower.positions.reached(clock.epoch, clock.sequence)) return undefined;
     const all = [...new Set([...frame.tags, ...tags])];
     let verdict = rules.check(follower.positions, all, asOf);
     if (verdict === 'unknown') {
