@@ -7,7 +7,7 @@ import { seed, testSize } from '../infra/context.js';
 import { type RedisServer, startRedis } from '../infra/redis.js';
 import { type LoadedInstance, RandomLoad, startInstance } from './cache-load.js';
 
-const rounds = testSize() === 'full' ? 20 : 3;
+const rounds = testSize() === 'full' ? 20 : 5;
 const name = 'cache-faults';
 /** The trust bound of the cache, a round trip, and a busy machine. */
 const boundMs = 3_500;

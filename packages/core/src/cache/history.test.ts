@@ -31,6 +31,9 @@ async function run(seed: number, steps: number, rules?: Partial<CacheRules>): Pr
     clock,
     rules,
     random,
+    travel: async () => {
+      if (chance(0.3)) await new Promise<void>((resolve) => void clock.after(random() * 5, resolve));
+    },
     maxTags: 8,
     doubtMs: 60_000,
     options: { ttlMs: 600_000 },
@@ -96,8 +99,9 @@ async function run(seed: number, steps: number, rules?: Partial<CacheRules>): Pr
     else if (kind < 0.4) level.setLive(!level.isLive);
     else if (kind < 0.6) frozen.has(level) ? frozen.delete(level) : frozen.add(level);
     else if (kind < 0.8) fleet.registers.replicates = !fleet.registers.replicates;
-    else if (kind < 0.9) loss = random() * 0.8;
-    else if (kind < 0.95) fleet.world.flush();
+    else if (kind < 0.85) loss = random() * 0.8;
+    else if (kind < 0.88) fleet.world.flush();
+    else if (kind < 0.97) fleet.world.renew();
     else fleet.registers.catchUp();
   };
 
@@ -140,7 +144,9 @@ async function run(seed: number, steps: number, rules?: Partial<CacheRules>): Pr
   await everyPage();
   loss = 1;
   for (const key of KEYS) {
-    await pick(instances).write(key, ++version);
+    const writing = pick(instances).write(key, ++version);
+    await clock.advance(100);
+    await writing;
     acked.set(key, version);
     const reading = page(pick(instances), key, 'eventual');
     await clock.advance(2_000);

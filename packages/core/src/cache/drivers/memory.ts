@@ -25,6 +25,8 @@ export interface MemoryWorldOptions {
   readonly maxTags?: number | undefined;
   /** After the state was lost, loads are in doubt for that long. @defaultValue not at all */
   readonly doubtMs?: number | undefined;
+  /** The way to the world and back again takes that long each. @defaultValue no time */
+  readonly travel?: (() => Promise<void>) | undefined;
   /** Carries announcements: may lose, delay or reorder them. @defaultValue delivers each in a turn of its own */
   readonly carry?: ((announcement: Announcement, deliver: () => void, to: SharedLevel) => void) | undefined;
 }
@@ -65,6 +67,10 @@ export class MemoryWorld {
 
   get clock(): CacheClock | undefined {
     return this.#state && { ...this.#state.clock };
+  }
+
+  get travel(): (() => Promise<void>) | undefined {
+    return this.#options.travel;
   }
 
   get now(): number {
@@ -289,6 +295,11 @@ export class MemoryLevel implements SharedLevel {
 
   async #ask<T>(answer: (world: MemoryWorld) => T): Promise<T> {
     if (!this.#isUp) throw new Error('this instance is cut off from the shared level');
-    return answer(this.#world);
+    const { travel } = this.#world;
+    if (travel === undefined) return answer(this.#world);
+    await travel();
+    const reply = answer(this.#world);
+    await travel();
+    return reply;
   }
 }

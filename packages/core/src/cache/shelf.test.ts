@@ -1,0 +1,44 @@
+import { expect, it } from 'vitest';
+import { jsonCodec } from '../kernel/codec.js';
+import { createFakeClock } from '../testing/fake-clock.js';
+import { createMemoryWorld, MemoryLevel } from './drivers/memory.js';
+import { Follower } from './follower.js';
+import { encodeFrame } from './frame.js';
+import { Positions } from './positions.js';
+import { soundRules } from './rules.js';
+import { Shelf } from './shelf.js';
+
+const clock = createFakeClock();
+const level = new MemoryLevel(createMemoryWorld({ clock }));
+const positions = new Positions(100);
+const follower = new Follower({
+  level,
+  clock,
+  positions,
+  adopted: () => undefined,
+  replayed: () => undefined,
+});
+const shelf = new Shelf({ clock, codec: jsonCodec, level, local: undefined, follower, rules: soundRules });
+
+const frame = (epoch: string, asOf: number, codec = 'json', payload = Buffer.from('"value"')) =>
+  encodeFrame({ epoch, asOf, expiresAt: clock.now() + 1_000, tags: ['x'], codec, payload });
+const find = (bytes: Buffer, epoch: string, sequence: number) =>
+  shelf.find('x', bytes, { epoch, sequence, floor: 0 }, ['x'], 1_000);
+
+it('finds what is valid at the clock that was answered with it', async () => {
+  positions.adopt({ epoch: 'one', sequence: 9, floor: 0 });
+  expect(await (await find(frame('one', 9), 'one', 9))?.outcome).toBe('value');
+  expect(await find(frame('one', 9), 'one', 10)).toBeUndefined();
+  expect(await find(frame('other', 9), 'one', 9)).toBeUndefined();
+});
+
+it('does not judge a value by the sequences of an epoch that came in between', async () => {
+  positions.adopt({ epoch: 'two', sequence: 3, floor: 0 });
+  expect(await find(frame('one', 450), 'one', 500)).toBeUndefined();
+});
+
+it('finds nothing in what it cannot read', async () => {
+  positions.adopt({ epoch: 'one', sequence: 9, floor: 0 });
+  expect(await find(frame('one', 9, 'other'), 'one', 9)).toBeUndefined();
+  expect(await find(frame('one', 9, 'json', Buffer.from('{"cut')), 'one', 9)).toBeUndefined();
+});
