@@ -4,13 +4,13 @@ import type { Instrument } from '../kernel/meter.js';
 export const cacheInstruments = {
   requests: {
     name: 'pando_cache_requests_total',
-    help: 'Values asked for, by who answered: local or shared level, a load of its own or a joined one, or a direct load past the cache.',
+    help: 'Values asked for, by who answered: the local or the shared level, a load of its own, or one that was joined. Inside transactions nothing is counted.',
     type: 'counter',
     labels: ['source'],
   },
   refusals: {
     name: 'pando_cache_refusals_total',
-    help: 'Loaded values that were not stored, by reason.',
+    help: 'Loaded values that were not stored, by reason: epoch, moved, behind, nested, empty, or past (loaded without the shared level).',
     type: 'counter',
     labels: ['reason'],
   },
