@@ -103,6 +103,9 @@ export async function createPando(options: PandoOptions = {}): Promise<Pando> {
     lifecycle.register({ name: 'realtime', phase: 'streams', stop: (o) => realtime.drain(o) });
     lifecycle.register({ name: 'rooms', phase: 'rooms', stop: closeRooms });
     lifecycle.register({ name: 'metrics', phase: 'telemetry', stop: () => metrics.close() });
+    lifecycle.onState((state) => {
+      if (state === 'closed') kernel.contexts.close();
+    });
 
     const close = () => lifecycle.close();
     return {

@@ -85,7 +85,9 @@ export class Backlog {
 
   async #flush(): Promise<void> {
     if (this.isEmpty || this.#closed || !this.#init.isUp()) return;
-    const [upTo, tags, settles, written] = [this.#stamp, [...this.#stamps.keys()], this.#ids, this.#written];
+    // Copies: what is added while this is on its way is neither carried out nor settled by it.
+    const [upTo, written] = [this.#stamp, this.#written];
+    const [tags, settles] = [[...this.#stamps.keys()], [...this.#ids]];
     const everythingAt = this.#everythingAt;
     try {
       if (everythingAt !== undefined) await this.#init.renew();

@@ -159,6 +159,11 @@ export class Contexts {
     return new RequestContext(init, this.#clock.monotonic(), { load });
   }
 
+  /** Ends the carrying: each storage that was ever used costs every asynchronous call of the process a little (Node 20). */
+  close(): void {
+    this.#storage.disable();
+  }
+
   /** Runs code, and everything it calls and awaits, in a context. */
   run<T>(context: RequestContext, code: () => T): T {
     return this.#storage.run(context, code);
