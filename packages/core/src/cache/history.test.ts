@@ -158,6 +158,7 @@ async function run(seed: number, steps: number, rules?: Partial<CacheRules>): Pr
     const demanded = acked.get(key) ?? 0;
     if (served < demanded) violations.push({ what: 'bound', key, served, demanded });
   }
+  for (const { kernel } of instances) kernel.contexts.close(); // hundreds of histories follow one another
   return violations;
 }
 
@@ -167,7 +168,7 @@ const isFull = process.env.PANDO_TEST_SIZE === 'full';
 
 it('no random history serves anybody less than he has written, nor anybody the past for longer than the bound', async () => {
   console.log(`PANDO_TEST_SEED=${first}`);
-  for (let seed = first; seed < first + (isFull ? 500 : 10); seed++) {
+  for (let seed = first; seed < first + (isFull ? 400 : 10); seed++) {
     expect({ seed, violations: await run(seed, 300) }).toEqual({ seed, violations: [] });
   }
 }, 600_000);
