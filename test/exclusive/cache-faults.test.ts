@@ -43,7 +43,8 @@ async function loadDuring(
     await delay(100 + random() * 200);
     await strike(random);
   }
-  await delay(300);
+  const enough = load.report.reads + 300; // after the last strike, too
+  await waitFor(() => load.report.reads >= enough, { message: 'more reads after the last strike' });
   return { instances, load, report: await load.stop() };
 }
 

@@ -80,6 +80,17 @@ describe('createPando', () => {
     await expect(pando.realtime.publish('posts', 1)).rejects.toSatisfy((error) => isPandoError(error));
   });
 
+  it('lets go of its context storage when it is closed, which would slow the process for ever', async () => {
+    const pando = await createPando();
+    const { contexts } = pando.kernel;
+    const { signal } = new AbortController();
+    await contexts.run(contexts.open({ id: 'last request', signal }), async () => {
+      expect(contexts.isOpen()).toBe(true);
+      await pando.close();
+      expect(contexts.isOpen()).toBe(false);
+    });
+  });
+
   it('leaves no signal listener behind when it fails to start', async () => {
     const before = process.listenerCount('SIGTERM');
     await expect(createPando({ limits: { polices: {} } } as never)).rejects.toThrow(

@@ -38,6 +38,15 @@ describe('Contexts', () => {
     });
   });
 
+  it('carries nothing any more once it is closed', () => {
+    const all = contexts();
+    all.run(all.open({ id: 'request', signal }), () => {
+      expect(all.isOpen()).toBe(true);
+      all.close();
+      expect(all.isOpen()).toBe(false);
+    });
+  });
+
   it('never meets the contexts of another kit', () => {
     const [one, two] = [contexts(), contexts()];
     one.run(one.open({ id: 'request', signal }), () => {
