@@ -79,6 +79,9 @@ export interface PandoExpress {
  *
  * @example
  * ```ts
+ * import express from 'express';
+ *
+ * const app = express();
  * const { context, limit, sse, listen } = pandoExpress(pando);
  * app.use(context());
  * app.put('/posts/:id', limit('write'), updatePost);

@@ -88,6 +88,9 @@ const plugin: FastifyPluginAsync<PandoFastifyOptions> = async (app, options) => 
  *
  * @example
  * ```ts
+ * import fastify from 'fastify';
+ *
+ * const app = fastify();
  * await app.register(pandoFastify, { pando });
  * app.put('/posts/:id', { config: { pando: { limit: 'write' } } }, updatePost);
  * app.get('/events', app.pando.sse(() => ({ channels: ['posts'] })));

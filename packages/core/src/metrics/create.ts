@@ -20,7 +20,7 @@ export interface MetricsWiring {
  * import { register } from 'prom-client';
  *
  * const metrics = createMetrics({ registry: register });
- * const cache = createCache({ redis }, { kernel: createKernel({ meter: metrics.meter }) });
+ * response.setHeader('content-type', metrics.contentType).end(await metrics.expose());
  * ```
  */
 export function createMetrics(options: MetricsOptions = {}, wiring: MetricsWiring = {}): Metrics {

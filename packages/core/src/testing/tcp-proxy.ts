@@ -179,6 +179,8 @@ export class TcpProxy implements AsyncDisposable {
  *
  * @example
  * ```ts
+ * import { Redis } from 'ioredis';
+ *
  * await using proxy = await createTcpProxy({ target: { host: '127.0.0.1', port: 6379 } });
  * const redis = new Redis(proxy.url('redis'));
  * proxy.latency(50);

@@ -1,0 +1,33 @@
+/**
+ * What the reader's own app has already: names that examples may use without saying where they come from.
+ * A page adds to them in a comment of its own: see CONTRIBUTING.md.
+ */
+import type { Server, ServerResponse } from 'node:http';
+import type { Pando, PandoOptions } from '@pando/core';
+import type { Cache } from '@pando/core/cache';
+import type { DoorwayOptions, HttpOptions, WsRoute } from '@pando/core/http';
+
+export interface Post {
+  readonly id: string;
+  readonly title: string;
+}
+
+export declare const pando: Pando;
+export declare const cache: Cache;
+export declare const server: Server;
+export declare const response: ServerResponse;
+export declare const replicaUrls: string[];
+export declare const id: string;
+export declare const authorId: string;
+export declare const user: { readonly id: string };
+export declare const posts: { byId(id: string): Promise<Post> };
+export declare function findPost(id: string | number, options?: { signal?: AbortSignal }): Promise<Post>;
+export declare function updatePost(): Promise<void>;
+export declare function freeSpace(): Promise<boolean>;
+export declare function closeServer(server: Server, signal: AbortSignal): Promise<void>;
+export declare const mailer: { finish(options: { signal: AbortSignal }): Promise<void> };
+export declare const authenticate: NonNullable<WsRoute<{ id: string }>['authenticate']>;
+export declare const authorize: NonNullable<WsRoute<{ id: string }>['authorize']>;
+
+/** What prose may name as `db.pool.size` or `realtime.publish`: options and members of a kit. */
+export type Named = PandoOptions | Pando | { readonly http: HttpOptions | DoorwayOptions | { ws: WsRoute } };
