@@ -20,7 +20,7 @@ const shared = {
   resolve: {
     alias: [
       { find: /^@pando\/core$/, replacement: at('packages/core/src/index.ts') },
-      { find: /^@pando\/core\/([a-z]+)$/, replacement: at('packages/core/src/$1/index.ts') },
+      { find: /^@pando\/core\/([a-z/]+)$/, replacement: at('packages/core/src/$1/index.ts') },
       { find: /^@pando\/(express|fastify)-adapter$/, replacement: at('packages/$1-adapter/src/index.ts') },
     ],
   },

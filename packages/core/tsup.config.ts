@@ -10,6 +10,7 @@ const entries = Object.keys(manifest.exports)
 
 export default defineConfig({
   entry: Object.fromEntries(entries.map((name) => [name, `src/${name}.ts`])),
+  // The suites are published as ES modules only, since vitest is: `files` in package.json leaves their other form out.
   format: ['esm', 'cjs'],
   // Without splitting, every CommonJS subpath would carry its own copy of the shared classes.
   splitting: true,

@@ -1,8 +1,8 @@
+import { sharedLevelSuite } from '@pando/core/testing/suites';
 import { beforeAll, onTestFinished } from 'vitest';
 import { RedisLevel } from '../../packages/core/src/cache/drivers/redis.js';
 import { createKernel } from '../../packages/core/src/kernel/kernel.js';
 import { createRedisFloor } from '../../packages/core/src/redis/index.js';
-import { sharedLevelSuite } from '../../packages/core/src/testing/suites/cache.js';
 import { type RedisCluster, startRedisCluster } from '../infra/redis.js';
 
 const limits = { maxTags: 20, doubtMs: 300 };

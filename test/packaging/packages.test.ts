@@ -9,6 +9,9 @@ import workspace from '../../package.json' with { type: 'json' };
 import { installPacked, type PackedApp } from './packed.js';
 import { attempt, published, root, run } from './workspace.js';
 
+/** The suites are written in vitest, which is published as ES modules only. */
+const esmOnly = ['./testing/suites'];
+
 let app: PackedApp;
 beforeAll(async () => {
   app = await installPacked();
@@ -25,7 +28,7 @@ describe.each(published)('the package %s', (name) => {
   it('has types that are right for import and for require (attw, node16)', async () => {
     const attw = join(root, 'node_modules/@arethetypeswrong/cli/dist/index.js');
     const args = [attw, app.tarball(name), '--profile', 'node16', '--format', 'ascii', '--no-emoji'];
-    const outcome = await attempt(process.execPath, args);
+    const outcome = await attempt(process.execPath, [...args, '--exclude-entrypoints', ...esmOnly]);
     expect(outcome).toMatchObject({
       code: 0,
       stdout: expect.stringContaining('node16 (from CJS): OK (CJS)'),
@@ -72,6 +75,13 @@ describe.each(published)('the package %s', (name) => {
     const imported = await packagesImportedBy(declarations.map((path) => join(folder, path)));
     expect(imported.filter((dependency) => `@types/${dependency}` in workspace.devDependencies)).toEqual([]);
   });
+});
+
+it('the suites have types that are right for import (attw, esm-only)', async () => {
+  const attw = join(root, 'node_modules/@arethetypeswrong/cli/dist/index.js');
+  const args = ['--entrypoints', ...esmOnly, '--profile', 'esm-only', '--format', 'ascii', '--no-emoji'];
+  const outcome = await attempt(process.execPath, [attw, app.tarball('core'), ...args]);
+  expect(outcome).toMatchObject({ code: 0, stdout: expect.stringContaining('node16 (from ESM): OK (ESM)') });
 });
 
 /** The packages, Node's own aside, that the modules of a folder import. */

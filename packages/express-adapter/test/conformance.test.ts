@@ -1,14 +1,14 @@
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
-import { pandoExpress } from '@pando/express-adapter';
-import compression from 'compression';
-import express, { type ErrorRequestHandler, type Request, type Response, type Router } from 'express';
 import {
   type AdapterHarness,
   adapterSuite,
   type SuiteAnswer,
   type SuiteRequest,
-} from '../../core/src/testing/suites/adapter.js';
+} from '@pando/core/testing/suites';
+import { pandoExpress } from '@pando/express-adapter';
+import compression from 'compression';
+import express, { type ErrorRequestHandler, type Request, type Response, type Router } from 'express';
 
 /** An application of Express, built as its users build theirs. */
 const harness = (name: string, framework: typeof express): AdapterHarness => ({

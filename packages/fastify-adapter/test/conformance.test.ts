@@ -1,11 +1,11 @@
-import { pandoFastify } from '@pando/fastify-adapter';
-import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import {
   type AdapterHarness,
   adapterSuite,
   type SuiteAnswer,
   type SuiteRequest,
-} from '../../core/src/testing/suites/adapter.js';
+} from '@pando/core/testing/suites';
+import { pandoFastify } from '@pando/fastify-adapter';
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 
 /** An application of Fastify, built as its users build theirs. */
 const harness: AdapterHarness = {

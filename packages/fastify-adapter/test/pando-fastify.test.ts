@@ -1,8 +1,8 @@
 import { createPando, type Pando, PandoError } from '@pando/core';
+import { EventStream, SocketClient } from '@pando/core/testing/suites';
 import { type PandoFastifyOptions, pandoFastify } from '@pando/fastify-adapter';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { afterEach, expect, it } from 'vitest';
-import { EventStream, SocketClient } from '../../core/src/testing/suites/adapter/clients.js';
 import { waitFor } from '../../core/src/testing/wait-for.js';
 
 const kits: Pando[] = [];

@@ -1,8 +1,8 @@
+import { sharedLevelSuite } from '@pando/core/testing/suites';
 import { onTestFinished } from 'vitest';
 import { RedisLevel } from '../../../packages/core/src/cache/drivers/redis.js';
 import { createKernel } from '../../../packages/core/src/kernel/kernel.js';
 import { createRedisFloor } from '../../../packages/core/src/redis/index.js';
-import { sharedLevelSuite } from '../../../packages/core/src/testing/suites/cache.js';
 import { testRedis } from '../../infra/context.js';
 
 const limits = { maxTags: 20, doubtMs: 300 };

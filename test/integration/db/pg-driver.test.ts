@@ -1,9 +1,9 @@
+import { databaseDriverSuite } from '@pando/core/testing/suites';
 import pg from 'pg';
 import { afterAll, beforeAll } from 'vitest';
 import { createPgDriver } from '../../../packages/core/src/db/drivers/pg.js';
 import { resolveDatabaseOptions } from '../../../packages/core/src/db/options.js';
 import { createKernel } from '../../../packages/core/src/kernel/kernel.js';
-import { databaseDriverSuite } from '../../../packages/core/src/testing/suites/db.js';
 import { testDatabase } from '../../infra/context.js';
 
 let urls: Awaited<ReturnType<typeof testDatabase>>;

@@ -1,5 +1,5 @@
+import { limitStoreSuite } from '@pando/core/testing/suites';
 import { createRedisStore } from '../../../packages/core/src/limits/drivers/redis.js';
-import { limitStoreSuite } from '../../../packages/core/src/testing/suites/limits.js';
 import { testRedis } from '../../infra/context.js';
 import { floorsOfThisFile } from '../redis/floors.js';
 

@@ -1,0 +1,21 @@
+/*
+ * The cases are registered with vitest, whose runner they need anyway: clean-up per test and asymmetric matchers have
+ * no common form among runners, and functions handed over would have to be typed by hand. So vitest is an optional
+ * peer of the package, and this a subpath of its own: nothing else of Pando loads a test runner.
+ */
+
+export { EventStream, type ReceivedEvent, type Refusal, SocketClient } from './adapter/clients.js';
+export type { SuiteRoute, SuiteStream } from './adapter/harness.js';
+export {
+  type AdapterHarness,
+  adapterSuite,
+  type SuiteAnswer,
+  type SuiteApp,
+  type SuiteRequest,
+  type SuiteServing,
+} from './adapter.js';
+export { type SharedLevelSetup, sharedLevelSuite } from './cache.js';
+export { type DatabaseDriverSetup, databaseDriverSuite } from './db.js';
+export { type LimitStoreSetup, limitStoreSuite } from './limits.js';
+export { metricsRegistrySuite } from './metrics.js';
+export { type BrokerSetup, brokerSuite, brokerSuiteRetention } from './realtime.js';
