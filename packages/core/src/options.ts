@@ -3,7 +3,7 @@ import type { DatabaseOptions } from './db/index.js';
 import type { HealthOptions } from './health/index.js';
 import type { Clock } from './kernel/clock.js';
 import type { Logger } from './kernel/logger.js';
-import { readOptions } from './kernel/options.js';
+import { type OptionsReader, readOptions } from './kernel/options.js';
 import type { LifecycleOptions } from './lifecycle/index.js';
 import type { LimitsOptions } from './limits/index.js';
 import type { MetricsOptions } from './metrics/index.js';
@@ -52,6 +52,8 @@ export interface KitOptions {
 export const pandoDefaults = Object.freeze({ name: 'app' });
 
 const rooms = ['db', 'cache', 'realtime', 'limits', 'health', 'metrics', 'lifecycle'] as const;
+const loggerMethods = ['debug', 'info', 'warn', 'error'];
+const clockMethods = ['now', 'monotonic', 'after', 'every'];
 
 /** Checks what belongs to the kit; throws `PandoOptionsError` before anything is opened. */
 export function resolvePandoOptions(options: PandoOptions): KitOptions {
@@ -67,9 +69,30 @@ export function resolvePandoOptions(options: PandoOptions): KitOptions {
   }
   for (const room of rooms) {
     const value = read.any(room);
-    if (value !== undefined && (typeof value !== 'object' || value === null)) read.fail(room, 'an object');
+    if (value === undefined) continue;
+    if (typeof value !== 'object' || value === null) read.fail(room, 'an object');
+    refuseSharedOptions(read.nested(room));
   }
-  for (const key of ['redis', 'logger', 'clock']) read.any(key); // checked by who uses them
+  if (!offers(read.any('logger'), loggerMethods)) {
+    read.fail('logger', 'an object with debug, info, warn and error, such as a pino logger');
+  }
+  if (!offers(read.any('clock'), clockMethods)) {
+    read.fail('clock', 'an object with now, monotonic, after and every');
+  }
+  read.any('redis'); // checked by the floor that is made of it
   read.done();
   return resolved;
+}
+
+/** A room that is used alone has options that the kit says once for all. */
+function refuseSharedOptions(room: OptionsReader): void {
+  for (const key of ['redis', 'name']) {
+    if (room.any(key) !== undefined) room.fail(key, `left out: the kit's own "${key}" holds for all rooms`);
+  }
+}
+
+function offers(value: unknown, methods: readonly string[]): boolean {
+  if (value === undefined) return true;
+  if (typeof value !== 'object' || value === null) return false;
+  return methods.every((method) => typeof (value as Record<string, unknown>)[method] === 'function');
 }

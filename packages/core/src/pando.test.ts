@@ -42,6 +42,11 @@ describe('createPando', () => {
     ],
     [{ name: 'a b' }, 'name must be 1 to 64 letters'],
     [{ secret: 'short' }, 'secret must be a random text of at least 16 characters'],
+    [{ secert: 'x' }, 'unknown option "secert". Did you mean "secret"?'],
+    [{ logger: console.log }, 'logger must be an object with debug, info, warn and error'],
+    [{ clock: {} }, 'clock must be an object with now, monotonic, after and every'],
+    [{ cache: { redis: 'redis://u:p@h' } }, 'cache.redis must be left out: the kit\'s own "redis" holds'],
+    [{ limits: { name: 'b' } }, 'limits.name must be left out: the kit\'s own "name" holds for all rooms'],
     [{ realtime: 5 }, 'realtime must be an object, got 5.'],
   ])('refuses %j in one line', async (options, message) => {
     const failure = await createPando(options as never).then(

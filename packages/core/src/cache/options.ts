@@ -1,5 +1,5 @@
 import { type Codec, jsonCodec } from '../kernel/codec.js';
-import { readOptions } from '../kernel/options.js';
+import { type OptionsReader, readOptions } from '../kernel/options.js';
 import type { RedisOption } from '../redis/options.js';
 
 /** Bounds of the level inside the process. */
@@ -83,7 +83,7 @@ export function resolveCacheOptions(options: CacheOptions = {}): ResolvedCacheOp
     name: reader.string('name', cacheDefaults.name),
     ttlMs: reader.ms('ttlMs', cacheDefaults.ttlMs),
     jitterRatio: reader.ratio('jitterRatio', cacheDefaults.jitterRatio),
-    local: readLocal(options),
+    local: readLocal(reader),
     trustMs: reader.ms('trustMs', cacheDefaults.trustMs),
     leaseMs: reader.ms('leaseMs', cacheDefaults.leaseMs),
     waitMs: reader.ms('waitMs', cacheDefaults.waitMs),
@@ -92,17 +92,16 @@ export function resolveCacheOptions(options: CacheOptions = {}): ResolvedCacheOp
     doubtMs: reader.ms('doubtMs', cacheDefaults.doubtMs),
     codec: readCodec(reader.any('codec'), () => reader.fail('codec', 'a codec with name, encode and decode')),
   };
-  reader.any('local');
   reader.done();
   return resolved;
 }
 
-function readLocal({ local }: CacheOptions): ResolvedCacheOptions['local'] {
-  if (local === false) return false;
-  const reader = readOptions('cache.local', local);
+function readLocal(cache: OptionsReader): ResolvedCacheOptions['local'] {
+  if (cache.any('local') === false) return false;
+  const reader = cache.nested('local');
   const resolved = {
     maxEntries: reader.int('maxEntries', cacheDefaults.local.maxEntries, { min: 1 }),
-    maxBytes: reader.any('maxBytes') === undefined ? undefined : reader.bytes('maxBytes', 1),
+    maxBytes: reader.bytes('maxBytes', undefined),
   };
   reader.done();
   return resolved;

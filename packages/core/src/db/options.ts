@@ -87,6 +87,7 @@ export interface ResolvedDatabaseOptions
 /** Defaults of {@link DatabaseOptions}. */
 export const databaseDefaults = Object.freeze({
   name: 'app',
+  replicas: Object.freeze<readonly never[]>([]),
   pool: Object.freeze({
     size: 10,
     overflow: 20,
@@ -107,6 +108,9 @@ export const databaseDefaults = Object.freeze({
   closeTimeoutMs: 5_000,
 });
 
+/** Defaults of {@link ReplicaOptions}. */
+export const replicaDefaults = Object.freeze({ weight: 1 });
+
 /** Checks the options and fills in defaults; throws `PandoOptionsError`. */
 export function resolveDatabaseOptions(options: DatabaseOptions): ResolvedDatabaseOptions {
   const reader = readOptions('db', options);
@@ -120,7 +124,7 @@ export function resolveDatabaseOptions(options: DatabaseOptions): ResolvedDataba
     probeTimeoutMs: reader.ms('probeTimeoutMs', databaseDefaults.probeTimeoutMs),
     maxLagMs: reader.ms('maxLagMs', databaseDefaults.maxLagMs),
     warmupMs: reader.ms('warmupMs', databaseDefaults.warmupMs, { min: 0 }),
-    statementTimeoutMs: readMsOrFalse(reader, 'statementTimeoutMs', databaseDefaults.statementTimeoutMs),
+    statementTimeoutMs: reader.msOrFalse('statementTimeoutMs', databaseDefaults.statementTimeoutMs),
     connectTimeoutMs: reader.ms('connectTimeoutMs', databaseDefaults.connectTimeoutMs),
     startTimeoutMs: reader.ms('startTimeoutMs', databaseDefaults.startTimeoutMs),
     closeTimeoutMs: reader.ms('closeTimeoutMs', databaseDefaults.closeTimeoutMs, { min: 0 }),
@@ -139,14 +143,14 @@ function readPrimary(reader: OptionsReader): ResolvedServer {
 }
 
 function readReplicas(reader: OptionsReader): readonly ResolvedServer[] {
-  const value = reader.any('replicas') ?? [];
+  const value = reader.any('replicas') ?? databaseDefaults.replicas;
   const refuse = () => reader.fail('replicas', `an array, each entry ${serverShape}`);
   if (!Array.isArray(value)) return refuse();
   return value.map((entry, index) => readServer(`db.replicas[${index}]`, entry, refuse));
 }
 
 function readServer(path: string, value: unknown, refuse: () => never): ResolvedServer {
-  if (typeof value === 'string' && value !== '') return { path, connectionString: value, weight: 1 };
+  if (typeof value === 'string' && value !== '') return { path, connectionString: value, ...replicaDefaults };
   if (typeof value !== 'object' || value === null) return refuse();
   const reader = readOptions(path, value);
   const password = reader.any('password');
@@ -158,12 +162,12 @@ function readServer(path: string, value: unknown, refuse: () => never): Resolved
     path,
     connectionString: reader.string('connectionString', undefined),
     host: reader.string('host', undefined),
-    port: reader.any('port') === undefined ? undefined : reader.int('port', 0, { min: 1, max: 65_535 }),
+    port: reader.int('port', undefined, { min: 1, max: 65_535 }),
     database: reader.string('database', undefined),
     user: reader.string('user', undefined),
     password: password as ServerOptions['password'],
     ssl: readSsl(reader),
-    weight: path === 'db.primary' ? 1 : readWeight(reader),
+    weight: path === 'db.primary' ? replicaDefaults.weight : readWeight(reader),
   };
   reader.done();
   return server;
@@ -178,7 +182,7 @@ function readSsl(reader: OptionsReader): ServerOptions['ssl'] {
 }
 
 function readWeight(reader: OptionsReader): number {
-  const value = reader.any('weight') ?? 1;
+  const value = reader.any('weight') ?? replicaDefaults.weight;
   if (typeof value !== 'number' || !(value > 0) || !Number.isFinite(value))
     reader.fail('weight', 'a positive number');
   return value as number;
@@ -193,12 +197,8 @@ function readPool(reader: OptionsReader): ResolvedDatabaseOptions['pool'] {
     maxWaiting: reader.int('maxWaiting', defaults.maxWaiting),
     idleMs: reader.ms('idleMs', defaults.idleMs),
     recycleMs: reader.ms('recycleMs', defaults.recycleMs),
-    validateIdleMs: readMsOrFalse(reader, 'validateIdleMs', defaults.validateIdleMs),
+    validateIdleMs: reader.msOrFalse('validateIdleMs', defaults.validateIdleMs),
   };
   reader.done();
   return pool;
-}
-
-function readMsOrFalse(reader: OptionsReader, key: string, fallback: number): number | false {
-  return reader.any(key) === false ? false : reader.ms(key, fallback);
 }

@@ -11,7 +11,7 @@ export type ReadyPolicy = 'own' | 'all';
 export interface HealthOptions {
   /** The application's version, shown in every answer. */
   readonly version?: string | undefined;
-  /** The application's own checks, beside those of the rooms. */
+  /** The application's own checks, beside those of the rooms. @defaultValue `[]` */
   readonly checks?: readonly HealthCheck[] | undefined;
   /** @defaultValue `'own'` */
   readonly readyPolicy?: ReadyPolicy | undefined;
@@ -34,6 +34,7 @@ export interface HealthOptions {
 
 /** The defaults. */
 export const healthDefaults = Object.freeze({
+  checks: Object.freeze<readonly never[]>([]),
   readyPolicy: 'own' as ReadyPolicy,
   intervalMs: 5_000,
   jitterRatio: 0.2,
@@ -42,6 +43,9 @@ export const healthDefaults = Object.freeze({
   passAfter: 2,
   staleAfterMs: 20_000,
 });
+
+/** The defaults of one {@link HealthCheck}. */
+export const checkDefaults = Object.freeze({ shared: false });
 
 /** Options with every default filled in. */
 export interface ResolvedHealthOptions {
@@ -75,7 +79,7 @@ export function resolveHealthOptions(options: HealthOptions = {}): ResolvedHealt
 }
 
 function readChecks(reader: OptionsReader): readonly HealthCheck[] {
-  const checks = reader.any('checks') ?? [];
+  const checks = reader.any('checks') ?? healthDefaults.checks;
   if (!Array.isArray(checks)) reader.fail('checks', 'a list of checks');
   return checks.map((check: unknown, index) => readCheck(check, `health.checks[${index}]`));
 }
@@ -91,9 +95,9 @@ function readCheck(check: unknown, path: string): HealthCheck {
   const resolved: HealthCheck = {
     name,
     critical,
-    shared: reader.boolean('shared', false),
-    intervalMs: reader.any('intervalMs') === undefined ? undefined : reader.ms('intervalMs', 0),
-    timeoutMs: reader.any('timeoutMs') === undefined ? undefined : reader.ms('timeoutMs', 0),
+    shared: reader.boolean('shared', checkDefaults.shared),
+    intervalMs: reader.ms('intervalMs', undefined),
+    timeoutMs: reader.ms('timeoutMs', undefined),
     run: (options) => run.call(check, options),
   };
   reader.done();

@@ -7,9 +7,13 @@ export type InstanceState = 'starting' | 'ready' | 'draining' | 'closed';
 export interface HealthCheck extends Check {
   /**
    * Whether every instance depends on the very same thing, as on the database: when that fails, taking instances out of
-   * the balancer helps nobody. @defaultValue `false`; `true` for the checks of rooms
+   * the balancer helps nobody. Those of rooms are.
+   *
+   * @defaultValue `false`
    */
   readonly shared?: boolean | undefined;
+  /** Between two looks. @defaultValue that of the room */
   readonly intervalMs?: number | undefined;
+  /** For one look. @defaultValue that of the room */
   readonly timeoutMs?: number | undefined;
 }

@@ -61,13 +61,13 @@ describe('readOptions', () => {
 
   it('refuses fractions of whole numbers, and numbers out of range', () => {
     expect(failure(() => readOptions('', { n: 1.5 }).int('n', 1))).toMatchObject({
-      message: 'n must be a whole number, got 1.5.',
+      message: 'n must be a whole number of at least 0, got 1.5.',
     });
     expect(failure(() => readOptions('', { n: 9 }).int('n', 1, { max: 5 }))).toMatchObject({
-      message: 'n must be a whole number and at most 5, got 9.',
+      message: 'n must be a whole number from 0 to 5, got 9.',
     });
     expect(failure(() => readOptions('', { n: 2 }).ratio('n', 1))).toMatchObject({
-      message: 'n must be a ratio and at most 1, got 2.',
+      message: 'n must be a number from 0 to 1, got 2.',
     });
   });
 
@@ -82,7 +82,7 @@ describe('readOptions', () => {
     const pool = readOptions('db', { pool: { size: 'ten' } }).nested('pool');
     expect(failure(() => pool.int('size', 10))).toMatchObject({
       code: 'PANDO_DB_OPTIONS',
-      message: 'db.pool.size must be a whole number, got "ten".',
+      message: 'db.pool.size must be a whole number of at least 0, got "ten".',
     });
   });
 

@@ -1,9 +1,20 @@
 import { PandoOptionsError } from './errors.js';
+import { nearestOf } from './nearest.js';
 
 /** Bounds of a number, both inclusive. */
 export interface Range {
   readonly min?: number;
   readonly max?: number;
+}
+
+/** A default, or `undefined` where absence means something of its own. */
+type Absent<Value> = Value | undefined;
+
+/** What a number must be. */
+interface NumberBounds extends Range {
+  readonly kind: 'number' | 'whole number' | 'whole number of bytes' | 'number of milliseconds';
+  readonly isWhole?: boolean;
+  readonly orFalse?: boolean;
 }
 
 /**
@@ -31,30 +42,44 @@ export class OptionsReader {
   }
 
   /** A duration in milliseconds; at least 1 unless the range says otherwise. */
-  ms(key: string, fallback: number, range: Range = {}): number {
-    return this.#number(key, fallback, { min: 1, ...range }, 'number of milliseconds');
+  ms<Fallback extends Absent<number>>(key: string, fallback: Fallback, range: Range = {}): number | Fallback {
+    return this.#number(key, fallback, { kind: 'number of milliseconds', min: 1, ...range });
+  }
+
+  /** A duration in milliseconds, or `false` for none. */
+  msOrFalse(key: string, fallback: number, range: Range = {}): number | false {
+    if (this.any(key) === false) return false;
+    return this.#number(key, fallback, { kind: 'number of milliseconds', min: 1, orFalse: true, ...range });
   }
 
   /** A whole number; at least 0 unless the range says otherwise. */
-  int(key: string, fallback: number, range: Range = {}): number {
-    return this.#number(key, fallback, { min: 0, ...range }, 'whole number', true);
+  int<Fallback extends Absent<number>>(
+    key: string,
+    fallback: Fallback,
+    range: Range = {},
+  ): number | Fallback {
+    return this.#number(key, fallback, { kind: 'whole number', isWhole: true, min: 0, ...range });
   }
 
   /** A size in bytes; at least 1 unless the range says otherwise. */
-  bytes(key: string, fallback: number, range: Range = {}): number {
-    return this.#number(key, fallback, { min: 1, ...range }, 'whole number of bytes', true);
+  bytes<Fallback extends Absent<number>>(
+    key: string,
+    fallback: Fallback,
+    range: Range = {},
+  ): number | Fallback {
+    return this.#number(key, fallback, { kind: 'whole number of bytes', isWhole: true, min: 1, ...range });
   }
 
   /** A share between 0 and 1. */
   ratio(key: string, fallback: number): number {
-    return this.#number(key, fallback, { min: 0, max: 1 }, 'ratio');
+    return this.#number(key, fallback, { kind: 'number', min: 0, max: 1 });
   }
 
-  boolean(key: string, fallback: boolean): boolean {
+  boolean<Fallback extends Absent<boolean>>(key: string, fallback: Fallback): boolean | Fallback {
     return this.#typed(key, fallback, 'true or false', (value) => typeof value === 'boolean');
   }
 
-  string<Fallback extends string | undefined>(key: string, fallback: Fallback): string | Fallback {
+  string<Fallback extends Absent<string>>(key: string, fallback: Fallback): string | Fallback {
     return this.#typed(
       key,
       fallback,
@@ -113,26 +138,19 @@ export class OptionsReader {
     }
   }
 
-  #number(key: string, fallback: number, range: Range, what: string, whole = false): number {
+  #number<Fallback extends Absent<number>>(
+    key: string,
+    fallback: Fallback,
+    bounds: NumberBounds,
+  ): number | Fallback {
     this.#known.add(key);
     const value = this.#options[key];
     if (value === undefined) return fallback;
-    const { min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY } = range;
-    if (
-      typeof value === 'number' &&
-      value >= min &&
-      value <= max &&
-      Number.isFinite(value) &&
-      (!whole || Number.isInteger(value))
-    ) {
-      return value;
-    }
-    const positive = min > 0 && min <= 1 ? 'positive ' : '';
-    const bounds =
-      (min > 1 ? ` of at least ${min}` : '') + (Number.isFinite(max) ? ` and at most ${max}` : '');
-    const meant = what.includes('milliseconds') ? durationOf(value) : undefined;
+    if (isWithin(value, bounds)) return value;
+    const meant = bounds.kind === 'number of milliseconds' ? durationOf(value) : undefined;
     const hint = meant === undefined ? '' : ` Did you mean ${meant}?`;
-    throw this.#error(`${this.#at(key)} must be a ${positive}${what}${bounds}, got ${show(value)}.${hint}`);
+    const what = describeNumber(bounds, value);
+    throw this.#error(`${this.#at(key)} must be ${what}, got ${show(value)}.${hint}`);
   }
 
   #typed<Value>(key: string, fallback: Value, expected: string, accepts: (value: unknown) => boolean): Value {
@@ -156,6 +174,24 @@ export class OptionsReader {
 export function readOptions(path: string, options: unknown): OptionsReader {
   const room = path.split('.')[0];
   return new OptionsReader(path, options, room ? `PANDO_${room.toUpperCase()}_OPTIONS` : 'PANDO_OPTIONS');
+}
+
+function isWithin(
+  value: unknown,
+  { isWhole, min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY }: NumberBounds,
+): value is number {
+  if (typeof value !== 'number' || !Number.isFinite(value)) return false;
+  return value >= min && value <= max && (!isWhole || Number.isInteger(value));
+}
+
+/** `a positive number of milliseconds`, `a whole number from 1 to 65535`. */
+function describeNumber({ kind, min, max, orFalse }: NumberBounds, value: unknown): string {
+  const end = orFalse ? ', or false' : '';
+  if (min !== undefined && max !== undefined) return `a ${kind} from ${min} to ${max}${end}`;
+  // 0.5 is positive, too.
+  const isFraction = typeof value === 'number' && value > 0 && value < 1;
+  if (min === 1 && !isFraction) return `a positive ${kind}${end}`;
+  return `a ${kind}${min === undefined ? '' : ` of at least ${min}`}${end}`;
 }
 
 /** Values in messages are quoted, short, and never hold what a connection string hides. */
@@ -182,29 +218,4 @@ function durationOf(value: unknown): number | undefined {
   const match = /^\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*$/i.exec(value);
   const unit = unitMs[match?.[2]?.toLowerCase() || 'ms'];
   return match && unit ? Number(match[1]) * unit : undefined;
-}
-
-/** The known name at the smallest edit distance, if it is near enough to be meant. */
-export function nearestOf(name: string, known: Iterable<string>): string | undefined {
-  let nearest: string | undefined;
-  let least = Math.max(2, Math.floor(name.length / 3)) + 1;
-  for (const candidate of known) {
-    const distance = editDistance(name.toLowerCase(), candidate.toLowerCase());
-    if (distance < least) [nearest, least] = [candidate, distance];
-  }
-  return nearest;
-}
-
-/** Levenshtein distance, one row at a time. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const substitute = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(substitute, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }

@@ -64,8 +64,7 @@ export function resolveLifecycleOptions(options: LifecycleOptions = {}): Resolve
   const rooms = reader.ms('roomsMs', lifecycleDefaults.roomsMs);
   const telemetry = reader.ms('telemetryMs', lifecycleDefaults.telemetryMs);
   const totalMs = reader.ms('totalMs', lifecycleDefaults.totalMs);
-  const exit = reader.any('exit');
-  if (exit !== undefined && typeof exit !== 'boolean') reader.fail('exit', 'true or false');
+  const exit = reader.boolean('exit', undefined);
   reader.done();
 
   const needed = Math.max(readinessDelayMs, intake) + streams + requests + rooms + telemetry;

@@ -1,5 +1,5 @@
 import { PandoError } from '../kernel/errors.js';
-import { nearestOf } from '../kernel/options.js';
+import { nearestOf } from '../kernel/nearest.js';
 
 /** There is no policy of that name. */
 export class UnknownPolicyError extends PandoError {

@@ -36,6 +36,7 @@ export interface LimitsOptions {
 
 /** The defaults. */
 export const limitsDefaults = Object.freeze({
+  name: 'app',
   onUnavailable: 'local' as OnUnavailable,
   decisionTimeoutMs: 100,
   maxLocalKeys: 100_000,
@@ -44,7 +45,7 @@ export const limitsDefaults = Object.freeze({
 /** Options with every default filled in. */
 export interface ResolvedLimitsOptions {
   readonly redis: RedisOption | undefined;
-  readonly name: string | undefined;
+  readonly name: string;
   readonly policies: readonly Policy[];
   readonly decisionTimeoutMs: number;
   readonly maxLocalKeys: number;
@@ -62,7 +63,7 @@ export function resolveLimitsOptions(options: LimitsOptions = {}): ResolvedLimit
   const onUnavailable = reader.oneOf('onUnavailable', choices, limitsDefaults.onUnavailable);
   const resolved: ResolvedLimitsOptions = {
     redis: reader.any('redis') as RedisOption | undefined,
-    name: reader.string('name', undefined),
+    name: reader.string('name', limitsDefaults.name),
     policies: readPolicies(reader, onUnavailable),
     decisionTimeoutMs: reader.ms('decisionTimeoutMs', limitsDefaults.decisionTimeoutMs),
     maxLocalKeys: reader.int('maxLocalKeys', limitsDefaults.maxLocalKeys, { min: 1 }),

@@ -98,7 +98,7 @@ export function resolveRedisOptions(option: RedisOption): ResolvedRedisOptions {
     username: read.string('username', undefined),
     password: read.string('password', undefined),
     credentials: read.fn<CredentialsSource, undefined>('credentials', undefined),
-    db: read.any('db') === undefined ? undefined : read.int('db', redisDefaults.db),
+    db: read.int('db', undefined), // absent: what the URL or the client says
     tls: readTls(read),
     commandTimeoutMs: read.ms('commandTimeoutMs', redisDefaults.commandTimeoutMs),
     connectTimeoutMs: read.ms('connectTimeoutMs', redisDefaults.connectTimeoutMs),
