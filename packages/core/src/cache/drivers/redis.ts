@@ -5,11 +5,6 @@ import { type DbPosition, emptyToken, mergeTokens } from '../../kernel/token.js'
 import { isCluster } from '../../redis/client.js';
 import { RedisUnavailableError } from '../../redis/errors.js';
 import type { RedisArgument, RedisFloor, RedisScript, RedisSubscription } from '../../redis/ports.js';
-import beginSource from '../lua/begin-3.lua';
-import ensureSource from '../lua/ensure-3.lua';
-import invalidateSource from '../lua/invalidate-3.lua';
-import logSource from '../lua/log-3.lua';
-import releaseSource from '../lua/release-1.lua';
 import type {
   Announcement,
   CacheClock,
@@ -22,6 +17,11 @@ import type {
   TagMove,
 } from '../ports.js';
 import { decodeDemand, encodeDemand } from './demand.js';
+import beginSource from './lua/begin-3.lua';
+import ensureSource from './lua/ensure-3.lua';
+import invalidateSource from './lua/invalidate-3.lua';
+import logSource from './lua/log-3.lua';
+import releaseSource from './lua/release-1.lua';
 
 /** How the shared level uses its Redis. */
 export interface RedisLevelOptions {

@@ -1,9 +1,9 @@
 import { RateLimiterRedis } from 'rate-limiter-flexible';
 import type { Signalled } from '../../kernel/abort.js';
 import type { RedisFloor, RedisScript } from '../../redis/ports.js';
-import spendSource from '../lua/spend-1.lua';
 import type { LimitStore, LimitWindow, PolicyCounters } from '../ports.js';
 import { type CountedWindow, LimiterCounters } from './limiter-counters.js';
+import spendSource from './lua/spend-1.lua';
 
 /** What a store in Redis stands on. */
 export interface RedisStoreInit {
