@@ -52,6 +52,8 @@ export interface Lifecycle extends AsyncDisposable {
   register(hook: LifecycleHook): Disposable;
   /** Says that the instance serves. Does nothing once it drains. */
   ready(): void;
+  /** Leaves signals to the application from now on: each has the effect that the application, or Node, gives it. Idempotent. */
+  releaseSignals(): void;
   /** Calls the listener on each change until disposed. */
   onState(listener: (state: LifecycleState) => void): Disposable;
   /**
@@ -155,6 +157,10 @@ export class LifecycleRoom implements Lifecycle {
     if (this.#state === 'starting') this.#enter('ready');
   }
 
+  releaseSignals(): void {
+    for (const binding of this.#signalBindings.splice(0)) binding[Symbol.dispose]();
+  }
+
   onState(listener: (state: LifecycleState) => void): Disposable {
     return this.#events.on('state', listener);
   }
@@ -167,8 +173,8 @@ export class LifecycleRoom implements Lifecycle {
   async close(): Promise<void> {
     this.#hurry.abort();
     await this.shutdown('close');
-    for (const binding of [...this.#signalBindings.splice(0), ...this.#bindings.splice(0)])
-      binding[Symbol.dispose]();
+    this.releaseSignals();
+    for (const binding of this.#bindings.splice(0)) binding[Symbol.dispose]();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -186,10 +192,7 @@ export class LifecycleRoom implements Lifecycle {
     this.#signalledAt = clock.monotonic();
     if (this.#options.exit === false) {
       // Nobody here would heed a second one: give the signals their default effect back.
-      const release = () => {
-        for (const binding of this.#signalBindings.splice(0)) binding[Symbol.dispose]();
-      };
-      this.#bindings.push(clock.after(echoMs, release));
+      this.#bindings.push(clock.after(echoMs, () => this.releaseSignals()));
     }
     void this.shutdown(signal);
   }

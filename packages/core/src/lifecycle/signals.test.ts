@@ -50,6 +50,16 @@ describe('signals', () => {
     expect(createStage({ signals: false }).heard()).toEqual([]);
   });
 
+  it('are left alone once they are released, which ends nothing', async () => {
+    const { lifecycle, heard } = createStage();
+    lifecycle.ready();
+    lifecycle.releaseSignals();
+    lifecycle.releaseSignals();
+    expect([heard(), lifecycle.state]).toEqual([[], 'ready']);
+    await lifecycle.close();
+    expect(lifecycle.state).toBe('closed');
+  });
+
   it('are left alone again after close', async () => {
     const { lifecycle, heard } = createStage();
     await lifecycle.close();
