@@ -4,12 +4,15 @@ import { publicFolder } from './assets.js';
 import { authRoutes } from './auth/auth-routes.js';
 import { AuthService } from './auth/auth-service.js';
 import { Sessions } from './auth/session.js';
-import { chatRoutes, type Participant } from './chat/chat-routes.js';
+import { chatRoutes, chatSockets, type Participant } from './chat/chat-routes.js';
+import { ChatService } from './chat/chat-service.js';
 import { commentRoutes } from './comments/comment-routes.js';
 import { CommentService } from './comments/comment-service.js';
 import type { Config } from './config.js';
 import { pageRoutes } from './http/page-routes.js';
 import type { Route } from './http/route.js';
+import { likeRoutes } from './likes/like-routes.js';
+import { LikeService } from './likes/like-service.js';
 import { postRoutes } from './posts/post-routes.js';
 import { PostService } from './posts/post-service.js';
 
@@ -28,6 +31,14 @@ export function createBlog(pando: Pando, config: Config, logger: Logger, jwtSecr
   const sessions = new Sessions(jwtSecret);
   const posts = new PostService(pando);
   const comments = new CommentService(pando, posts);
+  const likes = new LikeService(pando);
+  const chat = {
+    chat: new ChatService(pando),
+    limits: pando.limits,
+    posts,
+    sessions,
+    requiresLogin: config.chatRequiresLogin,
+  };
   return {
     pando,
     config,
@@ -35,10 +46,12 @@ export function createBlog(pando: Pando, config: Config, logger: Logger, jwtSecr
     sessions,
     routes: [
       ...authRoutes(new AuthService(pando.db), sessions),
-      ...postRoutes(posts),
+      ...postRoutes(posts, likes),
+      ...likeRoutes(likes),
       ...commentRoutes(comments),
+      ...chatRoutes(chat),
       ...pageRoutes(publicFolder),
     ],
-    sockets: chatRoutes({ pando, posts, sessions, requiresLogin: config.chatRequiresLogin }),
+    sockets: chatSockets(chat),
   };
 }

@@ -1,4 +1,5 @@
-const maxLength = 2_000;
+/** Of one message, in characters. */
+export const maxChatLength = 2_000;
 
 /** What a client may send, or why not. */
 export type ChatInput = { readonly text: string } | { readonly complaint: string };
@@ -7,7 +8,7 @@ export type ChatInput = { readonly text: string } | { readonly complaint: string
 export function readChatInput(data: string): ChatInput {
   const text = textOf(data).trim();
   if (text === '') return { complaint: 'Say something.' };
-  if (text.length > maxLength) return { complaint: `A message has at most ${maxLength} characters.` };
+  if (text.length > maxChatLength) return { complaint: `A message has at most ${maxChatLength} characters.` };
   return { text };
 }
 

@@ -2,14 +2,19 @@ import { isPandoError, type Pando } from '@pando/core';
 import type { WsRoute } from '@pando/core/http';
 import type { Sessions } from '../auth/session.js';
 import type { User } from '../auth/user.js';
-import { readId } from '../http/input.js';
+import { UnauthorizedError } from '../errors.js';
+import { InputReader, readId, readRequestKey } from '../http/input.js';
+import { mount, type Route } from '../http/route.js';
+import { chatOf } from '../notifications/channels.js';
 import { postPaths } from '../posts/post-routes.js';
 import type { PostService } from '../posts/post-service.js';
-import { readChatInput } from './chat-message.js';
+import { maxChatLength, readChatInput } from './chat-message.js';
+import type { ChatService } from './chat-service.js';
 
 /** What the chats stand on. */
 export interface ChatOptions {
-  readonly pando: Pick<Pando, 'limits' | 'realtime'>;
+  readonly limits: Pando['limits'];
+  readonly chat: ChatService;
   readonly posts: PostService;
   readonly sessions: Sessions;
   readonly requiresLogin: boolean;
@@ -20,10 +25,34 @@ export interface Participant {
   readonly user: User | undefined;
 }
 
-const channelOf = (id: string | undefined): string => `chat:blog:${id}`;
+/** Saying something over HTTP, for who follows the chat as an event stream: with a key it may be sent again until it is answered. */
+export function chatRoutes({ chat, posts, requiresLogin }: ChatOptions): Route[] {
+  return mount(postPaths, [
+    {
+      method: 'post',
+      path: '/:id/chat',
+      auth: 'optional',
+      limit: 'chat',
+      async handle({ user, params, body, headers }) {
+        if (user === undefined && requiresLogin) throw new UnauthorizedError('Sign in to chat.');
+        const input = new InputReader(body);
+        const text = input.text('text', { max: maxChatLength });
+        input.done();
+        const { id } = await posts.byId(readId(params.id, 'post'));
+        return { status: 201, body: await chat.say(id, user, { text, requestKey: readRequestKey(headers) }) };
+      },
+    },
+  ]);
+}
 
 /** One chat for each post, spoken in plain text: whoever connects gets what anybody says, on whichever instance. */
-export function chatRoutes({ pando, posts, sessions, requiresLogin }: ChatOptions): WsRoute<Participant>[] {
+export function chatSockets({
+  limits,
+  chat,
+  posts,
+  sessions,
+  requiresLogin,
+}: ChatOptions): WsRoute<Participant>[] {
   const route: Omit<WsRoute<Participant>, 'path'> = {
     protocol: 'raw',
     maxMessageBytes: 16_384,
@@ -32,22 +61,16 @@ export function chatRoutes({ pando, posts, sessions, requiresLogin }: ChatOption
       const user = await sessions.userOf(request.headers);
       return user === undefined && requiresLogin ? undefined : { user };
     },
-    channels: ({ params }) => [channelOf(params.id)],
+    channels: ({ params }) => [chatOf(Number(params.id))],
     async onMessage({ data, params, identity: { user }, connection }) {
       const complain = (message: string) => connection.send(JSON.stringify({ type: 'error', message }));
       const input = readChatInput(data);
       if ('complaint' in input) return void complain(input.complaint);
       const key = user === undefined ? `connection:${connection.id}` : `user:${user.id}`;
-      const { allowed, retryAfterMs } = await pando.limits.consume('chat', key);
+      const { allowed, retryAfterMs } = await limits.consume('chat', key);
       if (!allowed) return void complain(`Too fast. Go on in ${Math.ceil(retryAfterMs / 1000)} s.`);
-      const message = {
-        type: 'chat.message',
-        user: user?.name ?? 'guest',
-        text: input.text,
-        at: new Date().toISOString(),
-      };
       try {
-        await pando.realtime.publish(channelOf(params.id), message);
+        await chat.say(Number(params.id), user, input);
       } catch (error) {
         if (!isPandoError(error) || !error.retryable) throw error;
         complain('This could not be delivered. Try again in a moment.');

@@ -1,4 +1,4 @@
-import { InputReader, readId, readPage } from '../http/input.js';
+import { InputReader, readId, readPage, readRequestKey } from '../http/input.js';
 import { mount, type Route } from '../http/route.js';
 import { postPaths } from '../posts/post-routes.js';
 import type { CommentService } from './comment-service.js';
@@ -19,11 +19,16 @@ export function commentRoutes(comments: CommentService): Route[] {
       path: '/:id/comments',
       auth: 'required',
       limit: 'write',
-      async handle({ user, params, body }) {
+      async handle({ user, params, body, headers }) {
         const input = new InputReader(body);
         const text = input.text('body', { max: 5_000 });
         input.done();
-        return { status: 201, body: await comments.create(readId(params.id, 'post'), user, text) };
+        const comment = {
+          postId: readId(params.id, 'post'),
+          body: text,
+          requestKey: readRequestKey(headers),
+        };
+        return { status: 201, body: await comments.create(user, comment) };
       },
     },
   ]);

@@ -1,4 +1,5 @@
 import type { Pando } from '@pando/core';
+import type { Transaction } from '@pando/core/db';
 import type { User } from '../auth/user.js';
 import { NotFoundError, UnauthorizedError } from '../errors.js';
 import type { Page, Paged } from '../http/input.js';
@@ -12,6 +13,14 @@ export interface Comment {
   readonly body: string;
   readonly author: { readonly id: number; readonly name: string };
   readonly created_at: string;
+}
+
+/** What somebody has to say about a post. */
+export interface NewComment {
+  readonly postId: number;
+  readonly body: string;
+  /** Makes it one comment, however often it is sent. */
+  readonly requestKey?: string | undefined;
 }
 
 /** What has been said about posts. */
@@ -43,8 +52,12 @@ export class CommentService {
     return { data, page, per_page: perPage, total };
   }
 
-  /** Adds a comment and tells the post's author. @throws {@link NotFoundError} when there is no such post. */
-  create(postId: number, author: User, body: string): Promise<Comment> {
+  /**
+   * Adds a comment and tells the post's author; a second request with the same key finds the first one's.
+   *
+   * @throws {@link NotFoundError} when there is no such post.
+   */
+  create(author: User, { postId, body, requestKey }: NewComment): Promise<Comment> {
     return this.#pando.db.transaction(async (tx) => {
       const posts = await tx.query<{ author_id: number; title: string }>(
         'select author_id, title from posts where id = $1 for key share',
@@ -53,15 +66,16 @@ export class CommentService {
       const [post] = posts.rows;
       if (post === undefined) throw new NotFoundError('post');
       const { rows } = await tx.query<CommentRow>(
-        `insert into comments (post_id, author_id, body) select $1, id, $3 from users where id = $2
-         returning id, post_id, body, created_at, author_id, $4::text as author_name`,
-        [postId, author.id, body, author.name],
+        `insert into comments (post_id, author_id, body, request_key) select $1, id, $3, $4 from users where id = $2
+         on conflict (author_id, request_key) do nothing
+         returning id, post_id, body, created_at, author_id, $5::text as author_name`,
+        [postId, author.id, body, requestKey, author.name],
       );
-      const [row] = rows;
-      if (row === undefined) throw new UnauthorizedError('Your account no longer exists.');
-
       // The post and the lists that hold it show how many comments there are.
       tx.invalidate([postTags.one(postId), postTags.list]);
+      const [row] = rows;
+      if (row === undefined) return createdBefore(tx, author, requestKey);
+
       const event = { id: row.id, post_id: postId, title: post.title, author: author.name };
       tx.publish(notifications, { type: 'comment.created', ...event });
       if (post.author_id !== author.id)
@@ -69,6 +83,22 @@ export class CommentService {
       return commentOf(row);
     });
   }
+}
+
+/** The comment of an earlier request, which has seen to it that everybody hears of it. */
+async function createdBefore(
+  tx: Transaction,
+  author: User,
+  requestKey: string | undefined,
+): Promise<Comment> {
+  const { rows } = await tx.query<CommentRow>(
+    `select id, post_id, body, created_at, author_id, $3::text as author_name from comments
+     where author_id = $1 and request_key = $2`,
+    [author.id, requestKey, author.name],
+  );
+  const [row] = rows;
+  if (row === undefined) throw new UnauthorizedError('Your account no longer exists.');
+  return commentOf(row);
 }
 
 interface CommentRow {

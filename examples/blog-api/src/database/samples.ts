@@ -5,6 +5,8 @@ export interface SamplePost {
   readonly body: string;
   readonly hoursAgo: number;
   readonly comments: readonly { readonly author: string; readonly body: string }[];
+  /** Names of authors. */
+  readonly likedBy: readonly string[];
 }
 
 /** They have no password: nobody can sign in as one of them. */
@@ -23,6 +25,7 @@ A trunk lives for a hundred years or so and falls. The tree has been there for t
       { author: 'Ada', body: 'Rolling restarts, with a grace period of a century.' },
       { author: 'Edsger', body: 'And no leader election, as far as anyone can tell.' },
     ],
+    likedBy: ['Ada', 'Edsger'],
   },
   {
     author: 'Edsger',
@@ -34,6 +37,7 @@ Nothing is broken, every part did what it promises, and still the whole lied to 
     comments: [
       { author: 'Grace', body: 'Try it here: edit a post and reload. Then look at which instance answered.' },
     ],
+    likedBy: ['Ada', 'Grace'],
   },
   {
     author: 'Ada',
@@ -43,6 +47,7 @@ Nothing is broken, every part did what it promises, and still the whole lied to 
 So an event has to carry the proof of what it announces, and the reader has to show it when it asks.`,
     hoursAgo: 27,
     comments: [],
+    likedBy: ['Grace'],
   },
   {
     author: 'Grace',
@@ -52,6 +57,7 @@ So an event has to carry the proof of what it announces, and the reader has to s
 Nobody out there saw a thing. That is the whole point.`,
     hoursAgo: 9,
     comments: [{ author: 'Edsger', body: 'Press Ctrl-C on one instance of the demo and watch the others.' }],
+    likedBy: ['Ada', 'Edsger'],
   },
   {
     author: 'Ada',
@@ -61,5 +67,6 @@ Nobody out there saw a thing. That is the whole point.`,
 Register, write something, and open this page in a second window. Each post has a chat: say hello.`,
     hoursAgo: 1,
     comments: [{ author: 'Grace', body: 'First!' }],
+    likedBy: ['Edsger', 'Grace'],
   },
 ];

@@ -19,7 +19,7 @@ export async function seed(db: Database): Promise<void> {
 
 async function addPost(
   tx: Transaction,
-  { author, title, body, hoursAgo, comments }: SamplePost,
+  { author, title, body, hoursAgo, comments, likedBy }: SamplePost,
 ): Promise<void> {
   const { rows } = await tx.query<{ id: number }>(
     `insert into posts (author_id, title, body, created_at, updated_at)
@@ -27,6 +27,10 @@ async function addPost(
      returning id`,
     [author, title, body, hoursAgo],
   );
+  await tx.query('insert into likes (post_id, user_id) select $1, id from users where name = any($2)', [
+    rows[0]?.id,
+    likedBy,
+  ]);
   for (const comment of comments) {
     await tx.query(
       `insert into comments (post_id, author_id, body, created_at)

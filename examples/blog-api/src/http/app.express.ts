@@ -4,7 +4,7 @@ import express, { type ErrorRequestHandler, type Request, type RequestHandler, t
 import type { User } from '../auth/user.js';
 import type { Blog } from '../blog.js';
 import { notificationPaths, notificationPlan } from '../notifications/notification-stream.js';
-import { noSuchRoute, problemAnswer } from './problem.js';
+import { noSuchRoute, problemAnswer, unsupportedBody } from './problem.js';
 import { maxBodyBytes, render } from './render.js';
 import { type Answer, type ApiRequest, dispatch } from './route.js';
 
@@ -22,7 +22,7 @@ export async function serve({ pando, config, logger, sessions, routes, sockets }
   if (config.trustProxy !== undefined) app.set('trust proxy', config.trustProxy);
 
   app.use(context());
-  app.use(express.json({ limit: maxBodyBytes }));
+  app.use(refuseOtherBodies, express.json({ limit: maxBodyBytes }));
 
   const identify: RequestHandler = async (req, _res, next) => {
     req.user = await sessions.userOf(req.headers);
@@ -51,6 +51,12 @@ export async function serve({ pando, config, logger, sessions, routes, sockets }
 
   return listen(app, { port: config.port, host: config.host, ws: sockets });
 }
+
+/** A body that is not JSON would be left unread, and the request taken for one without a body. */
+const refuseOtherBodies: RequestHandler = (req, _res, next) => {
+  const hasBody = req.headers['transfer-encoding'] !== undefined || Number(req.headers['content-length']) > 0;
+  next(hasBody && !req.is('application/json') ? unsupportedBody() : undefined);
+};
 
 function requestOf({ params, query, body, headers, secure, user }: Request): ApiRequest<User | undefined> {
   return { params: params as Record<string, string>, query, body, headers, secure, user };

@@ -22,6 +22,7 @@ export async function serve({ pando, config, logger, sessions, routes, sockets }
     trustProxy: config.trustProxy ?? false,
     frameworkErrors: (error, _request, reply) => void send(reply, problemAnswer(error, logger)),
   });
+  app.removeContentTypeParser('text/plain'); // bodies are JSON
   await app.register(pandoFastify, { pando, ws: sockets });
   app.decorateRequest('user');
 

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import { ApiError, InvalidInputError, NotFoundError } from '../errors.js';
 
 /** What a text field may be. */
@@ -93,6 +94,14 @@ function readCount(query: Readonly<Record<string, unknown>>, name: string, fallb
     throw new ApiError(400, `${name} must be a whole number from 1 to 999999.`);
   }
   return Number(value);
+}
+
+/** Reads the header that marks a request as the repetition of another one: `Idempotency-Key`. */
+export function readRequestKey(headers: IncomingHttpHeaders): string | undefined {
+  const key = headers['idempotency-key'];
+  if (key === undefined) return undefined;
+  if (typeof key === 'string' && /^[\w-]{16,64}$/.test(key)) return key;
+  throw new ApiError(400, 'Idempotency-Key must be 16 to 64 letters, digits, "-" or "_", such as a UUID.');
 }
 
 /** Reads the number of a thing from the path. What no thing can have as its number names nothing. */

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { extname } from 'node:path';
-import type { Route } from './route.js';
+import { brotliCompressSync, gzipSync } from 'node:zlib';
+import type { Answer, Route } from './route.js';
 
 const types: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
@@ -11,22 +12,58 @@ const types: Readonly<Record<string, string>> = {
 
 const policy =
   "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; " +
-  "form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+  "form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'";
 
-/** The page: the files of a folder, kept in memory, that browsers ask for anew each time and download once. */
+/** What browsers may ask for, the smallest first. */
+const encodings = { br: brotliCompressSync, gzip: gzipSync, identity: (bytes: Buffer) => bytes };
+type Encoding = keyof typeof encodings;
+
+/**
+ * The page: the files of a folder, compressed once and kept in memory. Browsers ask each time whether a file is still
+ * the same, and download it when it is not: their names say nothing of their content.
+ */
 export function pageRoutes(folder: URL): Route[] {
   return readdirSync(folder).map((file) => {
-    const body = readFileSync(new URL(file, folder));
-    const etag = `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`;
-    const headers = { 'cache-control': 'no-cache', etag, 'content-security-policy': policy };
-    const type = { 'content-type': types[extname(file)] ?? 'application/octet-stream' };
+    const forms = formsOf(readFileSync(new URL(file, folder)), types[extname(file)]);
     return {
       method: 'get',
       path: file === 'index.html' ? '/' : `/${file}`,
-      handle: ({ headers: { 'if-none-match': known } }) =>
-        known?.includes(etag)
-          ? { status: 304, headers }
-          : { status: 200, headers: { ...headers, ...type }, body },
+      handle: ({ headers }) => {
+        const { etag, answer } = forms[encodingFor(headers['accept-encoding'])];
+        const isKnown = headers['if-none-match']?.includes(etag);
+        return isKnown ? { status: 304, headers: answer.headers } : answer;
+      },
     };
   });
+}
+
+interface Form {
+  readonly etag: string;
+  readonly answer: Answer;
+}
+
+/** A file in each encoding. They are different representations, so each has an entity tag of its own (RFC 9110, 8.8.3). */
+function formsOf(bytes: Buffer, type = 'application/octet-stream'): Readonly<Record<Encoding, Form>> {
+  const digest = createHash('sha256').update(bytes).digest('base64url').slice(0, 22);
+  const formOf = (encoding: Encoding): Form => {
+    const etag = `"${digest}.${encoding}"`;
+    const headers = {
+      'content-type': type,
+      'cache-control': 'no-cache',
+      'content-security-policy': policy,
+      'referrer-policy': 'same-origin',
+      vary: 'accept-encoding',
+      etag,
+      ...(encoding === 'identity' ? {} : { 'content-encoding': encoding }),
+    };
+    return { etag, answer: { status: 200, headers, body: encodings[encoding](bytes) } };
+  };
+  return { br: formOf('br'), gzip: formOf('gzip'), identity: formOf('identity') };
+}
+
+/** Browsers accept these or do not; none of them weighs one against the other. */
+function encodingFor(accepted = ''): Encoding {
+  const isAccepted = (encoding: string) =>
+    new RegExp(`\\b${encoding}\\b(?!\\s*;\\s*q=0(?:\\.0*)?\\s*(?:,|$))`).test(accepted);
+  return isAccepted('br') ? 'br' : isAccepted('gzip') ? 'gzip' : 'identity';
 }

@@ -21,6 +21,11 @@ export function problemAnswer(error: unknown, logger: Logger): Answer {
   return problem(500, 'This is our fault. It has been logged.');
 }
 
+/** The refusal of a body in a format that nobody reads. */
+export function unsupportedBody(): ApiError {
+  return new ApiError(415, 'The body must be sent as application/json.');
+}
+
 /** The answer on paths that nobody serves. */
 export function noSuchRoute(method: string, url: string): Answer {
   return problem(404, `There is nothing at ${method} ${url.split('?', 1)[0]}.`);
@@ -51,5 +56,5 @@ function statusOf(error: unknown): number | undefined {
 const details: Readonly<Record<number, string>> = {
   400: 'The request cannot be read. Is its body valid JSON, and its path correctly encoded?',
   413: 'The body is too large.',
-  415: 'The body must be sent as application/json.',
+  415: unsupportedBody().message,
 };

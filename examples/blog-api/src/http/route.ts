@@ -29,7 +29,7 @@ interface RouteShape {
 }
 
 /** The rate limits of the app, see `config.ts`. */
-export type LimitName = 'write' | 'signIn';
+export type LimitName = 'write' | 'signIn' | 'chat';
 
 /** One method on one path, for any framework. Who is asking is found out only where it matters. */
 export type Route = RouteShape &

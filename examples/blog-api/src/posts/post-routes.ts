@@ -1,31 +1,44 @@
-import { InputReader, readId, readPage } from '../http/input.js';
+import type { User } from '../auth/user.js';
+import { InputReader, readId, readPage, readRequestKey } from '../http/input.js';
 import { mount, type Route } from '../http/route.js';
-import type { Draft, PostService } from './post-service.js';
+import type { LikeService } from '../likes/like-service.js';
+import type { Draft, Post, PostService } from './post-service.js';
 
 /** A blog is a post with a chat: the same thing under three names. */
 export const postPaths = ['/api/v1/posts', '/api/posts', '/api/blogs'];
 
 /** Listing, reading, writing, changing and removing posts. */
-export function postRoutes(posts: PostService): Route[] {
+export function postRoutes(posts: PostService, likes: LikeService): Route[] {
+  const show = async (post: Post, viewer: User | undefined) => (await likes.addTo([post], viewer))[0];
+
   return mount(postPaths, [
     {
       method: 'get',
       path: '',
-      handle: async ({ query }) => ({ status: 200, body: await posts.list(readPage(query)) }),
+      auth: 'optional',
+      async handle({ user, query }) {
+        const list = await posts.list(readPage(query));
+        return { status: 200, body: { ...list, data: await likes.addTo(list.data, user) } };
+      },
     },
     {
       method: 'get',
       path: '/:id',
-      handle: async ({ params }) => ({ status: 200, body: await posts.byId(readId(params.id, 'post')) }),
+      auth: 'optional',
+      handle: async ({ user, params }) => ({
+        status: 200,
+        body: await show(await posts.byId(readId(params.id, 'post')), user),
+      }),
     },
     {
       method: 'post',
       path: '',
       auth: 'required',
       limit: 'write',
-      async handle({ user, body }) {
-        const post = await posts.create(user, readDraft(body));
-        return { status: 201, headers: { location: `${postPaths[0]}/${post.id}` }, body: post };
+      async handle({ user, body, headers }) {
+        const post = await posts.create(user, readDraft(body), readRequestKey(headers));
+        const location = `${postPaths[0]}/${post.id}`;
+        return { status: 201, headers: { location }, body: await show(post, user) };
       },
     },
     {
@@ -35,7 +48,7 @@ export function postRoutes(posts: PostService): Route[] {
       limit: 'write',
       handle: async ({ user, params, body }) => ({
         status: 200,
-        body: await posts.update(readId(params.id, 'post'), user, readDraft(body)),
+        body: await show(await posts.update(readId(params.id, 'post'), user, readDraft(body)), user),
       }),
     },
     {
@@ -45,7 +58,7 @@ export function postRoutes(posts: PostService): Route[] {
       limit: 'write',
       handle: async ({ user, params, body }) => ({
         status: 200,
-        body: await posts.update(readId(params.id, 'post'), user, readChanges(body)),
+        body: await show(await posts.update(readId(params.id, 'post'), user, readChanges(body)), user),
       }),
     },
     {

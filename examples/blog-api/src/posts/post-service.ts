@@ -55,15 +55,18 @@ export class PostService {
     return this.#pando.cache.getOrLoad(`posts:${page}:${perPage}`, load, { tags: [postTags.list] });
   }
 
-  async create(author: User, { title, body }: Draft): Promise<Post> {
+  /** Creates a post; a second request with the same key finds the first one's. */
+  async create(author: User, { title, body }: Draft, requestKey?: string): Promise<Post> {
     const id = await this.#pando.db.transaction(async (tx) => {
       const { rows } = await tx.query<{ id: number }>(
-        'insert into posts (author_id, title, body) select id, $2, $3 from users where id = $1 returning id',
-        [author.id, title, body],
+        `insert into posts (author_id, title, body, request_key) select id, $2, $3, $4 from users where id = $1
+         on conflict (author_id, request_key) do nothing
+         returning id`,
+        [author.id, title, body, requestKey],
       );
-      const [created] = rows;
-      if (created === undefined) throw new UnauthorizedError('Your account no longer exists.');
       tx.invalidate([postTags.list]);
+      const [created] = rows;
+      if (created === undefined) return this.#createdBefore(tx, author, requestKey);
       tx.publish(notifications, { type: 'post.created', id: created.id, title, author: author.name });
       return created.id;
     });
@@ -92,6 +95,17 @@ export class PostService {
       tx.invalidate([postTags.one(id), postTags.list]);
       tx.publish(notifications, { type: 'post.deleted', id, title, author: user.name });
     });
+  }
+
+  /** The post of an earlier request, which has seen to it that everybody hears of it. */
+  async #createdBefore(tx: Transaction, author: User, requestKey: string | undefined): Promise<number> {
+    const { rows } = await tx.query<{ id: number }>(
+      'select id from posts where author_id = $1 and request_key = $2',
+      [author.id, requestKey],
+    );
+    const [post] = rows;
+    if (post === undefined) throw new UnauthorizedError('Your account no longer exists.');
+    return post.id;
   }
 
   async #load(id: number): Promise<Post> {
