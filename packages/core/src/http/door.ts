@@ -33,8 +33,9 @@ export class Door {
   readonly #ws: WsHandler;
   readonly #visits = new WeakMap<IncomingMessage, Visit>();
 
-  constructor(kit: Kit, options: HttpOptions | undefined) {
-    const resolved = resolveHttpOptions(options);
+  /** `beside`: see {@link resolveHttpOptions}. */
+  constructor(kit: Kit, options: HttpOptions | undefined, beside?: readonly string[]) {
+    const resolved = resolveHttpOptions(options, beside);
     this.kit = kit;
     this.probes = new ProbeHandler(kit, resolved);
     this.#tokens = new TokenTransport(kit.name, kit.tokens, kit.kernel.meter, resolved);

@@ -22,6 +22,9 @@ export interface DoorwayOptions<Identity = unknown> {
   readonly closeTimeoutMs?: number | undefined;
 }
 
+/** The defaults of {@link DoorwayOptions}. */
+export const doorwayDefaults = Object.freeze({ closeTimeoutMs: 10_000 });
+
 /** A server that listens. */
 export interface Serving extends AsyncDisposable {
   readonly url: string;
@@ -65,7 +68,7 @@ export class Doorway {
     this.#framework = framework;
     const reader = readOptions('http', options);
     for (const key of ['ws', 'port', 'host']) reader.any(key); // checked by who uses them
-    this.#closeTimeoutMs = reader.ms('closeTimeoutMs', 10_000);
+    this.#closeTimeoutMs = reader.ms('closeTimeoutMs', doorwayDefaults.closeTimeoutMs);
     reader.done();
     if (options.ws !== undefined) this.#upgrades = door.upgrades(options.ws).attach(server);
     this.#guard = new ServerGuard(server, door.kit.kernel.clock);

@@ -10,6 +10,18 @@ export interface HealthPaths {
   readonly report?: string | readonly string[] | undefined;
 }
 
+/** Where the metrics live. */
+export interface MetricsPath {
+  /** @defaultValue `'/metrics'` */
+  readonly path?: string | undefined;
+}
+
+/** The cookie that carries what a browser has seen. */
+export interface CookieOptions {
+  /** How long the browser keeps it: longer than the longest lag of a replica in rotation. @defaultValue `30_000` */
+  readonly maxAgeMs?: number | undefined;
+}
+
 /** What the door does besides handing requests on. */
 export interface HttpOptions {
   /**
@@ -18,20 +30,22 @@ export interface HttpOptions {
    *
    * @defaultValue `{ maxAgeMs: 30_000 }`
    */
-  readonly cookie?: false | { readonly maxAgeMs?: number | undefined } | undefined;
+  readonly cookie?: false | CookieOptions | undefined;
   /** Answers of `pando.health`, below the path under which the context is mounted; `false` for none. */
   readonly health?: false | HealthPaths | undefined;
   /** The metrics, for Prometheus; `false` when they are served elsewhere. @defaultValue `{ path: '/metrics' }` */
-  readonly metrics?: false | { readonly path?: string | undefined } | undefined;
+  readonly metrics?: false | MetricsPath | undefined;
 }
 
 /** The defaults. */
 export const httpDefaults = Object.freeze({
-  cookieMaxAgeMs: 30_000,
-  live: '/health/live',
-  ready: '/health/ready',
-  report: Object.freeze(['/health', '/api/v1/health']),
-  metrics: '/metrics',
+  cookie: Object.freeze({ maxAgeMs: 30_000 }),
+  health: Object.freeze({
+    live: '/health/live',
+    ready: '/health/ready',
+    report: Object.freeze(['/health', '/api/v1/health']),
+  }),
+  metrics: Object.freeze({ path: '/metrics' }),
 });
 
 /** What a probe asks for. */
@@ -44,9 +58,17 @@ export interface ResolvedHttpOptions {
   readonly probes: ReadonlyMap<string, ProbeKind>;
 }
 
-/** Checks the options; throws `PandoOptionsError`. */
-export function resolveHttpOptions(options: HttpOptions = {}): ResolvedHttpOptions {
+/**
+ * Checks the options; throws `PandoOptionsError`.
+ *
+ * `beside` are the names that users write into the same object and an adapter reads: a misspelt one is found, too.
+ */
+export function resolveHttpOptions(
+  options: HttpOptions = {},
+  beside: readonly string[] = [],
+): ResolvedHttpOptions {
   const reader = readOptions('http', options);
+  for (const key of beside) reader.any(key);
   const cookie = readCookie(reader);
   const probes = new Map<string, ProbeKind>();
   readHealthPaths(reader, probes);
@@ -58,7 +80,7 @@ export function resolveHttpOptions(options: HttpOptions = {}): ResolvedHttpOptio
 function readCookie(reader: OptionsReader): ResolvedHttpOptions['cookie'] {
   if (reader.any('cookie') === false) return false;
   const cookie = reader.nested('cookie');
-  const maxAgeMs = cookie.ms('maxAgeMs', httpDefaults.cookieMaxAgeMs, { min: 1_000 });
+  const maxAgeMs = cookie.ms('maxAgeMs', httpDefaults.cookie.maxAgeMs, { min: 1_000 });
   cookie.done();
   return { maxAgeMs };
 }
@@ -66,9 +88,9 @@ function readCookie(reader: OptionsReader): ResolvedHttpOptions['cookie'] {
 function readHealthPaths(reader: OptionsReader, probes: Map<string, ProbeKind>): void {
   if (reader.any('health') === false) return;
   const paths = reader.nested('health');
-  probes.set(readPath(paths, 'live', httpDefaults.live), 'live');
-  probes.set(readPath(paths, 'ready', httpDefaults.ready), 'ready');
-  const report = paths.any('report') ?? httpDefaults.report;
+  probes.set(readPath(paths, 'live', httpDefaults.health.live), 'live');
+  probes.set(readPath(paths, 'ready', httpDefaults.health.ready), 'ready');
+  const report = paths.any('report') ?? httpDefaults.health.report;
   for (const path of Array.isArray(report) ? report : [report]) {
     if (!isPath(path)) paths.fail('report', 'a path such as "/health", or a list of paths');
     probes.set(path, 'report');
@@ -79,7 +101,7 @@ function readHealthPaths(reader: OptionsReader, probes: Map<string, ProbeKind>):
 function readMetricsPath(reader: OptionsReader, probes: Map<string, ProbeKind>): void {
   if (reader.any('metrics') === false) return;
   const metrics = reader.nested('metrics');
-  probes.set(readPath(metrics, 'path', httpDefaults.metrics), 'metrics');
+  probes.set(readPath(metrics, 'path', httpDefaults.metrics.path), 'metrics');
   metrics.done();
 }
 

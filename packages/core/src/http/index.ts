@@ -19,7 +19,14 @@ export {
 export type { AnswerHeaders, Exchange, ExchangeOutcome } from './exchange.js';
 export type { LimitSubject } from './handlers/limit.js';
 export type { SsePlan, SseRefusal } from './handlers/sse.js';
-export { type HealthPaths, type HttpOptions, httpDefaults, type ProbeKind } from './http-options.js';
+export {
+  type CookieOptions,
+  type HealthPaths,
+  type HttpOptions,
+  httpDefaults,
+  type MetricsPath,
+  type ProbeKind,
+} from './http-options.js';
 export type { Kit } from './kit.js';
 export { type FrameworkView, NodeExchange } from './node-exchange.js';
 export type { AllowedOrigins } from './origin.js';

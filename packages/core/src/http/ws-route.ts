@@ -43,6 +43,9 @@ export interface WsRoute<Identity = unknown> {
   readonly maxMessageBytes?: number | undefined;
 }
 
+/** The defaults of {@link WsRoute}. */
+export const wsRouteDefaults = Object.freeze({ protocol: 'pando.v1' as const, maxMessageBytes: 65_536 });
+
 /** A route that was checked. */
 export interface ResolvedWsRoute {
   readonly route: WsRoute;
@@ -56,7 +59,9 @@ export function resolveWsRoutes(
   routes: WsRoute | readonly WsRoute[] | undefined,
 ): readonly ResolvedWsRoute[] {
   if (routes === undefined) return [];
-  const resolved = (Array.isArray(routes) ? routes : [routes]).map(resolveWsRoute);
+  const resolved = Array.isArray(routes)
+    ? routes.map((route, index) => resolveWsRoute(route, `http.ws[${index}]`))
+    : [resolveWsRoute(routes as WsRoute, 'http.ws')];
   const paths = resolved.map(({ template }) => template.source);
   const twice = paths.find((path, index) => paths.indexOf(path) !== index);
   if (twice !== undefined) {
@@ -68,13 +73,13 @@ export function resolveWsRoutes(
   return resolved;
 }
 
-function resolveWsRoute(route: WsRoute): ResolvedWsRoute {
-  const reader = readOptions('http.ws', route);
+function resolveWsRoute(route: WsRoute, at: string): ResolvedWsRoute {
+  const reader = readOptions(at, route);
   const path = reader.string('path', '');
   if (path === '') reader.fail('path', 'a path such as "/ws"');
   for (const hook of ['authenticate', 'authorize', 'channels', 'onMessage']) reader.fn(hook, undefined);
-  const protocol = reader.oneOf('protocol', ['pando.v1', 'raw'], 'pando.v1');
-  const maxMessageBytes = reader.bytes('maxMessageBytes', 65_536);
+  const protocol = reader.oneOf('protocol', ['pando.v1', 'raw'], wsRouteDefaults.protocol);
+  const maxMessageBytes = reader.bytes('maxMessageBytes', wsRouteDefaults.maxMessageBytes);
   const origins = reader.any('origins');
   const listed = Array.isArray(origins) && origins.every((origin) => typeof origin === 'string');
   if (origins !== undefined && origins !== '*' && typeof origins !== 'function' && !listed) {

@@ -89,7 +89,11 @@ export class OptionsReader {
   }
 
   /** One of a closed set. */
-  oneOf<Choice extends string>(key: string, choices: readonly Choice[], fallback: Choice): Choice {
+  oneOf<Choice extends string, Fallback extends Absent<Choice>>(
+    key: string,
+    choices: readonly Choice[],
+    fallback: Fallback,
+  ): Choice | Fallback {
     const expected = `one of ${choices.map((choice) => `"${choice}"`).join(', ')}`;
     return this.#typed(key, fallback, expected, (value) => choices.includes(value as Choice));
   }
