@@ -77,6 +77,19 @@ describe('RequestContext', () => {
     expect(inside.token).toEqual(at(9n));
   });
 
+  it('lets a request load a value: under the token of the load, of which its client learns nothing', () => {
+    const all = contexts();
+    const bounds: unknown[] = [];
+    const scope: LoadScope = { noteRead: (bound) => void bounds.push(bound) };
+    const request = all.open({ id: 'a', signal, token: at(1n) });
+    const load = all.openLoad({ id: 'a', signal: new AbortController().signal, token: at(5n) }, scope);
+    const loading = request.loading(load);
+    expect([loading.token, loading.load, loading.signal]).toEqual([at(5n), scope, signal]);
+    expect(request.token).toEqual(at(1n));
+    loading.wrote(at(9n));
+    expect([request.token, request.written, load.token]).toEqual([at(9n), at(9n), at(5n)]);
+  });
+
   it('forgets a cache epoch that is gone, and a settled row, in itself and around it', () => {
     const context = contexts().open({
       id: 'a',

@@ -114,6 +114,15 @@ export class RequestContext {
   inside(): RequestContext {
     return new RequestContext(this, this.openedAt, { parent: this, load: this.load, inTransaction: true });
   }
+
+  /**
+   * The same request while its answer becomes a cached value: it reads nothing older than the load's token, and tells the
+   * load what it reads. What it sees and writes counts for the request.
+   */
+  loading({ load, token, openedAt }: RequestContext): RequestContext {
+    const { id, signal, deadlineAt } = this;
+    return new RequestContext({ id, signal, deadlineAt, token }, openedAt, { parent: this, load });
+  }
 }
 
 /**
