@@ -63,6 +63,9 @@ export function resolvePandoOptions(options: PandoOptions): KitOptions {
     instanceId: read.string('instanceId', undefined),
     secret: read.string('secret', undefined),
   };
+  if (resolved.instanceId !== undefined && !/^[\x21-\x7e]+$/.test(resolved.instanceId)) {
+    read.fail('instanceId', 'printable ASCII without spaces: it is sent as a header');
+  }
   if (resolved.secret !== undefined && resolved.secret.length < 16) {
     // The value stays out of the message.
     read.failUnshown('secret', 'a random text of at least 16 characters, the same on every instance');

@@ -41,6 +41,7 @@ describe('createPando', () => {
       'unknown option "replica" in db. Did you mean "replicas"?',
     ],
     [{ name: 'a b' }, 'name must be 1 to 64 letters'],
+    [{ instanceId: 'web\r\nx: y' }, 'instanceId must be printable ASCII without spaces'],
     [{ secret: 'short' }, 'secret must be a random text of at least 16 characters'],
     [{ secert: 'x' }, 'unknown option "secert". Did you mean "secret"?'],
     [{ logger: console.log }, 'logger must be an object with debug, info, warn and error'],

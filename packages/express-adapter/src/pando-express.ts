@@ -139,7 +139,12 @@ export function pandoExpress(pando: Kit, options?: HttpOptions): PandoExpress {
       const server = typeof app === 'function' ? createServer(app) : app;
       const doorway = new Doorway(door, server, options as ListenOptions);
       if (typeof app === 'function') app.use(problems());
-      return doorway.listen({ port: options.port, host: options.host });
+      try {
+        return await doorway.listen({ port: options.port, host: options.host });
+      } catch (cause) {
+        doorway[Symbol.dispose]();
+        throw cause;
+      }
     },
   };
 }

@@ -1,12 +1,15 @@
 import { createServer } from 'node:http';
 import { createPando, type Pando, PandoError } from '@pando/core';
+import type { Serving } from '@pando/core/http';
 import { type PandoExpress, pandoExpress } from '@pando/express-adapter';
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
 import { expect, it } from 'vitest';
+import { SocketClient } from '../../core/src/testing/suites/adapter/clients.js';
 
 interface Running extends AsyncDisposable {
   readonly pando: Pando;
   readonly logged: unknown[];
+  readonly serving: Serving;
   get(path: string): Promise<globalThis.Response>;
 }
 
@@ -29,6 +32,7 @@ async function run(
   return {
     pando,
     logged,
+    serving,
     get: (path) => fetch(`http://127.0.0.1:${serving.port}${path}`),
     async [Symbol.asyncDispose]() {
       await serving.close();
@@ -125,4 +129,18 @@ it('refuses options that cannot be right', async () => {
   await expect(listen(express(), {} as never)).rejects.toThrow(/http\.port/);
   await expect(listen(express(), { port: 99_999 })).rejects.toThrow(/http\.port/);
   await expect(listen(express(), { port: 0, hots: 'x' } as never)).rejects.toThrow(/Did you mean "host"/);
+});
+
+it('lets go of a server that could not listen, which may then try another port', async () => {
+  await using taken = await run(() => undefined);
+  const port = Number(new URL(taken.serving.url).port);
+  const { listen } = pandoExpress(taken.pando);
+  const server = createServer(express());
+  const options = { host: '127.0.0.1', ws: { path: '/ws' } };
+  await expect(listen(server, { ...options, port })).rejects.toMatchObject({
+    code: 'PANDO_HTTP_PORT_IN_USE',
+  });
+  await using serving = await listen(server, { ...options, port: 0 });
+  using socket = await SocketClient.open(`http://127.0.0.1:${serving.port}/ws`);
+  expect([socket.closeCode, server.listenerCount('upgrade')]).toEqual([undefined, 1]);
 });

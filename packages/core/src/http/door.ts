@@ -10,6 +10,7 @@ import { WsHandler } from './handlers/ws.js';
 import { type HttpOptions, resolveHttpOptions } from './http-options.js';
 import type { Kit } from './kit.js';
 import { RequestMetrics, type RequestRecord } from './request-metrics.js';
+import { StreamGate } from './stream-gate.js';
 import { TokenTransport } from './token-transport.js';
 import { UpgradeHandler } from './upgrade.js';
 import { resolveWsRoutes, type WsRoute } from './ws-route.js';
@@ -26,6 +27,7 @@ export class Door {
   readonly kit: Kit;
   readonly probes: ProbeHandler;
   readonly #contexts: ContextHandler;
+  readonly #gate: StreamGate;
   readonly #limits: LimitHandler;
   readonly #metrics: RequestMetrics;
   readonly #sse: SseHandler;
@@ -42,7 +44,8 @@ export class Door {
     this.#contexts = new ContextHandler(kit, this.#tokens);
     this.#limits = new LimitHandler(kit.limits);
     this.#metrics = new RequestMetrics(kit.kernel);
-    this.#sse = new SseHandler(kit);
+    this.#gate = new StreamGate(kit);
+    this.#sse = new SseHandler(kit, this.#gate);
     this.#ws = new WsHandler(kit);
   }
 
@@ -86,13 +89,18 @@ export class Door {
 
   /** What accepts WebSockets on these paths. @throws `PandoOptionsError` */
   upgrades(routes: WsRoute | readonly WsRoute[] | undefined): UpgradeHandler {
-    return new UpgradeHandler(this.kit, this.#tokens, this.#ws, resolveWsRoutes(routes));
+    return new UpgradeHandler(this.kit, this.#tokens, this.#ws, this.#gate, resolveWsRoutes(routes));
   }
 
-  /** Ends the streams and sockets that came through this door; their clients come back, to another instance. */
-  endStreams(): void {
+  /**
+   * Ends the streams and sockets that came through this door; their clients come back, to another instance. Until this is
+   * disposed no new ones are opened: a plan or an `authenticate` may be on its way still.
+   */
+  endStreams(): Disposable {
+    const closed = this.#gate.close();
     this.#sse.closeAll();
     this.#ws.closeAll();
+    return closed;
   }
 
   #begin(exchange: Exchange): Visit {

@@ -131,10 +131,16 @@ export class Doorway {
     return this.#closing;
   }
 
+  /** Lets go of a server that could not listen, so that the application may try again with it. */
+  [Symbol.dispose](): void {
+    this.#upgrades?.[Symbol.dispose]();
+    this.#guard[Symbol.dispose]();
+  }
+
   async #close(): Promise<void> {
     const { clock, logger } = this.#door.kit.kernel;
     this.#guard.stopAccepting();
-    this.#door.endStreams();
+    using _ = this.#door.endStreams();
     using limit = deadline(clock, this.#closeTimeoutMs, () => {
       const error = new CloseTimeoutError(this.#closeTimeoutMs);
       logger.warn({ err: error }, error.message);

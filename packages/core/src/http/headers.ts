@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Exchange } from './exchange.js';
 
@@ -15,6 +16,12 @@ export function headerList(headers: IncomingHttpHeaders, name: string): readonly
 export function headerOf(headers: IncomingHttpHeaders, name: string): string | undefined {
   const value = headers[name];
   return Array.isArray(value) ? value[0] : value;
+}
+
+/** The caller's id of a request if it is fit for logs, otherwise a new one. */
+export function requestId(headers: IncomingHttpHeaders): string {
+  const given = headerOf(headers, 'x-request-id');
+  return given !== undefined && /^[\w.:@/+=-]{1,128}$/.test(given) ? given : randomUUID();
 }
 
 /** The cookies whose names begin with the prefix (RFC 6265, section 5.4), in the order in which they were sent. */

@@ -3,6 +3,7 @@ import type { TLSSocket } from 'node:tls';
 import type { Outlet } from '../kernel/outlet.js';
 import { ClientGoneError } from './errors.js';
 import type { AnswerHeaders, Exchange, ExchangeOutcome } from './exchange.js';
+import { hasConnectionHeader, isClosed, isWhole } from './node-response.js';
 import { ResponseOutlet } from './response-outlet.js';
 
 /** What a framework knows better than the bare request. */
@@ -21,7 +22,7 @@ export interface FrameworkView {
 
 const bare: FrameworkView = Object.freeze({});
 
-/** An {@link Exchange} over a request and response of node:http, on which Express and Fastify both stand. */
+/** An {@link Exchange} over a request and response of node:http or node:http2, on which Express and Fastify stand. */
 export class NodeExchange implements Exchange {
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
@@ -37,7 +38,7 @@ export class NodeExchange implements Exchange {
     this.#view = view;
     // 'close' comes on every end, 'finish' only on a whole answer.
     response.once('finish', () => {
-      this.#answered = true;
+      this.#answered = isWhole(response);
     });
     response.once('close', () => this.#end());
   }
@@ -84,7 +85,9 @@ export class NodeExchange implements Exchange {
   }
 
   setAnswerHeader(name: string, value: string): void {
-    if (!this.#response.headersSent) this.#response.setHeader(name, value);
+    if (this.#response.headersSent) return;
+    if (name === 'connection' && !hasConnectionHeader(this.#response)) return; // the server says it to the whole session
+    this.#response.setHeader(name, value);
   }
 
   addAnswerHeader(name: string, value: string): void {
@@ -110,7 +113,7 @@ export class NodeExchange implements Exchange {
   }
 
   reply(status: number, headers: AnswerHeaders, body?: string): void {
-    if (this.#response.headersSent || this.#response.closed) return;
+    if (this.#response.headersSent || isClosed(this.#response)) return;
     this.#begin(status, headers);
     if (body !== undefined) this.#response.setHeader('content-length', Buffer.byteLength(body));
     this.#response.end(body); // node:http keeps the body from HEAD

@@ -1,12 +1,13 @@
 import type { ServerResponse } from 'node:http';
 import type { Outlet } from '../kernel/outlet.js';
+import { isClosed } from './node-response.js';
 
 /** What compression middleware adds to a response. */
 interface Flushable {
   flush?(): void;
 }
 
-/** The body of a node:http response as an {@link Outlet}; its head leaves with the first bytes. */
+/** The body of a response of Node as an {@link Outlet}; its head leaves with the first bytes. */
 export class ResponseOutlet implements Outlet {
   readonly #response: ServerResponse & Flushable;
   #begin: (() => void) | undefined;
@@ -40,13 +41,13 @@ export class ResponseOutlet implements Outlet {
   }
 
   onClose(listener: () => void): void {
-    if (this.#response.closed) listener();
+    if (isClosed(this.#response)) listener();
     else this.#response.once('close', listener);
   }
 
   /** Sends the head where that has not happened yet. Tells whether bytes can still be written. */
   #open(): boolean {
-    if (this.#response.closed || this.#response.writableEnded) return false;
+    if (isClosed(this.#response) || this.#response.writableEnded) return false;
     this.#begin?.();
     this.#begin = undefined;
     return true;

@@ -1,11 +1,16 @@
+import type { EventEmitter } from 'node:events';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Http2SecureServer, Http2Server, Http2Session } from 'node:http2';
 import type { Server as TlsServer } from 'node:https';
 import { Server as NetServer, type Socket } from 'node:net';
 import type { Signalled } from '../kernel/abort.js';
 import type { Clock } from '../kernel/clock.js';
+import { hasConnectionHeader } from './node-response.js';
 
-/** A server that speaks HTTP/1.1, with or without TLS. */
-export type HttpServer = Server | TlsServer;
+/** A server of Node that speaks HTTP/1.1 or HTTP/2, with or without TLS. */
+export type HttpServer = Server | TlsServer | Http2Server | Http2SecureServer;
+
+type Listener = (...args: unknown[]) => void;
 
 /** How long unused connections stay once no new ones are accepted: a request may be on its way on them. */
 const lingerMs = 100;
@@ -19,9 +24,14 @@ const lingerMs = 100;
  */
 export class ServerGuard {
   readonly #server: HttpServer;
+  /** The same, as all kinds of servers have it. */
+  readonly #events: EventEmitter;
+  readonly #listeners: [event: string, listener: Listener][] = [];
   readonly #clock: Clock;
   readonly #closed: Promise<void>;
   readonly #sockets = new Set<Socket>();
+  /** Connections of HTTP/2. */
+  readonly #sessions = new Set<Http2Session>();
   /** Requests that are being answered. */
   readonly #answering = new Set<ServerResponse>();
   #stopping = false;
@@ -29,9 +39,11 @@ export class ServerGuard {
 
   constructor(server: HttpServer, clock: Clock) {
     this.#server = server;
+    this.#events = server;
     this.#clock = clock;
     this.#closed = new Promise((resolve) => server.once('close', resolve));
     this.#watchConnections();
+    this.#watchSessions();
     this.#watchRequests();
   }
 
@@ -42,6 +54,7 @@ export class ServerGuard {
     // The method of net: that of http would close idle connections at once.
     NetServer.prototype.close.call(this.#server);
     for (const response of this.#answering) leave(response);
+    for (const session of this.#sessions) session.close(); // once its requests are answered
   }
 
   /** Waits until every connection has ended; when the signal aborts, cuts those that are left. */
@@ -63,14 +76,33 @@ export class ServerGuard {
     this.#server.close(() => undefined);
   }
 
+  /** Watches the server no more: for one that never began to listen. */
+  [Symbol.dispose](): void {
+    for (const [event, listener] of this.#listeners) this.#events.off(event, listener);
+  }
+
   #watchConnections(): void {
     const sockets = this.#sockets;
     function forget(this: Socket): void {
       sockets.delete(this);
     }
-    this.#server.on('connection', (socket: Socket) => {
+    const watch = (socket: Socket): void => {
       sockets.add(socket);
       socket.on('close', forget);
+    };
+    this.#listen('connection', watch);
+    this.#listen('secureConnection', watch); // on the raw one below, a connection opened in advance has said a lot
+  }
+
+  #watchSessions(): void {
+    const sessions = this.#sessions;
+    function forget(this: Http2Session): void {
+      sessions.delete(this);
+    }
+    this.#listen('session', (session: Http2Session) => {
+      sessions.add(session);
+      session.on('close', forget);
+      if (this.#stopping) session.close();
     });
   }
 
@@ -81,11 +113,17 @@ export class ServerGuard {
       answering.delete(this);
       sweep();
     }
-    this.#server.prependListener('request', (_request: IncomingMessage, response: ServerResponse) => {
+    this.#listen('request', (_request: IncomingMessage, response: ServerResponse) => {
       answering.add(response);
       response.on('close', answered);
       if (this.#stopping) leave(response);
     });
+  }
+
+  /** Before the listeners of others: they may answer at once. */
+  #listen(event: string, listener: (...args: never[]) => void): void {
+    this.#events.prependListener(event, listener as Listener);
+    this.#listeners.push([event, listener as Listener]);
   }
 
   /** A response is over: its connection is idle, or will be in a moment. */
@@ -94,7 +132,7 @@ export class ServerGuard {
   }
 
   #closeIdle(): void {
-    this.#server.closeIdleConnections();
+    if ('closeIdleConnections' in this.#server) this.#server.closeIdleConnections();
     // Browsers connect in advance; to Node these connections are not idle.
     for (const socket of this.#sockets) if (socket.bytesRead === 0) socket.destroy();
   }
@@ -102,5 +140,5 @@ export class ServerGuard {
 
 /** Tells the client that this connection takes no further request. */
 function leave(response: ServerResponse): void {
-  if (!response.headersSent) response.setHeader('connection', 'close');
+  if (!response.headersSent && hasConnectionHeader(response)) response.setHeader('connection', 'close');
 }

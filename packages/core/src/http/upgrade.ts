@@ -4,15 +4,16 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { abortable, deadline } from '../kernel/abort.js';
 import { isPandoError } from '../kernel/errors.js';
 import type { CounterCell } from '../kernel/meter.js';
-import { DrainingError, StreamRefusedError } from './errors.js';
+import { StreamRefusedError } from './errors.js';
 import type { Handshake, WsHandler } from './handlers/ws.js';
-import { headerOf } from './headers.js';
+import { requestId } from './headers.js';
 import type { Kit } from './kit.js';
 import { httpInstruments } from './metrics.js';
 import { originAllowed } from './origin.js';
 import type { PathParams } from './path-template.js';
 import { type Problem, problemOf } from './problem.js';
 import type { HttpServer } from './server-guard.js';
+import type { StreamGate } from './stream-gate.js';
 import type { TokenTransport } from './token-transport.js';
 import type { ResolvedWsRoute } from './ws-route.js';
 import { WsSocket } from './ws-socket.js';
@@ -34,12 +35,20 @@ export class UpgradeHandler {
   readonly #kit: Kit;
   readonly #tokens: TokenTransport;
   readonly #handler: WsHandler;
+  readonly #gate: StreamGate;
   readonly #entrances: readonly Entrance[];
 
-  constructor(kit: Kit, tokens: TokenTransport, handler: WsHandler, routes: readonly ResolvedWsRoute[]) {
+  constructor(
+    kit: Kit,
+    tokens: TokenTransport,
+    handler: WsHandler,
+    gate: StreamGate,
+    routes: readonly ResolvedWsRoute[],
+  ) {
     this.#kit = kit;
     this.#tokens = tokens;
     this.#handler = handler;
+    this.#gate = gate;
     this.#entrances = routes.map((route) => ({ ...route, server: this.#createServer(route) }));
   }
 
@@ -99,7 +108,7 @@ export class UpgradeHandler {
     gone: AbortSignal,
   ): Promise<Handshake> {
     const { headers } = request;
-    if (this.#kit.lifecycle.draining.aborted) throw new DrainingError();
+    this.#check();
     if (!originAllowed(headers.origin, headers.host, route.origins)) {
       throw new StreamRefusedError(403, 'Pages of this origin may not connect.');
     }
@@ -111,8 +120,7 @@ export class UpgradeHandler {
       gone,
     );
     const { signal } = limit;
-    const id = headerOf(headers, 'sec-websocket-key') ?? '';
-    const context = contexts.open({ id, signal, token: this.#tokens.read(headers) });
+    const context = contexts.open({ id: requestId(headers), signal, token: this.#tokens.read(headers) });
     return await contexts.run(context, async () => {
       const identity = await abortable(
         Promise.resolve(route.authenticate?.(request, { params, signal })),
@@ -122,10 +130,14 @@ export class UpgradeHandler {
         throw new StreamRefusedError(401, 'Sign in to connect.');
       }
       const channels = route.channels?.({ params, identity }) ?? [];
-      const refusal = this.#kit.realtime.refusal(channels);
-      if (refusal !== undefined) throw refusal;
+      this.#check(channels); // also whether the server has begun to close meanwhile
       return { context, params, identity, channels };
     });
+  }
+
+  #check(channels?: readonly string[]): void {
+    const refusal = this.#gate.refusal(channels);
+    if (refusal !== undefined) throw refusal;
   }
 
   #serve(ws: WebSocket, stream: Duplex, entrance: Entrance, handshake: Handshake): void {
@@ -180,7 +192,8 @@ function refuse(socket: Duplex, { status, headers, body }: Problem): void {
     connection: 'close',
     'content-length': String(Buffer.byteLength(body)),
   });
-  const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join('');
+  // Nobody checks these for us, and a value may come from an error of the application.
+  const head = lines.map(([name, value]) => `${name}: ${value.replace(/[\r\n]+/g, ' ')}\r\n`).join('');
   socket.once('finish', () => socket.destroy());
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Refused'}\r\n${head}\r\n${body}`);
 }

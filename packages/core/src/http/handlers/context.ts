@@ -1,7 +1,6 @@
-import { randomUUID } from 'node:crypto';
 import type { RequestContext } from '../../kernel/context.js';
 import type { Exchange } from '../exchange.js';
-import { exposeHeaders, headerOf } from '../headers.js';
+import { exposeHeaders, requestId } from '../headers.js';
 import type { Kit } from '../kit.js';
 import type { TokenTransport } from '../token-transport.js';
 import { limitHeaders } from './limit.js';
@@ -19,7 +18,7 @@ export class ContextHandler {
   /** Begins the context of a request, without running anything in it. */
   open(exchange: Exchange): RequestContext {
     const context = this.#kit.kernel.contexts.open({
-      id: requestId(exchange),
+      id: requestId(exchange.headers),
       signal: exchange.signal,
       token: this.#tokens.read(exchange.headers),
     });
@@ -35,10 +34,4 @@ export class ContextHandler {
     const limits = limitHeaders.filter((name) => exchange.answerHeader(name) !== undefined);
     exposeHeaders(exchange, [...this.#tokens.write(exchange, context), ...limits]);
   }
-}
-
-/** The caller's id if it is fit for logs, otherwise a new one. */
-function requestId({ headers }: Exchange): string {
-  const given = headerOf(headers, 'x-request-id');
-  return given !== undefined && /^[\w.:@/+=-]{1,128}$/.test(given) ? given : randomUUID();
 }

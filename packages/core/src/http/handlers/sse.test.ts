@@ -7,6 +7,7 @@ import type { Outlet } from '../../kernel/outlet.js';
 import type { Connection, SseSession } from '../../realtime/index.js';
 import type { Kit } from '../kit.js';
 import { NodeExchange } from '../node-exchange.js';
+import { StreamGate } from '../stream-gate.js';
 import { SseHandler } from './sse.js';
 
 const servers: (() => void)[] = [];
@@ -24,11 +25,12 @@ async function serve(openSse: (outlet: Outlet, session: SseSession) => Promise<C
     error: quiet,
     warn: (fields: Record<string, unknown>) => void warned.push(fields.err),
   };
-  const handler = new SseHandler({
+  const kit = {
     kernel: createKernel({ logger }),
     lifecycle: { draining: new AbortController().signal },
     realtime: { openSse, refusal: () => undefined },
-  } as unknown as Kit);
+  } as unknown as Kit;
+  const handler = new SseHandler(kit, new StreamGate(kit));
   const server = createServer((request, response) => {
     const exchange = new NodeExchange(request, response);
     handler

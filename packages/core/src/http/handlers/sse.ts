@@ -1,9 +1,10 @@
 import { isPandoError } from '../../kernel/errors.js';
 import type { Connection, SseSession } from '../../realtime/index.js';
-import { DrainingError, StreamRefusedError } from '../errors.js';
+import { StreamRefusedError } from '../errors.js';
 import type { Exchange } from '../exchange.js';
 import { headerOf } from '../headers.js';
 import type { Kit } from '../kit.js';
+import type { StreamGate } from '../stream-gate.js';
 
 /** What a stream follows. Whoever opens it receives these channels: authorise them first. */
 export type SsePlan = Pick<SseSession, 'channels' | 'identity' | 'format'>;
@@ -29,11 +30,13 @@ const reasons: Readonly<Record<Exclude<SseRefusal, 204>, string>> = Object.freez
 /** Opens server-sent event streams. */
 export class SseHandler {
   readonly #kit: Kit;
+  readonly #gate: StreamGate;
   /** The streams that are open, so that a server that closes can end its own. */
   readonly #open = new Map<Exchange, Connection>();
 
-  constructor(kit: Kit) {
+  constructor(kit: Kit, gate: StreamGate) {
     this.#kit = kit;
+    this.#gate = gate;
   }
 
   /**
@@ -47,7 +50,7 @@ export class SseHandler {
   async open(exchange: Exchange, plan: SsePlan | SseRefusal): Promise<Connection | undefined> {
     if (plan === 204) return void exchange.reply(204, { 'cache-control': 'no-store' });
     if (typeof plan === 'number') throw new StreamRefusedError(plan, reasons[plan]);
-    const refusal = this.#refusal(plan);
+    const refusal = this.#gate.refusal(plan.channels);
     if (refusal !== undefined && isPassing(refusal) && isBrowserStream(exchange)) {
       // An EventSource never asks again after an answer that is no stream (HTML standard, 9.2.3): so it gets one, which
       // tells it when to come back, and ends.
@@ -67,11 +70,6 @@ export class SseHandler {
     });
     if (connection !== undefined && !exchange.signal.aborted) this.#open.set(exchange, connection);
     return connection;
-  }
-
-  #refusal({ channels }: SsePlan): Error | undefined {
-    if (this.#kit.lifecycle.draining.aborted) return new DrainingError();
-    return this.#kit.realtime.refusal(channels);
   }
 
   /** Forgets a stream that is over. */
