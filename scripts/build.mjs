@@ -70,6 +70,16 @@ async function buildProject(project, types) {
   for (const file of before) {
     if (existsSync(file) && statSync(file).mtimeMs < startedAt - clockGrainMs) rmSync(file);
   }
+  dropCommonJsMaps(join(cwd, 'dist'));
+}
+
+/** The maps of CommonJS files name files of this machine; Node runs the ES modules beside them, whose maps hold the sources. */
+function dropCommonJsMaps(dist) {
+  for (const map of listFiles(dist).filter((file) => file.endsWith('.cjs.map'))) {
+    const file = map.slice(0, -'.map'.length);
+    writeFileSync(file, readFileSync(file, 'utf8').replace(/\n\/\/# sourceMappingURL=.*\s*$/, '\n'));
+    rmSync(map);
+  }
 }
 
 /** Hashes everything of its own that a project's output depends on; tests do not count. */
