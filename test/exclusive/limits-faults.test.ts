@@ -27,9 +27,9 @@ beforeEach(async () => {
 /** A room in a kit of two instances. */
 async function startLimits(): Promise<Limits> {
   const settings = { name: `limits-${redis.port}` };
-  // Longer than a busy machine stands still: who misses its renewal is not counted.
-  const floor = await open({ url: redis.url, leaseMs: 3_000 }, settings);
-  await open({ url: redis.url, leaseMs: 3_000 }, settings);
+  // Shorter than the outage: both leases have ended when Redis is back.
+  const floor = await open({ url: redis.url, leaseMs: 300 }, settings);
+  await open({ url: redis.url, leaseMs: 300 }, settings);
   await waitFor(() => floor.fleet.instances().length === 2, { message: 'the instances to know each other' });
   const limits = createLimits({ policies, decisionTimeoutMs }, { redis: floor });
   onTestFinished(() => limits.close());

@@ -270,6 +270,31 @@ describe('a floor behind a network that fails in silence', () => {
     await waitFor(() => heard.includes('through'));
   });
 
+  it('goes on counting the others when all leases have ended in an outage, until they had time to come back', async () => {
+    const [gone, floor] = await Promise.all(
+      ['gone', 'here'].map((instanceId) => open({ url: redis.url, leaseMs: 300 }, { name: 'f', instanceId })),
+    );
+    const count = () => floor?.fleet.instances().length;
+    await waitFor(() => count() === 2);
+    await redis.kill();
+    await waitFor(() => !floor?.isUp && !gone?.isUp);
+    await gone?.close(); // could not take leave
+    await redis.restart();
+    let renewals = 0;
+    const counts = new Set<number | undefined>();
+    await waitFor(
+      async () => {
+        const listed = await floor?.call(['ZCARD', floor.keys.atomic('fleet')]);
+        if (listed === 1 && count() === 2) renewals++; // Redis knows one, the floor still counts two
+        counts.add(count());
+        return count() === 1;
+      },
+      { intervalMs: 5 },
+    );
+    expect(renewals).toBeGreaterThan(0);
+    expect([...counts]).toEqual([2, 1]);
+  });
+
   it('notices that only announcements are lost', async () => {
     const proxy = await createTcpProxy({ target: { host: redis.host, port: redis.port } });
     closeLater(() => proxy.close());
