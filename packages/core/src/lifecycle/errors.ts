@@ -1,7 +1,12 @@
 import { PandoError } from '../kernel/errors.js';
-import type { LifecyclePhase } from './lifecycle.js';
+import type { LifecyclePhase } from './phases.js';
 
-/** The reason in a hook's signal when the time of its phase is up. */
+/**
+ * The time of a shutdown phase is up. It is the reason in the signal of the hooks that still run; the shutdown goes on
+ * without them.
+ *
+ * Let go of what is held when the `signal` aborts, or give the phase more of `lifecycle.totalMs`.
+ */
 export class PhaseTimeoutError extends PandoError {
   constructor(phase: LifecyclePhase, timeoutMs: number) {
     super({
@@ -11,7 +16,11 @@ export class PhaseTimeoutError extends PandoError {
   }
 }
 
-/** A hook was registered when its phase had already begun. */
+/**
+ * A hook was registered when its phase had already begun. It will not be called.
+ *
+ * Register hooks when the thing that they end is created, or in a later phase.
+ */
 export class HookTooLateError extends PandoError {
   constructor(name: string, phase: LifecyclePhase) {
     super({

@@ -4,10 +4,10 @@ export type {
   HookFailure,
   Lifecycle,
   LifecycleHook,
-  LifecyclePhase,
   LifecycleState,
   ShutdownReport,
 } from './lifecycle.js';
 export { lifecycleInstruments } from './metrics.js';
 export { type LifecycleOptions, lifecycleDefaults } from './options.js';
+export type { LifecyclePhase } from './phases.js';
 export type { HostProcess, SignalSource } from './ports.js';

@@ -6,13 +6,11 @@ import type { Kernel } from '../kernel/kernel.js';
 import { HookTooLateError, PhaseTimeoutError } from './errors.js';
 import { lifecycleInstruments } from './metrics.js';
 import type { ResolvedLifecycleOptions } from './options.js';
+import { type LifecyclePhase, phases } from './phases.js';
 import type { HostProcess, SignalSource } from './ports.js';
 
 /** Where in its life an instance is. It only ever moves on. */
 export type LifecycleState = 'starting' | 'ready' | 'draining' | 'closed';
-
-/** The steps of a shutdown, in their order; hooks of one phase run together. */
-export type LifecyclePhase = 'intake' | 'streams' | 'requests' | 'rooms' | 'telemetry';
 
 /** Something that has to take leave. */
 export interface LifecycleHook {
@@ -67,7 +65,6 @@ export interface Lifecycle extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-const phases: readonly LifecyclePhase[] = ['intake', 'streams', 'requests', 'rooms', 'telemetry'];
 const states: readonly LifecycleState[] = ['starting', 'ready', 'draining', 'closed'];
 
 /** What an aborted hook gets to let go before the next phase takes away what it stands on. */

@@ -1,5 +1,5 @@
 import { type OptionsReader, readOptions } from '../kernel/options.js';
-import type { LifecyclePhase } from './lifecycle.js';
+import type { LifecyclePhase } from './phases.js';
 
 /** How an instance takes leave. */
 export interface LifecycleOptions {

@@ -3,13 +3,6 @@ import { GuardedConnector, GuardedSentinelConnector } from './connectors.js';
 import type { RedisAddress, RedisCredentials, ResolvedRedisOptions } from './options.js';
 import type { RedisArgument } from './ports.js';
 
-/** The part of an ioredis 5 or 6 client, `Redis` or `Cluster`, by which Pando knows one. */
-export interface RedisClientLike {
-  readonly status: string;
-  readonly options: object;
-  duplicate(...overrides: never[]): unknown;
-}
-
 /** What we call on a client that is ours. */
 export interface RedisClient {
   readonly status: string;
@@ -43,12 +36,6 @@ export interface RedisClusterClient extends Omit<RedisClient, 'duplicate'> {
   readonly slots: readonly (readonly string[] | undefined)[];
   nodes(role: 'master'): readonly RedisClient[];
   duplicate(nodes: readonly [], overrides: object): RedisClusterClient;
-}
-
-/** Whether a value is an ioredis client, of whatever version and copy. */
-export function isRedisClient(value: unknown): value is RedisClientLike {
-  const { duplicate, status, options } = (value ?? {}) as Partial<RedisClientLike>;
-  return typeof duplicate === 'function' && typeof status === 'string' && typeof options === 'object';
 }
 
 /** Whether a client speaks to a cluster. */

@@ -1,6 +1,6 @@
-export type { RedisClientLike } from './client.js';
 export { RedisRefusedError, RedisReplyError, RedisUnavailableError } from './errors.js';
 export { createRedisFloor } from './floor.js';
+export type { RedisClientLike } from './given-client.js';
 export { redisInstruments } from './metrics.js';
 export {
   type RedisAddress,

@@ -1,6 +1,6 @@
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import { type OptionsReader, readOptions } from '../kernel/options.js';
-import { isRedisClient, type RedisClientLike } from './client.js';
+import { isRedisClient, type RedisClientLike } from './given-client.js';
 
 /** Where one Redis process listens. */
 export interface RedisAddress {

@@ -2,7 +2,6 @@ import type { Signalled } from '../../kernel/abort.js';
 import { ConnectionLostError, TransactionRolledBackError } from '../errors.js';
 import type { Committed, Connection, ServerReport, Statement, StatementResult, Written } from '../ports.js';
 import type { Position } from '../position.js';
-import type { MemoryServer } from './memory.js';
 
 /** An error as Postgres would send it. */
 function sqlError(code: string, message: string): Error {
@@ -15,10 +14,25 @@ interface Work {
   hasFailed: boolean;
 }
 
+/** The server as its sessions see it. */
+export interface SessionServer {
+  readonly label: string;
+  readonly role: ServerReport['role'];
+  readonly sessions: Set<MemoryConnection>;
+  /** Has the next commit take effect, and its answer lost with the session. */
+  losesNextCommit: boolean;
+  report(): ServerReport;
+  value(key: unknown): unknown;
+  /** Appends to the log of the cluster. */
+  commit(changes: ReadonlyMap<unknown, unknown>): void;
+  /** One way of one message. */
+  travel(): Promise<void>;
+}
+
 /** A session of the fake server: keeps the promises of the port, executes one statement after the other. */
 export class MemoryConnection implements Connection {
   readonly greeting: ServerReport;
-  readonly #server: MemoryServer;
+  readonly #server: SessionServer;
   readonly #onLost: (cause: unknown) => void;
   readonly #cutOff = new Set<(error: Error) => void>();
   #isOpen = true;
@@ -27,7 +41,7 @@ export class MemoryConnection implements Connection {
   #tail: Promise<unknown> = Promise.resolve();
   #work: Work | undefined;
 
-  constructor(server: MemoryServer, onLost: (cause: unknown) => void) {
+  constructor(server: SessionServer, onLost: (cause: unknown) => void) {
     this.#server = server;
     this.#onLost = onLost;
     this.greeting = server.report();
@@ -160,7 +174,7 @@ export class MemoryConnection implements Connection {
         case 'set':
           if (this.#server.role === 'replica')
             throw sqlError('25006', 'cannot execute in a read-only transaction');
-          if (work === undefined) this.#server.world.commit(new Map([[key, value]]));
+          if (work === undefined) this.#server.commit(new Map([[key, value]]));
           else work.changes.set(key, value);
           return answer('INSERT');
         case 'hang':
@@ -186,7 +200,7 @@ export class MemoryConnection implements Connection {
 
   #commit({ changes }: Work): Committed {
     if (changes.size === 0) return { wrote: false, position: undefined };
-    this.#server.world.commit(changes);
+    this.#server.commit(changes);
     if (this.#server.losesNextCommit) {
       this.#server.losesNextCommit = false;
       this.lose(new Error('read ECONNRESET'));

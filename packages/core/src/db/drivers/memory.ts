@@ -4,7 +4,7 @@ import type { Kernel } from '../../kernel/kernel.js';
 import type { ResolvedDatabaseOptions } from '../options.js';
 import type { Backend, Connection, ConnectOptions, DatabaseDriver, ServerReport } from '../ports.js';
 import { FencedPool } from './fenced-pool.js';
-import { MemoryConnection } from './memory-connection.js';
+import { MemoryConnection, type SessionServer } from './memory-connection.js';
 
 /** One committed change. */
 interface LogRecord {
@@ -72,7 +72,7 @@ export class MemoryWorld {
 }
 
 /** One server of a {@link MemoryWorld}, and what can befall it. */
-export class MemoryServer implements Backend {
+export class MemoryServer implements Backend, SessionServer {
   readonly label: string;
   readonly world: MemoryWorld;
   role: ServerReport['role'];
@@ -105,6 +105,10 @@ export class MemoryServer implements Backend {
   report(): ServerReport {
     const { role, system, timeline, lsn } = this;
     return { role, system, timeline, lsn, node: `${this.label} ${this.#life}` };
+  }
+
+  commit(changes: ReadonlyMap<unknown, unknown>): void {
+    this.world.commit(changes);
   }
 
   value(key: unknown): unknown {
