@@ -1,7 +1,11 @@
 import type { Database } from './db/index.js';
 import { PandoError } from './kernel/errors.js';
 
-/** A statement was sent through a kit that has no database. */
+/**
+ * A statement was sent through a kit that has no database.
+ *
+ * Give `createPando({ db: { primary: … } })` the URL of your Postgres.
+ */
 export class DatabaseNotConfiguredError extends PandoError {
   constructor() {
     super({

@@ -2,7 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { messageOf, PandoError } from './kernel/errors.js';
 import type { RedisFloor } from './redis/ports.js';
 
-/** Without the fleet's secret an instance could neither read nor write tokens. */
+/**
+ * The kit cannot start: without the fleet's secret, which is kept in Redis, an instance could neither read nor write
+ * tokens.
+ *
+ * Start Redis or correct the `redis` option. To start without Redis give every instance the same `secret`.
+ */
 export class SecretUnavailableError extends PandoError {
   constructor(cause: unknown) {
     super({

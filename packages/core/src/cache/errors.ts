@@ -1,6 +1,11 @@
 import { messageOf, PandoError } from '../kernel/errors.js';
 
-/** A key or tag cannot be one. */
+/**
+ * A key or tag cannot be one: it is not a text of 1 to 512 characters. Thrown at once; nothing was loaded or
+ * invalidated.
+ *
+ * Build keys of short identifiers, such as `post:42`. Hash what is longer; look for a missing id in what is empty.
+ */
 export class CacheKeyError extends PandoError {
   constructor(what: string, value: unknown) {
     const shown = typeof value === 'string' ? `${value.length} characters` : typeof value;
@@ -11,7 +16,12 @@ export class CacheKeyError extends PandoError {
   }
 }
 
-/** A load took longer than `cache.loadTimeoutMs`; its signal has been aborted. */
+/**
+ * A load took longer than `cache.loadTimeoutMs`; its signal has been aborted. Everybody who waited for it gets this
+ * error.
+ *
+ * Pass the loader's `signal` on to the query or request inside it, make that faster, or raise `cache.loadTimeoutMs`.
+ */
 export class CacheLoadTimeoutError extends PandoError {
   constructor(key: string, timeoutMs: number) {
     super({
@@ -23,7 +33,11 @@ export class CacheLoadTimeoutError extends PandoError {
   }
 }
 
-/** A loaded value cannot be stored, because the codec cannot encode it. */
+/**
+ * A loaded value cannot be stored, because the codec cannot encode it: a `bigint` or a cycle in JSON, say.
+ *
+ * Return plain data from the loader, or give `cache.codec` one that can encode it. `cause` is what the codec threw.
+ */
 export class CacheValueError extends PandoError {
   constructor(key: string, codec: string, cause: unknown) {
     super({

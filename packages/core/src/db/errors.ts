@@ -1,20 +1,50 @@
 import { messageOf, PandoError } from '../kernel/errors.js';
 
-/** A server cannot be reached, or refuses connections. */
+/**
+ * A server cannot be reached, or refuses connections. At start it means that the primary was not ready within
+ * `db.startTimeoutMs`.
+ *
+ * Start Postgres there, or correct host, credentials or database name in the option that the message names. `cause` is
+ * what the driver said. Later calls connect anew by themselves.
+ */
 export class DatabaseUnreachableError extends PandoError {
   constructor(message: string, cause: unknown) {
     super({ code: 'PANDO_DB_UNREACHABLE', message, cause, retryable: true, status: 503 });
   }
 }
 
-/** No connection became free in time, or too many callers wait for one already. */
+/** How many wait for a connection; and how long one of them has, that gives up now. */
+export interface PoolPressure {
+  readonly waiting: number;
+  readonly waitedMs: number | undefined;
+}
+
+/**
+ * No connection became free within `db.pool.acquireTimeoutMs`, or `db.pool.maxWaiting` callers wait for one already.
+ *
+ * Shorten queries and transactions first, then raise `db.pool.size` if Postgres has room, or shed load earlier with a
+ * limit. See docs/how-to/size-pools.md.
+ */
 export class PoolOverloadedError extends PandoError {
-  constructor(message: string) {
-    super({ code: 'PANDO_DB_POOL_OVERLOADED', message, retryable: true, status: 503 });
+  constructor(connections: string, { waiting, waitedMs }: PoolPressure) {
+    const what =
+      waitedMs === undefined
+        ? `${waiting} ${waiting === 1 ? 'request already waits' : 'requests already wait'} for one of the ${connections}`
+        : `None of the ${connections} became free within ${waitedMs} ms`;
+    super({
+      code: 'PANDO_DB_POOL_OVERLOADED',
+      message: `${what}. Raise db.pool.size, shorten queries, or shed load earlier (see docs/how-to/size-pools.md).`,
+      retryable: true,
+      status: 503,
+    });
   }
 }
 
-/** A connection ended while it was in use, and nothing that was sent on it can have had an effect that lasts. */
+/**
+ * A connection ended while it was in use, and nothing that was sent on it can have had an effect that lasts.
+ *
+ * Repeat the call; it is safe. Reads were already repeated once on another server where the promise allowed it.
+ */
 export class ConnectionLostError extends PandoError {
   constructor(server: string, cause: unknown) {
     super({
@@ -27,7 +57,12 @@ export class ConnectionLostError extends PandoError {
   }
 }
 
-/** The connection ended between sending a write or COMMIT and its answer: Postgres may have carried it out or not. */
+/**
+ * The connection ended between sending a write or COMMIT and its answer: Postgres may have carried it out or not.
+ *
+ * Look whether it took effect before repeating it, or make it idempotent: a unique key of the request's own does. This
+ * is never retried by Pando.
+ */
 export class OutcomeUnknownError extends PandoError {
   constructor(what: string, server: string, cause: unknown) {
     super({
@@ -39,7 +74,12 @@ export class OutcomeUnknownError extends PandoError {
   }
 }
 
-/** Postgres answered COMMIT with ROLLBACK, because a statement of the transaction had failed before. */
+/**
+ * Postgres answered COMMIT with ROLLBACK, because a statement of the transaction had failed before.
+ *
+ * Let the error of a failed statement leave the callback instead of catching it. `cause` is that error; use a
+ * savepoint for what may fail.
+ */
 export class TransactionRolledBackError extends PandoError {
   constructor(cause: unknown) {
     const why = cause === undefined ? 'one of its statements had failed' : messageOf(cause);
@@ -51,7 +91,12 @@ export class TransactionRolledBackError extends PandoError {
   }
 }
 
-/** A transaction was used after its callback had ended. */
+/**
+ * A transaction was used after its callback had ended.
+ *
+ * Await everything that uses `tx` before the callback returns: look for a missing `await`, or for `tx` kept in a timer
+ * or listener.
+ */
 export class TransactionEndedError extends PandoError {
   constructor() {
     super({
@@ -61,7 +106,12 @@ export class TransactionEndedError extends PandoError {
   }
 }
 
-/** `transaction` was called inside a transaction. */
+/**
+ * `db.transaction` was called inside a transaction: the inner one would need a second connection and commit on its
+ * own.
+ *
+ * Hand the outer `tx` on as an argument and use `tx.query`.
+ */
 export class NestedTransactionError extends PandoError {
   constructor() {
     super({
@@ -73,7 +123,11 @@ export class NestedTransactionError extends PandoError {
   }
 }
 
-/** A transaction asked for effects, and nobody is there to carry them out. */
+/**
+ * A transaction asked for `tx.invalidate` or `tx.publish`, and nobody is there to carry it out.
+ *
+ * Create the database with `createPando`, or give `createDatabase` an effects runner.
+ */
 export class EffectsUnavailableError extends PandoError {
   constructor(method: 'invalidate' | 'publish') {
     super({
@@ -83,7 +137,13 @@ export class EffectsUnavailableError extends PandoError {
   }
 }
 
-/** A server is not what it is configured as: a primary that is in recovery or was replaced, a promoted replica, a stranger. */
+/**
+ * A server is not what it is configured as: a primary that is in recovery or was replaced, a promoted replica, a
+ * stranger.
+ *
+ * After a failover point `db.primary` at the server that takes writes now, and rebuild the old one as a replica. Until
+ * then the server gets no traffic.
+ */
 export class WrongRoleError extends PandoError {
   constructor(server: string, expected: 'primary' | 'replica', finding?: string) {
     const [usual, hint] =

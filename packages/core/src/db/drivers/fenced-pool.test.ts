@@ -68,8 +68,8 @@ describe('the pool', () => {
       status: 503,
       retryable: true,
       message:
-        '1 callers already wait for one of the 3 connections to primary memory:primary. ' +
-        'Raise db.pool.size, shorten queries, or shed load earlier.',
+        '1 request already waits for one of the 3 connections to primary memory:primary. ' +
+        'Raise db.pool.size, shorten queries, or shed load earlier (see docs/how-to/size-pools.md).',
     });
     expect(pool.waiting).toBe(1);
     releaseAll(leases);
@@ -80,7 +80,7 @@ describe('the pool', () => {
   it('refuses who has waited long enough', async () => {
     const { acquire, acquireAll, clock, pool } = setup({ acquireTimeoutMs: 5_000 });
     const leases = await acquireAll(3);
-    const rejection = expect(acquire()).rejects.toThrow('none of the 3 connections');
+    const rejection = expect(acquire()).rejects.toThrow('None of the 3 connections');
     const sooner = expect(acquire({ timeoutMs: 100 })).rejects.toThrow('within 100 ms');
     await clock.advance(100);
     await sooner;

@@ -232,20 +232,19 @@ export class FencedPool implements Pool {
   #unreachable(cause: unknown): Error {
     this.#meters.refused('unreachable').add();
     if (cause instanceof PandoError) return cause;
+    const { role } = this.#options;
+    const option = role === 'primary' ? 'db.primary' : 'db.replicas';
     return new DatabaseUnreachableError(
-      `cannot connect to the ${this.#options.role} ${this.#backend.label}: ${messageOf(cause)}.`,
+      `Cannot connect to the ${role} ${this.#backend.label}: ${messageOf(cause)}. Start Postgres there, or correct ${option}.`,
       cause,
     );
   }
 
   #overloaded(waiting: number, waitedMs: number | undefined): PoolOverloadedError {
     const { size, overflow, role } = this.#options;
-    const whole = `the ${size + overflow} connections to ${role} ${this.#backend.label}`;
     this.#meters.refused(waitedMs === undefined ? 'full' : 'timeout').add();
-    return new PoolOverloadedError(
-      `${waitedMs === undefined ? `${waiting} callers already wait for one of ${whole}` : `none of ${whole} became free within ${waitedMs} ms`}. ` +
-        'Raise db.pool.size, shorten queries, or shed load earlier.',
-    );
+    const connections = `${size + overflow} connections to ${role} ${this.#backend.label}`;
+    return new PoolOverloadedError(connections, { waiting, waitedMs });
   }
 
   #release(slot: Slot, { lane }: AcquireOptions): void {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Decision } from '../../limits/index.js';
 import { createLimits } from '../../limits/index.js';
-import { LimitExceededError } from '../errors.js';
+import { LimitExceededError, type LimitUnavailableError } from '../errors.js';
 import type { Exchange } from '../exchange.js';
 import type { Kit } from '../kit.js';
 import { LimitHandler } from './limit.js';
@@ -44,7 +44,7 @@ async function consume(
   const refusal = await new LimitHandler(limits)
     .consume(exchange, made.policy, subject)
     .catch((error) => error);
-  return { asked, headers, refusal: refusal as LimitExceededError | undefined };
+  return { asked, headers, refusal: refusal as LimitExceededError | LimitUnavailableError | undefined };
 }
 
 test('whole seconds, rounded up: nobody comes back too early', async () => {

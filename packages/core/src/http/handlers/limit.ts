@@ -1,6 +1,6 @@
 import type { Decision, Policy } from '../../limits/index.js';
 import { addressKey } from '../client-address.js';
-import { LimitExceededError } from '../errors.js';
+import { LimitExceededError, LimitUnavailableError } from '../errors.js';
 import type { Exchange } from '../exchange.js';
 import type { Kit } from '../kit.js';
 
@@ -32,7 +32,8 @@ export class LimitHandler {
   }
 
   /**
-   * Lets the request pass, or throws {@link LimitExceededError}. Either way the answer says what is left.
+   * Lets the request pass, or throws {@link LimitExceededError} or {@link LimitUnavailableError}. Either way
+   * the answer says what is left.
    *
    * Keys and addresses are counted apart: nobody can spend another's limit by naming an address as a key.
    */
@@ -41,7 +42,8 @@ export class LimitHandler {
     const decision = await this.#limits.consume(policy, subject, { cost, signal: exchange.signal });
     if (decision.source !== 'open' && decision.source !== 'closed') this.#describe(exchange, decision);
     if (decision.allowed) return;
-    const refusal = new LimitExceededError(decision);
+    const refusal =
+      decision.source === 'closed' ? new LimitUnavailableError(decision) : new LimitExceededError(decision);
     for (const [name, value] of Object.entries(refusal.headers)) exchange.setAnswerHeader(name, value);
     throw refusal;
   }

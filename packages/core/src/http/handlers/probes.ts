@@ -1,4 +1,4 @@
-import { PandoError } from '../../kernel/errors.js';
+import { MetricsUnavailableError } from '../errors.js';
 import type { Exchange } from '../exchange.js';
 import type { ProbeKind, ResolvedHttpOptions } from '../http-options.js';
 import type { Kit } from '../kit.js';
@@ -36,13 +36,7 @@ export class ProbeHandler {
   async #answerMetrics(exchange: Exchange): Promise<void> {
     const { metrics } = this.#kit;
     const text = await metrics.expose({ signal: exchange.signal }).catch((cause: unknown) => {
-      throw new PandoError({
-        code: 'PANDO_HTTP_METRICS',
-        message:
-          'The metrics could not be collected. Look at the cause: a collector registered by the application may throw.',
-        cause,
-        status: 503,
-      });
+      throw new MetricsUnavailableError(cause);
     });
     exchange.reply(200, { ...this.#always(), 'content-type': metrics.contentType }, text);
   }
