@@ -9,6 +9,6 @@ export type { DecodedToken, TokenCodec } from './kernel/token-codec.js';
 export type { PandoOptions } from './options.js';
 export { createPando, type Pando } from './pando.js';
 export { RedisRefusedError, RedisReplyError, RedisUnavailableError } from './redis/errors.js';
-export type { RedisClientLike } from './redis/client.js';
+export type { RedisClientLike } from './redis/given-client.js';
 export type { RedisOption, RedisOptions } from './redis/options.js';
 export { SecretUnavailableError } from './secret.js';

@@ -1,5 +1,5 @@
 import { PandoError } from '../kernel/errors.js';
-import type { LifecyclePhase } from './lifecycle.js';
+import type { LifecyclePhase } from './phases.js';
 
 /**
  * The time of a shutdown phase is up. It is the reason in the signal of the hooks that still run; the shutdown goes on
