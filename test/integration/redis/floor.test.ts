@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { freePort, waitFor } from '@pando/core/testing';
 import { Redis as Redis6 } from 'ioredis';
+import { Redis as RedisLowest } from 'ioredis-lowest';
 import { Redis as Redis5 } from 'ioredis5';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RedisOption, RedisScript } from '../../../packages/core/src/redis/index.js';
@@ -24,6 +25,7 @@ const options = {
   'host and port': () => ({ host: '127.0.0.1', port: Number(new URL(url).port) }),
   'an ioredis 6 client': () => given(new Redis6(url)),
   'an ioredis 5 client': () => given(new Redis5(url)),
+  'an ioredis 5.4.0 client': () => given(new RedisLowest(url)),
 } satisfies Record<string, () => RedisOption>;
 
 describe.each(Object.entries(options))('a floor on %s', (_, option) => {
@@ -88,6 +90,7 @@ describe('a given client', () => {
   it.each([
     ['6', () => given(new Redis6(url, { db: 3, keyPrefix: 'theirs:' }))],
     ['5', () => given(new Redis5(url, { db: 3, keyPrefix: 'theirs:' }))],
+    ['5.4.0', () => given(new RedisLowest(url, { db: 3, keyPrefix: 'theirs:' }))],
   ])('of ioredis %s is duplicated, and left as it was', async (_, connect) => {
     const client = connect();
     await client.set('before', '1');
@@ -103,7 +106,7 @@ describe('a given client', () => {
     expect(client.status).toBe('ready');
     expect(await client.get('before')).toBe('1');
     // The same database, but keys of our own: a foreign prefix would not reach channels or scripts.
-    expect(await client.call('GET', `pando:${name}:test:where`)).toBeNull();
+    expect(await client.get(`pando:${name}:test:where`)).toBeNull();
     await admin.select(3);
     expect(await admin.get(`pando:${name}:test:where`)).toBe('here');
     await admin.select(0);
