@@ -2,15 +2,20 @@ import type { EffectsRunner } from '../kernel/effects.js';
 import { createKernel, type Kernel } from '../kernel/kernel.js';
 import type { Database } from './api.js';
 import { DatabaseRoom } from './db.js';
+import { createMemoryDriver, type MemoryWorld } from './drivers/memory.js';
 import { createPgDriver } from './drivers/pg.js';
 import { type DatabaseOptions, resolveDatabaseOptions } from './options.js';
 
-/** What a kit hands to its database. */
+export { createMemoryWorld, type MemoryWorld, type MemoryWorldOptions } from './drivers/memory.js';
+
+/** What a database may be given by its surroundings. */
 export interface DatabaseWiring {
   /** Shared by the rooms of a kit; without it the database makes its own. */
   readonly kernel?: Kernel | undefined;
   /** Carries out what transactions want done after their commit. */
   readonly effects?: EffectsRunner | undefined;
+  /** A fake cluster instead of Postgres, for tests: it holds values by key and understands `get` and `set`, no SQL. */
+  readonly world?: MemoryWorld | undefined;
 }
 
 /**
@@ -31,6 +36,8 @@ export interface DatabaseWiring {
 export function createDatabase(options: DatabaseOptions, wiring: DatabaseWiring = {}): Database {
   const resolved = resolveDatabaseOptions(options);
   const kernel = wiring.kernel ?? createKernel({ name: resolved.name });
-  const driver = createPgDriver(resolved, kernel);
-  return new DatabaseRoom(resolved, { driver, kernel, effects: wiring.effects });
+  const { world, effects } = wiring;
+  const driver =
+    world === undefined ? createPgDriver(resolved, kernel) : createMemoryDriver(world, resolved, kernel);
+  return new DatabaseRoom(resolved, { driver, kernel, effects });
 }

@@ -10,8 +10,13 @@ export type {
   Transaction,
   TransactionOptions,
 } from './api.js';
-export type { DatabaseWiring } from './create.js';
-export { createDatabase } from './create.js';
+export {
+  createDatabase,
+  createMemoryWorld,
+  type DatabaseWiring,
+  type MemoryWorld,
+  type MemoryWorldOptions,
+} from './create.js';
 export {
   ConnectionLostError,
   DatabaseUnreachableError,
@@ -26,3 +31,15 @@ export {
 export { databaseInstruments } from './metrics.js';
 export type { DatabaseOptions, PoolOptions, ReplicaOptions, ServerOptions } from './options.js';
 export { databaseDefaults } from './options.js';
+export type {
+  Backend,
+  Committed,
+  Connection,
+  ConnectOptions,
+  Role,
+  ServerReport,
+  Statement,
+  StatementResult,
+  Written,
+} from './ports.js';
+export type { Position } from './position.js';

@@ -9,6 +9,7 @@ export const databaseInstruments = {
     help: 'Time that reads, writes and transactions took, waiting for a connection included, whatever their outcome.',
     type: 'histogram',
     labels: ['operation'],
+    values: { operation: ['read', 'write', 'transaction'] },
     buckets: seconds,
   },
   reads: {
@@ -16,12 +17,14 @@ export const databaseInstruments = {
     help: 'Reads by where they were sent: replica at once, replica after waiting for it, or primary, and why.',
     type: 'counter',
     labels: ['route'],
+    values: { route: ['replica', 'waited', 'strong', 'transaction', 'foreign', 'single', 'behind', 'out'] },
   },
   replicaWaitSeconds: {
     name: 'pando_db_replica_wait_seconds',
     help: 'How long causal reads waited for a replica to catch up.',
     type: 'histogram',
     labels: ['outcome'],
+    values: { outcome: ['arrived', 'late'] },
     buckets: [0.000_5, 0.001, 0.002, 0.004, 0.008, 0.016, 0.025, 0.05, 0.1],
   },
   rerouted: {
@@ -29,6 +32,7 @@ export const databaseInstruments = {
     help: 'Reads that a replica could not serve after all, by reason; they ran again elsewhere.',
     type: 'counter',
     labels: ['reason'],
+    values: { reason: ['unavailable', 'overloaded', 'lost', 'behind', 'conflict', 'writes'] },
   },
   outcomesUnknown: {
     name: 'pando_db_outcomes_unknown_total',
@@ -40,41 +44,60 @@ export const databaseInstruments = {
     help: 'Whether the server is in rotation (1) or not (0).',
     type: 'gauge',
     labels: ['server', 'role'],
+    values: {
+      server: 'each server of the configuration, as host:port/database',
+      role: ['primary', 'replica'],
+    },
   },
   lagSeconds: {
     name: 'pando_db_replica_lag_seconds',
     help: 'How far the replica is behind the primary, as far as known.',
     type: 'gauge',
     labels: ['server'],
+    values: { server: 'each server of the configuration, as host:port/database' },
   },
   connections: {
     name: 'pando_db_pool_connections',
     help: 'Connections of the pool by state: in_use or idle.',
     type: 'gauge',
     labels: ['server', 'state'],
+    values: { server: 'each server of the configuration, as host:port/database', state: ['in_use', 'idle'] },
   },
   waiting: {
     name: 'pando_db_pool_waiting',
     help: 'Callers that wait for a connection.',
     type: 'gauge',
     labels: ['server'],
+    values: { server: 'each server of the configuration, as host:port/database' },
   },
   connects: {
     name: 'pando_db_pool_connects_total',
     help: 'Attempts of the pool to open a connection, by outcome.',
     type: 'counter',
     labels: ['server', 'outcome'],
+    values: {
+      server: 'each server of the configuration, as host:port/database',
+      outcome: ['connected', 'failed'],
+    },
   },
   discards: {
     name: 'pando_db_pool_discards_total',
     help: 'Connections that the pool closed, by reason.',
     type: 'counter',
     labels: ['server', 'reason'],
+    values: {
+      server: 'each server of the configuration, as host:port/database',
+      reason: ['unfit', 'unsound', 'idle'],
+    },
   },
   refused: {
     name: 'pando_db_pool_refused_total',
     help: 'Callers that got no connection, by reason: full, timeout or unreachable.',
     type: 'counter',
     labels: ['server', 'reason'],
+    values: {
+      server: 'each server of the configuration, as host:port/database',
+      reason: ['full', 'timeout', 'unreachable'],
+    },
   },
 } satisfies Record<string, Instrument>;

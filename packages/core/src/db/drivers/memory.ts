@@ -1,5 +1,5 @@
 import { abortable } from '../../kernel/abort.js';
-import type { Clock } from '../../kernel/clock.js';
+import { type Clock, systemClock } from '../../kernel/clock.js';
 import type { Kernel } from '../../kernel/kernel.js';
 import type { ResolvedDatabaseOptions } from '../options.js';
 import type { Backend, Connection, ConnectOptions, DatabaseDriver, ServerReport } from '../ports.js';
@@ -14,7 +14,8 @@ interface LogRecord {
 
 /** How a fake cluster behaves. */
 export interface MemoryWorldOptions {
-  readonly clock: Clock;
+  /** @defaultValue the machine's */
+  readonly clock?: Clock | undefined;
   /** @defaultValue `2` */
   readonly replicas?: number | undefined;
   /** How long each message is on its way; asked for each. @defaultValue none at all */
@@ -36,7 +37,7 @@ export class MemoryWorld {
   #travelMs: () => number;
   #lsn = 1_000n;
 
-  constructor({ clock, replicas = 2, travelMs = () => 0 }: MemoryWorldOptions) {
+  constructor({ clock = systemClock, replicas = 2, travelMs = () => 0 }: MemoryWorldOptions = {}) {
     this.clock = clock;
     this.#travelMs = travelMs;
     this.primary = new MemoryServer(this, 'memory:primary', 'primary');
@@ -69,6 +70,11 @@ export class MemoryWorld {
     if (found === undefined) throw new Error(`no server "${label}" in this world`);
     return found;
   }
+}
+
+/** Creates a cluster in this process; the labels of its servers are their connection strings. */
+export function createMemoryWorld(options?: MemoryWorldOptions): MemoryWorld {
+  return new MemoryWorld(options);
 }
 
 /** One server of a {@link MemoryWorld}, and what can befall it. */
