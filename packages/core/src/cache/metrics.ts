@@ -7,12 +7,14 @@ export const cacheInstruments = {
     help: 'Values asked for, by who answered: the local or the shared level, a load of its own, or one that was joined. Inside transactions nothing is counted.',
     type: 'counter',
     labels: ['source'],
+    values: { source: ['local', 'shared', 'load', 'join'] },
   },
   refusals: {
     name: 'pando_cache_refusals_total',
     help: 'Loaded values that were not stored, by reason: epoch, moved, behind, nested, empty, or past (loaded without the shared level).',
     type: 'counter',
     labels: ['reason'],
+    values: { reason: ['epoch', 'moved', 'behind', 'nested', 'empty', 'past'] },
   },
   loadSeconds: {
     name: 'pando_cache_load_duration_seconds',
@@ -25,6 +27,7 @@ export const cacheInstruments = {
     help: 'Invalidations, by outcome: confirmed, or queued because Redis did not confirm.',
     type: 'counter',
     labels: ['outcome'],
+    values: { outcome: ['confirmed', 'queued'] },
   },
   replays: {
     name: 'pando_cache_replays_total',

@@ -7,12 +7,14 @@ export const healthInstruments = {
     help: 'Status of a component: 1 healthy, 0.5 degraded, 0 unhealthy.',
     type: 'gauge',
     labels: ['component'],
+    values: { component: 'each component that is looked at, by the name of its check' },
   },
   duration: {
     name: 'pando_health_check_duration_seconds',
     help: 'How long looks at a component took.',
     type: 'histogram',
     labels: ['component'],
+    values: { component: 'each component that is looked at, by the name of its check' },
     buckets: [0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
   },
 } satisfies Record<string, Instrument>;

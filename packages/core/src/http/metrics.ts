@@ -7,12 +7,21 @@ export const httpInstruments = {
     help: 'Requests that are over, by route template. A client that went away before it had its answer counts as status 499.',
     type: 'counter',
     labels: ['method', 'route', 'status'],
+    values: {
+      method: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'CONNECT', 'TRACE', '_OTHER'],
+      route: 'each route template of the application, and (unmatched)',
+      status: 'each HTTP status that was answered',
+    },
   },
   duration: {
     name: 'pando_http_request_duration_seconds',
     help: 'Time from the arrival of a request to the end of its answer. Streams are left out.',
     type: 'histogram',
     labels: ['method', 'route'],
+    values: {
+      method: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'CONNECT', 'TRACE', '_OTHER'],
+      route: 'each route template of the application, and (unmatched)',
+    },
     buckets: [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 2.5, 5, 10],
   },
   inFlight: {
@@ -25,11 +34,16 @@ export const httpInstruments = {
     help: 'Causal tokens that arrived but were not ours: malformed, or signed with another secret.',
     type: 'counter',
     labels: ['reason'],
+    values: { reason: ['malformed', 'foreign'] },
   },
   upgrades: {
     name: 'pando_http_upgrades_total',
     help: 'WebSocket handshakes by route template and the status that answered them.',
     type: 'counter',
     labels: ['route', 'status'],
+    values: {
+      route: 'each WebSocket path template of the application',
+      status: 'each HTTP status that was answered; 101 for a connection',
+    },
   },
 } satisfies Record<string, Instrument>;

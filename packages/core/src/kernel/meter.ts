@@ -6,6 +6,8 @@ export interface Instrument {
   readonly type: 'counter' | 'gauge' | 'histogram';
   /** Names of the labels; their values must come from closed sets, never keys, users or channels. */
   readonly labels?: readonly string[];
+  /** By label, for the reference: every value it can have, or what it names where the configuration decides. */
+  readonly values?: Readonly<Record<string, readonly string[] | string>>;
   /** Upper bounds of a histogram's buckets, ascending, in the base unit. */
   readonly buckets?: readonly number[];
 }

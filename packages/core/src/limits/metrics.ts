@@ -7,6 +7,11 @@ export const limitsInstruments = {
     help: 'Decisions by policy, outcome (allowed, refused) and who decided (redis, memory, local, open, closed).',
     type: 'counter',
     labels: ['policy', 'outcome', 'source'],
+    values: {
+      policy: 'each policy of the configuration',
+      outcome: ['allowed', 'refused'],
+      source: ['redis', 'memory', 'local', 'open', 'closed'],
+    },
   },
   duration: {
     name: 'pando_limits_decision_duration_seconds',

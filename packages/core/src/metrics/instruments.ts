@@ -12,11 +12,13 @@ export const metricsInstruments = {
     help: 'Recordings that went to the series "_other" because the metric had too many series.',
     type: 'counter',
     labels: ['metric'],
+    values: { metric: 'each metric of Pando' },
   },
   invalid: {
     name: 'pando_metrics_invalid_total',
     help: 'Values that were not recorded because they were no number, infinite, or negative where that cannot be.',
     type: 'counter',
     labels: ['metric'],
+    values: { metric: 'each metric of Pando' },
   },
 } satisfies Record<string, Instrument>;

@@ -17,6 +17,7 @@ export const redisInstruments = {
     help: 'Connections made, the first one included.',
     type: 'counter',
     labels: ['connection'],
+    values: { connection: ['commands', 'subscriber'] },
   },
   commandSeconds: {
     name: 'pando_redis_command_duration_seconds',
