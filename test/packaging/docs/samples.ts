@@ -57,7 +57,12 @@ export function compile(pages: readonly Page[]): Compiled {
 
 function complaintsAbout({ file, path, line }: Module, program: ts.Program): readonly Complaint[] {
   const source = program.getSourceFile(file);
-  const found = [...program.getSyntacticDiagnostics(source), ...program.getSemanticDiagnostics(source)];
+  const isScript = file.endsWith('js');
+  const found = [
+    ...program.getSyntacticDiagnostics(source),
+    // JavaScript says no types: that it leaves some implicit (7000 to 7999) is no fault.
+    ...program.getSemanticDiagnostics(source).filter(({ code }) => !isScript || code < 7_000 || code > 7_999),
+  ];
   return found.map(({ start = 0, messageText }) => ({
     path,
     line: line + (source?.getLineAndCharacterOfPosition(start).line ?? 1) - 1,
@@ -99,7 +104,7 @@ function modulesOf(page: Page): readonly Module[] {
     const extension = languages[language];
     if (extension === undefined) continue;
     const [, name = `line-${line}.${extension}`] =
-      /^\/\/ ([\w-]+\.[jt]s)$/m.exec(code.split('\n', 1)[0] ?? '') ?? [];
+      /^\/\/ ([\w-]+\.m?[jt]s)$/.exec(code.split('\n', 1)[0] ?? '') ?? [];
     const file = join(here, '.blocks', page.path, name);
     const source = `${importsFor(code, scope)}\n${isGiven ? exportAll(code) : code}\nexport {};\n`;
     modules.push({ file, source, path: page.path, line });
