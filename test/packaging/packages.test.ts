@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { isBuiltin } from 'node:module';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { build } from 'esbuild';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
@@ -11,6 +11,11 @@ import { attempt, published, root, run } from './workspace.js';
 
 /** The suites are written in vitest, which is published as ES modules only. */
 const esmOnly = ['./testing/suites'];
+
+interface SourceMap {
+  readonly sources: readonly string[];
+  readonly sourcesContent: readonly (string | null)[];
+}
 
 let app: PackedApp;
 beforeAll(async () => {
@@ -38,7 +43,8 @@ describe.each(published)('the package %s', (name) => {
   it('ships what was built, its manifest and its license, nothing else', async () => {
     const listed = (await run('tar', ['-tzf', app.tarball(name)])).trim().split('\n');
     const others = listed.filter(
-      (path) => !/^package\/(dist\/.+\.(c?js|d\.c?ts|map)|package\.json|LICENSE|README\.md)$/.test(path),
+      (path) =>
+        !/^package\/(dist\/.+\.(c?js|d\.c?ts|map)|package\.json|LICENSE|(README|CHANGELOG)\.md)$/.test(path),
     );
     expect(others).toEqual([]);
     expect(listed).toContain('package/LICENSE');
@@ -55,24 +61,40 @@ describe.each(published)('the package %s', (name) => {
     expect([...new Set(targets)].filter((target) => !shipped.has(target))).toEqual([]);
   });
 
-  it('declares every package that it imports', async () => {
+  it('declares every package that it imports, and no other', async () => {
     const folder = join(app.path, 'node_modules/@pando', name);
     const manifest = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'));
-    const declared = Object.keys({
-      ...manifest.dependencies,
-      ...manifest.peerDependencies,
-      [manifest.name]: '',
-    });
     const imported = await externalsOf(join(folder, 'dist'));
-    expect(imported.filter((dependency) => !declared.includes(dependency))).toEqual([]);
+    const required = Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies });
+    expect(imported.filter((dependency) => ![...required, manifest.name].includes(dependency))).toEqual([]);
+    // A framework may be met only as the app that is handed over, and in types.
+    const used = [...imported, ...(await packagesImportedBy(await declarationsOf(folder))), 'express'];
+    expect(required.filter((dependency) => !used.includes(dependency))).toEqual([]);
+  });
+
+  it('ships source maps that hold their sources, and name no place outside the package', async () => {
+    const dist = join(app.path, 'node_modules/@pando', name, 'dist');
+    const files = await readdir(dist, { recursive: true });
+    const maps = files.filter((path) => path.endsWith('.map'));
+    expect(maps.length).toBeGreaterThan(0);
+    const lost: string[] = [];
+    for (const path of maps) {
+      const { sources, sourcesContent } = JSON.parse(await readFile(join(dist, path), 'utf8')) as SourceMap;
+      sources.forEach((source, index) => {
+        if (typeof sourcesContent[index] !== 'string' || !/^(\.\.\/)+src\//.test(source))
+          lost.push(`${path}: ${source}`);
+      });
+    }
+    expect(lost).toEqual([]);
+    for (const path of files.filter((path) => /\.c?js$/.test(path))) {
+      const [, map] = /\n\/\/# sourceMappingURL=(.+)/.exec(await readFile(join(dist, path), 'utf8')) ?? [];
+      if (map !== undefined) expect(files).toContain(join(dirname(path), map));
+    }
   });
 
   it('declares its types without those of another package that does not ship them', async () => {
-    const folder = join(app.path, 'node_modules/@pando', name, 'dist');
-    const declarations = (await readdir(folder, { recursive: true })).filter((path) =>
-      /\.d\.c?ts$/.test(path),
-    );
-    const imported = await packagesImportedBy(declarations.map((path) => join(folder, path)));
+    const folder = join(app.path, 'node_modules/@pando', name);
+    const imported = await packagesImportedBy(await declarationsOf(folder));
     expect(imported.filter((dependency) => `@types/${dependency}` in workspace.devDependencies)).toEqual([]);
   });
 });
@@ -107,6 +129,11 @@ async function externalsOf(folder: string): Promise<string[]> {
 function packageOf(specifier: string): string {
   const [scope = '', rest] = specifier.split('/');
   return scope.startsWith('@') ? `${scope}/${rest}` : scope;
+}
+
+async function declarationsOf(folder: string): Promise<string[]> {
+  const files = await readdir(join(folder, 'dist'), { recursive: true });
+  return files.filter((path) => /\.d\.c?ts$/.test(path)).map((path) => join(folder, 'dist', path));
 }
 
 /** The packages, Node's own aside, that these declarations import or re-export from. */
