@@ -1,8 +1,10 @@
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import type { Server, Socket } from 'node:net';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { ServerProcess } from './server-process.js';
 import { requireServer } from './servers.js';
 
@@ -16,7 +18,7 @@ export interface BalancerOptions {
 
 export interface NginxOptions extends BalancerOptions {
   /**
-   * `'streaming'` as our deployment guide says; `'plain'` for a bare `proxy_pass`, as many set it up: responses are
+   * `'streaming'` as docs/how-to/behind-a-load-balancer.md says; `'plain'` for a bare `proxy_pass`, as many set it up: responses are
    * buffered and WebSockets refused. @defaultValue `'streaming'`
    */
   readonly config?: 'streaming' | 'plain' | undefined;
@@ -59,30 +61,43 @@ events { worker_connections 8192; }
 http {
   access_log off;
   ${bodies.map((name) => `${name}_temp_path ${folder}/${name};`).join(' ')}
-  map $http_upgrade $connection_upgrade { default upgrade; '' ''; }
-  upstream app {
-    least_conn;
-    ${ports.map((upstream) => `server 127.0.0.1:${upstream} max_fails=1 fail_timeout=1s;`).join('\n    ')}
-  }
-  server {
-    listen 127.0.0.1:${port};
-    location / {
-      proxy_pass http://app;${streams ? nginxStreaming : ''}
-    }
-  }
+  ${streams ? documented('nginx', ports, port) : plainNginx(ports, port)}
 }
 `;
 }
 
-const nginxStreaming = `
-      proxy_http_version 1.1;
-      proxy_set_header Upgrade $http_upgrade;
-      proxy_set_header Connection $connection_upgrade;
-      proxy_set_header Host $host;
-      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-      proxy_set_header X-Forwarded-Proto $scheme;
-      proxy_buffering off;
-      proxy_read_timeout 1h;`;
+function plainNginx(ports: readonly number[], port: number): string {
+  return `upstream app {
+    ${ports.map((upstream) => `server 127.0.0.1:${upstream};`).join('\n    ')}
+  }
+  server {
+    listen 127.0.0.1:${port};
+    location / {
+      proxy_pass http://app;
+    }
+  }`;
+}
+
+const guide = fileURLToPath(new URL('../../docs/how-to/behind-a-load-balancer.md', import.meta.url));
+
+/** The configuration that the guide recommends, with other ports. */
+function documented(language: 'nginx' | 'haproxy', ports: readonly number[], port: number): string {
+  const [, config] =
+    new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``).exec(readFileSync(guide, 'utf8')) ?? [];
+  if (config === undefined) throw new Error(`${guide} has no ${language} configuration.`);
+  const servers = {
+    nginx: /(?: *server 127\.0\.0\.1:\d+;\n)+/,
+    haproxy: /(?: *server \w+ 127\.0\.0\.1:\d+\n)+/,
+  };
+  const server = {
+    nginx: (to: number) => `server 127.0.0.1:${to} max_fails=1 fail_timeout=1s;`,
+    haproxy: (to: number) => `server port${to} 127.0.0.1:${to}`,
+  };
+  return config
+    .replace(servers[language], `${ports.map(server[language]).join('\n')}\n`)
+    .replace(/listen 80;/, `listen 127.0.0.1:${port};`)
+    .replace(/bind :80/, `bind 127.0.0.1:${port}`);
+}
 
 /** haproxy in front of the instances. */
 export async function startHaproxy({
@@ -104,29 +119,12 @@ export async function startHaproxy({
   });
 }
 
-/** Without `http-no-delay` each event of a stream waits for the next one. */
 function haproxyConfig(ports: readonly number[], port: number, healthPath: string | undefined): string {
-  return `global
-  maxconn 8000
-defaults
-  mode http
-  option http-no-delay
-  option redispatch
-  option forwardfor
-  retries 3
-  timeout connect 2s
-  timeout client 1h
-  timeout server 1h
-  timeout tunnel 1h
-frontend door
-  bind 127.0.0.1:${port}
-  default_backend app
-backend app
-  balance leastconn
-  ${healthPath === undefined ? '' : `option httpchk GET ${healthPath}`}
-  default-server check inter 200ms fall 2 rise 1
-  ${ports.map((upstream) => `server port${upstream} 127.0.0.1:${upstream}`).join('\n  ')}
-`;
+  const check = healthPath === undefined ? '' : `option httpchk GET ${healthPath}`;
+  const config = documented('haproxy', ports, port)
+    .replace(/option httpchk .*/, check)
+    .replace('inter 2s', 'inter 200ms'); // tests do not wait that long for the balancer to notice
+  return `global\n  maxconn 8000\n${config}`;
 }
 
 /** A balancer that knows TCP only: each connection goes to the next instance that accepts it. */
