@@ -4,9 +4,9 @@ import type { Clock } from '../kernel/clock.js';
 import { ClosedError, isPandoError } from '../kernel/errors.js';
 import { RealtimeUnavailableError } from './errors.js';
 import type { Published } from './message.js';
-import type { RealtimeMetrics } from './metrics.js';
 import type { Broker, OutgoingMessage } from './ports.js';
 import { formatPosition } from './position.js';
+import type { RealtimeMetrics } from './realtime-metrics.js';
 
 /** What happens to a publish while the log cannot be reached. */
 export type OnUnavailable = 'reject' | 'wait';

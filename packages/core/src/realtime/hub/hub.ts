@@ -1,9 +1,9 @@
 import type { Clock } from '../../kernel/clock.js';
 import { messageOf } from '../../kernel/errors.js';
 import type { Logger } from '../../kernel/logger.js';
-import type { RealtimeMetrics } from '../metrics.js';
 import type { Broker, BrokerListener } from '../ports.js';
 import { compareIds } from '../position.js';
+import type { RealtimeMetrics } from '../realtime-metrics.js';
 import type { Recovery } from '../recovery.js';
 import { Channel, type ChannelEnvironment } from './channel.js';
 import { History } from './history.js';

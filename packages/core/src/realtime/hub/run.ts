@@ -1,9 +1,9 @@
 import { messageOf } from '../../kernel/errors.js';
 import type { Logger } from '../../kernel/logger.js';
 import type { ResetReason } from '../message.js';
-import type { RealtimeMetrics } from '../metrics.js';
 import type { Announcement, Broker, BrokerSubscription, LogEntry } from '../ports.js';
 import { originId } from '../position.js';
+import type { RealtimeMetrics } from '../realtime-metrics.js';
 import type { FailoverPolicy, Recovery } from '../recovery.js';
 import { Entry } from './entry.js';
 
