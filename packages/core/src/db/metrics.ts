@@ -70,6 +70,13 @@ export const databaseInstruments = {
     labels: ['server'],
     values: { server: 'each server of the configuration, as host:port/database' },
   },
+  refutedNames: {
+    name: 'pando_db_prepared_statements_refuted_total',
+    help: 'Prepared statements that the server did not know any more, as behind a pooler, or whose columns had changed; they ran again unprepared.',
+    type: 'counter',
+    labels: ['server'],
+    values: { server: 'each server of the configuration, as host:port/database' },
+  },
   connects: {
     name: 'pando_db_pool_connects_total',
     help: 'Attempts of the pool to open a connection, by outcome.',

@@ -3,10 +3,15 @@ import { type OptionsReader, readOptions } from '../kernel/options.js';
 
 /** How to reach one server. Fields win over what `connectionString` says. */
 export interface ServerOptions {
+  /** `postgres://user:password@host:5432/name`, or the folder of a Unix socket. */
   readonly connectionString?: string | undefined;
+  /** Name or address, or the folder of a Unix socket. @defaultValue that of `pg`: `PGHOST`, else `localhost` */
   readonly host?: string | undefined;
+  /** @defaultValue that of `pg`: `PGPORT`, else 5432 */
   readonly port?: number | undefined;
+  /** @defaultValue that of `pg`: `PGDATABASE`, else the user's name */
   readonly database?: string | undefined;
+  /** @defaultValue that of `pg`: `PGUSER`, else the name of the process' owner */
   readonly user?: string | undefined;
   /** A function is called for each new connection, so that credentials may rotate. */
   readonly password?: string | (() => string | Promise<string>) | undefined;
@@ -46,6 +51,7 @@ export interface DatabaseOptions {
   readonly primary: string | ServerOptions | undefined;
   /** Streaming replicas of the primary. @defaultValue `[]` */
   readonly replicas?: readonly (string | ReplicaOptions)[] | undefined;
+  /** Limits of the pool that each server has. */
   readonly pool?: PoolOptions | undefined;
   /** How long a causal read waits for a replica to catch up before it goes to the primary. @defaultValue `25` */
   readonly replicaWaitMs?: number | undefined;
@@ -59,7 +65,12 @@ export interface DatabaseOptions {
   readonly warmupMs?: number | undefined;
   /** Postgres' `statement_timeout` of every connection; `false` keeps the server's. @defaultValue `30_000` */
   readonly statementTimeoutMs?: number | false | undefined;
-  /** @defaultValue `5_000` */
+  /**
+   * Has each server keep statements prepared that come again and again. Turns itself off for a server that does not
+   * keep them, as behind PgBouncer in transaction mode. @defaultValue `true`
+   */
+  readonly prepareStatements?: boolean | undefined;
+  /** How long one attempt to connect may take. @defaultValue `5_000` */
   readonly connectTimeoutMs?: number | undefined;
   /** How long `start` waits for the primary. @defaultValue `5_000` */
   readonly startTimeoutMs?: number | undefined;
@@ -103,6 +114,7 @@ export const databaseDefaults = Object.freeze({
   maxLagMs: 10_000,
   warmupMs: 10_000,
   statementTimeoutMs: 30_000,
+  prepareStatements: true,
   connectTimeoutMs: 5_000,
   startTimeoutMs: 5_000,
   closeTimeoutMs: 5_000,
@@ -125,6 +137,7 @@ export function resolveDatabaseOptions(options: DatabaseOptions): ResolvedDataba
     maxLagMs: reader.ms('maxLagMs', databaseDefaults.maxLagMs),
     warmupMs: reader.ms('warmupMs', databaseDefaults.warmupMs, { min: 0 }),
     statementTimeoutMs: reader.msOrFalse('statementTimeoutMs', databaseDefaults.statementTimeoutMs),
+    prepareStatements: reader.boolean('prepareStatements', databaseDefaults.prepareStatements),
     connectTimeoutMs: reader.ms('connectTimeoutMs', databaseDefaults.connectTimeoutMs),
     startTimeoutMs: reader.ms('startTimeoutMs', databaseDefaults.startTimeoutMs),
     closeTimeoutMs: reader.ms('closeTimeoutMs', databaseDefaults.closeTimeoutMs, { min: 0 }),

@@ -17,6 +17,7 @@ import {
   reportOf,
   reportText,
 } from './pg-statements.js';
+import type { PreparedStatements } from './prepared-statements.js';
 
 /** What a connection is made of once the server has greeted. */
 export interface PgSession {
@@ -25,6 +26,7 @@ export interface PgSession {
   readonly clock: Clock;
   readonly greeting: ServerReport;
   readonly segmentBytes: bigint;
+  readonly prepared: PreparedStatements;
   readonly onLost: (cause: unknown) => void;
   /** Asks the server, on a connection of its own, to cancel what the session runs. Resolves when the request has taken effect or failed. */
   readonly cancel: () => Promise<void>;
@@ -45,6 +47,7 @@ export class PgConnection implements Connection {
   /** Statements without an outcome yet; none can be left while the session is not quiet, behind an error. */
   #running = 0;
   #cancelling: Promise<void> | undefined;
+  #isInTransaction = false;
 
   constructor(session: PgSession) {
     this.#session = session;
@@ -74,16 +77,28 @@ export class PgConnection implements Connection {
   }
 
   async query<R>({ text, params }: Statement, options?: Signalled): Promise<StatementResult<R>> {
-    return shapeOf<R>(await this.#send(text, params, options?.signal));
+    const name = this.#nameOf(text, params);
+    try {
+      return shapeOf<R>(await this.#send(text, params, options?.signal, name));
+    } catch (error) {
+      if (name === undefined || !this.#session.prepared.isRefutedBy(error, text)) throw error;
+      return shapeOf<R>(await this.#send(text, params, options?.signal));
+    }
   }
 
   async write<R>({ text, params }: Statement, options?: Signalled): Promise<Written<R>> {
-    const [written, position] = await Promise.allSettled(
-      this.#inOnePacket(() => [
-        this.#send(text, params, options?.signal),
-        this.#send<PositionRow>(positionText, undefined),
-      ]),
-    );
+    const name = this.#nameOf(text, params);
+    const send = (name?: string) =>
+      Promise.allSettled(
+        this.#inOnePacket(() => [
+          this.#send(text, params, options?.signal, name),
+          this.#send<PositionRow>(positionText, undefined),
+        ]),
+      );
+    let [written, position] = await send(name);
+    if (name !== undefined && written.status === 'rejected') {
+      if (this.#session.prepared.isRefutedBy(written.reason, text)) [written, position] = await send();
+    }
     if (written.status === 'rejected') throw written.reason;
     return { result: shapeOf<R>(written.value), position: this.#positionIn(position) };
   }
@@ -95,10 +110,12 @@ export class PgConnection implements Connection {
   }
 
   async begin(options: Pick<TransactionOptions, 'isolation' | 'readOnly'>): Promise<void> {
+    this.#isInTransaction = true;
     await this.#send(beginText(options), undefined);
   }
 
   async commit(): Promise<Committed> {
+    this.#isInTransaction = false;
     const [asked, committed, position] = await Promise.allSettled(
       this.#inOnePacket(() => [
         this.#send<BeforeCommitRow>(beforeCommitText, undefined),
@@ -115,6 +132,7 @@ export class PgConnection implements Connection {
   }
 
   async rollback(): Promise<void> {
+    this.#isInTransaction = false;
     if (this.#running > 0) this.#cancel();
     await this.#cancelling;
     await this.#send('rollback', undefined);
@@ -145,6 +163,16 @@ export class PgConnection implements Connection {
     this.#session.onLost(cause);
   }
 
+  /**
+   * The name to run a statement under, if any.
+   *
+   * Without parameters a text may hold several statements, which cannot be prepared. In a transaction a name that turns
+   * out to be of no use would cost the whole transaction.
+   */
+  #nameOf(text: string, params: readonly unknown[]): string | undefined {
+    return params.length === 0 || this.#isInTransaction ? undefined : this.#session.prepared.nameOf(text);
+  }
+
   /** Statements that are handed over together leave with one system call, which costs more than all the rest. */
   #inOnePacket<T extends readonly Promise<unknown>[]>(send: () => readonly [...T]): readonly [...T] {
     const { stream } = this.#client.connection;
@@ -161,12 +189,17 @@ export class PgConnection implements Connection {
     text: string,
     values: readonly unknown[] | undefined,
     signal?: AbortSignal,
+    name?: string,
   ): Promise<pg.QueryResult<R & pg.QueryResultRow>> {
     if (!this.#isOpen) return Promise.reject(this.#lostError(this.#lostBy ?? new Error('it was closed')));
     if (signal?.aborted) return Promise.reject(signal.reason);
     this.#isQuiet = false;
     this.#running += 1;
-    const answer = this.#client.query<R & pg.QueryResultRow>(text, values as unknown[] | undefined);
+    const answer = this.#client.query<R & pg.QueryResultRow>(
+      name === undefined
+        ? { text, values: values as unknown[] }
+        : { name, text, values: values as unknown[] },
+    );
     return this.#explained(signal === undefined ? answer : this.#cancellable(answer, signal), signal);
   }
 

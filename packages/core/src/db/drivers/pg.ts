@@ -3,22 +3,27 @@ import { deadline } from '../../kernel/abort.js';
 import type { Clock } from '../../kernel/clock.js';
 import { PandoOptionsError } from '../../kernel/errors.js';
 import type { Kernel } from '../../kernel/kernel.js';
+import { databaseInstruments } from '../metrics.js';
 import type { ResolvedDatabaseOptions, ResolvedServer } from '../options.js';
 import type { Backend, Connection, ConnectOptions, DatabaseDriver } from '../ports.js';
 import { FencedPool } from './fenced-pool.js';
 import { requestCancel } from './pg-cancel.js';
 import { PgConnection, patienceMs } from './pg-connection.js';
 import { type GreetingRow, greetingText, reportOf } from './pg-statements.js';
+import { PreparedStatements } from './prepared-statements.js';
 
 /** Connects through the `pg` client. */
 export function createPgDriver(options: ResolvedDatabaseOptions, kernel: Kernel): DatabaseDriver {
   return {
-    backend: (server) => new PgBackend(server, options, kernel.clock),
+    backend: (server) => new PgBackend(server, options, kernel),
     pool: (backend, role, hooks) => new FencedPool(backend, { ...options.pool, role }, hooks, kernel),
   };
 }
 
-type Session = Pick<ResolvedDatabaseOptions, 'name' | 'connectTimeoutMs' | 'statementTimeoutMs'>;
+type Session = Pick<
+  ResolvedDatabaseOptions,
+  'name' | 'connectTimeoutMs' | 'statementTimeoutMs' | 'prepareStatements'
+>;
 
 /** One Postgres server. */
 class PgBackend implements Backend {
@@ -27,8 +32,13 @@ class PgBackend implements Backend {
   readonly #greetingText: string;
   readonly #connectTimeoutMs: number;
   readonly #clock: Clock;
+  readonly #prepared: PreparedStatements;
 
-  constructor(server: ResolvedServer, { name, connectTimeoutMs, statementTimeoutMs }: Session, clock: Clock) {
+  constructor(
+    server: ResolvedServer,
+    { name, connectTimeoutMs, statementTimeoutMs, prepareStatements }: Session,
+    { clock, meter }: Pick<Kernel, 'clock' | 'meter'>,
+  ) {
     this.#config = {
       ...configOf(server),
       fallback_application_name: `pando:${name}`,
@@ -41,6 +51,10 @@ class PgBackend implements Backend {
     this.#greetingText = greetingText(statementTimeoutMs);
     this.#connectTimeoutMs = connectTimeoutMs;
     this.#clock = clock;
+    this.#prepared = new PreparedStatements({
+      isOn: prepareStatements,
+      refuted: meter.counter(databaseInstruments.refutedNames, { server: this.label }),
+    });
   }
 
   async connect({ signal, onLost }: ConnectOptions): Promise<Connection> {
@@ -72,6 +86,7 @@ class PgBackend implements Backend {
         clock: this.#clock,
         greeting: reportOf(greeting),
         segmentBytes: BigInt(greeting.segment_bytes),
+        prepared: this.#prepared,
         onLost,
         cancel: () => requestCancel(client, this.#config.ssl, this.#clock, patienceMs),
       });
