@@ -10,13 +10,15 @@ import {
   type ListenAddress,
   NodeExchange,
   problemOf,
+  type ResponseCacheOptions,
   type Serving,
   type SsePlan,
   type SseRefusal,
+  tapAnswer,
   type Visit,
 } from '@pando/core/http';
 import { RouteLabels } from './route-label.js';
-import type { ExpressApp, ExpressErrorHandler, ExpressHandler, ExpressRequest } from './types.js';
+import type { ExpressApp, ExpressErrorHandler, ExpressHandler, ExpressRequest, Next } from './types.js';
 
 /** Who is counted, and how much a request costs. */
 export interface LimitOptions<Request extends ExpressRequest = ExpressRequest> {
@@ -55,6 +57,19 @@ export interface PandoExpress {
    */
   sse<Request extends ExpressRequest = ExpressRequest>(
     plan: (request: Request) => SsePlan | SseRefusal | Promise<SsePlan | SseRefusal>,
+  ): ExpressHandler<Request>;
+  /**
+   * Answers out of `pando.cache`, and stores there what the handlers after it answer: across all instances, until it
+   * expires or one of its tags is invalidated. A client that has written is never answered with what was stored before.
+   *
+   * The handlers run once in this process for all who ask for the same at the same time. What the cache has is not asked of
+   * middleware after it: put limits and authentication before. Answers with cookies, streams, and statuses other than
+   * those chosen pass through; so do requests with credentials, unless `identity` says whose answer it is.
+   *
+   * @throws `PandoOptionsError` at once.
+   */
+  cacheResponse<Request extends ExpressRequest = ExpressRequest>(
+    options?: ResponseCacheOptions<Request>,
   ): ExpressHandler<Request>;
   /** Answers errors of Pando as problem documents (RFC 9457). {@link PandoExpress.listen} puts it last by itself. */
   problems(): ExpressErrorHandler;
@@ -135,12 +150,27 @@ export function pandoExpress(pando: Kit, options?: HttpOptions): PandoExpress {
       door.run(visit, open).catch(next);
     },
 
+    cacheResponse<Request extends ExpressRequest>(options?: ResponseCacheOptions<Request>) {
+      const responses = door.responses(options);
+      return (request: Request, response: ServerResponse, next: Next) => {
+        const visit = visitOf(request, response);
+        const answer = async (): Promise<void> => {
+          const cached = await responses.serve(visit, request, (recorder) => {
+            if (recorder !== undefined) tapAnswer(response, recorder);
+            next();
+          });
+          if (cached !== undefined) visit.exchange.reply(cached.status, cached.headers, cached.body);
+        };
+        door.run(visit, answer).catch(next);
+      };
+    },
+
     async listen(app, options) {
       const server = typeof app === 'function' ? createServer(app) : app;
       const doorway = new Doorway(door, server, options as ListenOptions);
       if (typeof app === 'function') app.use(problems());
       try {
-        return await doorway.listen({ port: options.port, host: options.host });
+        return await doorway.listen({ port: options.port, host: options.host, signals: options.signals });
       } catch (cause) {
         doorway[Symbol.dispose]();
         throw cause;
@@ -172,6 +202,10 @@ class ExpressView implements FrameworkView {
 
   get secure(): boolean {
     return this.#request.secure;
+  }
+
+  get host(): string | undefined {
+    return this.#request.hostname;
   }
 
   route(): string | undefined {

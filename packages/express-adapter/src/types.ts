@@ -11,6 +11,8 @@ export interface ExpressRequest extends IncomingMessage {
   readonly baseUrl: string;
   readonly ip?: string | undefined;
   readonly secure: boolean;
+  /** Undefined where the client names no host. */
+  readonly hostname: string | undefined;
   readonly route?: unknown;
   readonly app: unknown;
 }

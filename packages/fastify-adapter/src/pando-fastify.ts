@@ -3,6 +3,7 @@ import {
   Doorway,
   type FrameworkServer,
   type FrameworkView,
+  type HeaderValues,
   type ListenAddress,
   NodeExchange,
   type Visit,
@@ -15,6 +16,7 @@ import type {
   RouteOptions,
 } from 'fastify';
 import fastifyPlugin from 'fastify-plugin';
+import { addCachedRoutes } from './cached-routes.js';
 import { addProblemBodies } from './problem-bodies.js';
 import type { LimitOptions, PandoFastify, PandoFastifyOptions } from './types.js';
 
@@ -59,6 +61,7 @@ const plugin: FastifyPluginAsync<PandoFastifyOptions> = async (app, options) => 
     else route.preHandler = [...[route.preHandler ?? []].flat(), pass];
   }
 
+  addCachedRoutes(app, door, visitOf); // after limits: its place is behind theirs
   addProblemBodies(app);
   addProbes(app, door);
 
@@ -153,6 +156,14 @@ class FastifyView implements FrameworkView {
 
   get secure(): boolean {
     return this.#request.protocol === 'https';
+  }
+
+  get host(): string {
+    return this.#request.hostname;
+  }
+
+  answerHeaders(): HeaderValues {
+    return this.#reply.getHeaders();
   }
 
   route(): string | undefined {

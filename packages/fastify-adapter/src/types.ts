@@ -3,6 +3,7 @@ import type {
   HttpOptions,
   Kit,
   ListenAddress,
+  ResponseCacheOptions,
   Serving,
   SsePlan,
   SseRefusal,
@@ -35,6 +36,16 @@ export interface PandoRouteConfig {
    * A policy that does not exist is refused when the route is added.
    */
   readonly limit?: string | LimitOptions | undefined;
+  /**
+   * Answers out of `pando.cache`, and stores there what the handler answers: across all instances, until it expires or one
+   * of its tags is invalidated. A client that has written is never answered with what was stored before.
+   *
+   * The handler runs once in this process for all who ask for the same at the same time. Hooks up to `preHandler` run on
+   * every request, limits among them; so do `onSend` hooks, on what was stored. Answers with cookies, streams, and statuses
+   * other than those chosen pass through; so do requests with credentials, unless `identity` says whose answer it is.
+   * Options that cannot be right are refused when the route is added.
+   */
+  readonly cache?: ResponseCacheOptions<FastifyRequest> | undefined;
 }
 
 /** What the plugin adds to the instance as `app.pando`. */

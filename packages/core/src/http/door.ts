@@ -1,26 +1,21 @@
 import type { IncomingMessage } from 'node:http';
-import type { RequestContext } from '../kernel/context.js';
 import type { Connection } from '../realtime/index.js';
 import type { Exchange } from './exchange.js';
 import { ContextHandler } from './handlers/context.js';
 import { LimitHandler, type LimitSubject } from './handlers/limit.js';
 import { ProbeHandler } from './handlers/probes.js';
+import { ResponseCache } from './handlers/response-cache.js';
 import { SseHandler, type SsePlan, type SseRefusal } from './handlers/sse.js';
 import { WsHandler } from './handlers/ws.js';
 import { type HttpOptions, resolveHttpOptions } from './http-options.js';
 import type { Kit } from './kit.js';
-import { RequestMetrics, type RequestRecord } from './request-metrics.js';
+import { RequestMetrics } from './request-metrics.js';
+import type { ResponseCacheOptions } from './response-cache-options.js';
 import { StreamGate } from './stream-gate.js';
 import { TokenTransport } from './token-transport.js';
 import { UpgradeHandler } from './upgrade.js';
+import type { Visit } from './visit.js';
 import { resolveWsRoutes, type WsRoute } from './ws-route.js';
-
-/** One request on its way through the door. */
-export interface Visit {
-  readonly exchange: Exchange;
-  readonly context: RequestContext;
-  readonly record: RequestRecord;
-}
 
 /** Everything an adapter hands requests to; knows no framework. */
 export class Door {
@@ -78,6 +73,11 @@ export class Door {
   /** Lets the request pass, or rejects with `LimitExceededError`: see {@link LimitHandler.consume}. */
   limit({ exchange }: Visit, policy: string, subject?: LimitSubject): Promise<void> {
     return this.#limits.consume(exchange, policy, subject);
+  }
+
+  /** The cache of one route's answers. @throws `PandoOptionsError` */
+  responses<Request>(options: ResponseCacheOptions<Request> | undefined): ResponseCache<Request> {
+    return new ResponseCache(this.kit, options);
   }
 
   /** Answers with a stream, or refuses: see {@link SseHandler.open}. */

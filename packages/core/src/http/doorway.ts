@@ -6,12 +6,17 @@ import { CloseTimeoutError, listenError } from './errors.js';
 import { type HttpServer, ServerGuard } from './server-guard.js';
 import type { WsRoute } from './ws-route.js';
 
-/** Where to listen. */
+/** Where to listen, and who hears signals then. */
 export interface ListenAddress {
   /** 0 takes a free one. */
   readonly port: number;
   /** @defaultValue every address of the machine */
   readonly host?: string | undefined;
+  /**
+   * `false` leaves SIGTERM and SIGINT to the application from here on: call `pando.close()` on them. Otherwise they begin
+   * the shutdown, as the kit's `lifecycle.signals` says.
+   */
+  readonly signals?: false | undefined;
 }
 
 /** What a server accepts besides requests, and how it ends. */
@@ -67,7 +72,7 @@ export class Doorway {
     this.#server = server;
     this.#framework = framework;
     const reader = readOptions('http', options);
-    for (const key of ['ws', 'port', 'host']) reader.any(key); // checked by who uses them
+    for (const key of ['ws', 'port', 'host', 'signals']) reader.any(key); // checked by who uses them
     this.#closeTimeoutMs = reader.ms('closeTimeoutMs', doorwayDefaults.closeTimeoutMs);
     reader.done();
     if (options.ws !== undefined) this.#upgrades = door.upgrades(options.ws).attach(server);
@@ -84,7 +89,10 @@ export class Doorway {
     const host = reader.string('host', undefined);
     if (address?.port === undefined) reader.fail('port', 'a port number; 0 takes a free one');
     const asked = { port: reader.int('port', 0, { max: 65_535 }), host };
+    const signals = reader.any('signals');
+    if (signals !== undefined && signals !== false) reader.fail('signals', 'false, or left out');
     reader.done();
+    if (signals === false) this.#door.kit.lifecycle.releaseSignals();
     try {
       await (this.#framework.bind?.(asked) ?? bind(this.#server, asked));
     } catch (cause) {

@@ -4,6 +4,9 @@ import type { Outlet } from '../kernel/outlet.js';
 /** Headers of an answer, by name. */
 export type AnswerHeaders = Readonly<Record<string, string>>;
 
+/** Headers of an answer as they were set: names in lower case. */
+export type HeaderValues = Readonly<Record<string, number | string | readonly string[] | undefined>>;
+
 /** How an exchange ended: with a whole answer, or with a client that had gone. */
 export type ExchangeOutcome = 'answered' | 'aborted';
 
@@ -22,6 +25,8 @@ export interface Exchange {
   readonly ip: string;
   /** Whether the client speaks TLS, as the framework's proxy settings see it. */
   readonly secure: boolean;
+  /** The name of the host that the client asks, without port, as the framework's proxy settings see it. */
+  readonly host: string;
   /** The template of the route that answers, mount prefixes included; undefined until one was found. Never a raw path. */
   readonly route: string | undefined;
   /** Aborts when the client goes away before it has its whole answer, never on a normal end. */
@@ -31,6 +36,8 @@ export interface Exchange {
   /** Whether the answer has turned into a stream. */
   readonly streaming: boolean;
 
+  /** All headers that the answer has so far. */
+  readonly answerHeaders: HeaderValues;
   /** A header of the answer, whoever has set it. */
   answerHeader(name: string): string | undefined;
   /** Sets a header of the answer, replacing an earlier one. Only before the head is sent. */
@@ -46,7 +53,7 @@ export interface Exchange {
   onEnd(listener: (outcome: ExchangeOutcome) => void): void;
 
   /** Gives the whole answer. To HEAD it gives the same headers and no body. Headers set earlier stay. */
-  reply(status: number, headers: AnswerHeaders, body?: string): void;
+  reply(status: number, headers: AnswerHeaders, body?: string | Uint8Array): void;
   /**
    * Turns the answer into a stream. The head leaves with the first bytes: until then the exchange can still end in
    * an ordinary error. Headers set earlier by the application stay.

@@ -12,7 +12,7 @@ export interface HealthPaths {
 
 /** Where the metrics live. */
 export interface MetricsPath {
-  /** @defaultValue `'/metrics'` */
+  /** Where Prometheus asks for them. @defaultValue `'/metrics'` */
   readonly path?: string | undefined;
 }
 
@@ -78,16 +78,16 @@ export function resolveHttpOptions(
 }
 
 function readCookie(reader: OptionsReader): ResolvedHttpOptions['cookie'] {
-  if (reader.any('cookie') === false) return false;
-  const cookie = reader.nested('cookie');
+  const cookie = reader.nestedOrFalse('cookie');
+  if (cookie === false) return false;
   const maxAgeMs = cookie.ms('maxAgeMs', httpDefaults.cookie.maxAgeMs, { min: 1_000 });
   cookie.done();
   return { maxAgeMs };
 }
 
 function readHealthPaths(reader: OptionsReader, probes: Map<string, ProbeKind>): void {
-  if (reader.any('health') === false) return;
-  const paths = reader.nested('health');
+  const paths = reader.nestedOrFalse('health');
+  if (paths === false) return;
   probes.set(readPath(paths, 'live', httpDefaults.health.live), 'live');
   probes.set(readPath(paths, 'ready', httpDefaults.health.ready), 'ready');
   const report = paths.any('report') ?? httpDefaults.health.report;
@@ -99,8 +99,8 @@ function readHealthPaths(reader: OptionsReader, probes: Map<string, ProbeKind>):
 }
 
 function readMetricsPath(reader: OptionsReader, probes: Map<string, ProbeKind>): void {
-  if (reader.any('metrics') === false) return;
-  const metrics = reader.nested('metrics');
+  const metrics = reader.nestedOrFalse('metrics');
+  if (metrics === false) return;
   probes.set(readPath(metrics, 'path', httpDefaults.metrics.path), 'metrics');
   metrics.done();
 }

@@ -1,4 +1,6 @@
-export { Door, type Visit } from './door.js';
+export type { AnswerRecorder, Revision } from './answer-recorder.js';
+export { tapAnswer, tapHead } from './answer-tap.js';
+export { Door } from './door.js';
 export {
   Doorway,
   type DoorwayOptions,
@@ -20,8 +22,9 @@ export {
   PortInUseError,
   StreamRefusedError,
 } from './errors.js';
-export type { AnswerHeaders, Exchange, ExchangeOutcome } from './exchange.js';
+export type { AnswerHeaders, Exchange, ExchangeOutcome, HeaderValues } from './exchange.js';
 export type { LimitSubject } from './handlers/limit.js';
+export type { ResponseCache } from './handlers/response-cache.js';
 export type { SsePlan, SseRefusal } from './handlers/sse.js';
 export {
   type CookieOptions,
@@ -36,5 +39,8 @@ export { type FrameworkView, NodeExchange } from './node-exchange.js';
 export type { AllowedOrigins } from './origin.js';
 export type { PathParams } from './path-template.js';
 export { type Problem, problemOf } from './problem.js';
+export { type ResponseCacheOptions, responseCacheDefaults } from './response-cache-options.js';
 export type { HttpServer } from './server-guard.js';
+export type { CachedAnswer } from './stored-answer.js';
+export type { Visit } from './visit.js';
 export type { WsMessage, WsRoute } from './ws-route.js';

@@ -1,3 +1,4 @@
+import type { Cache } from '../cache/index.js';
 import type { Health } from '../health/index.js';
 import type { Kernel } from '../kernel/kernel.js';
 import type { TokenCodec } from '../kernel/token-codec.js';
@@ -13,9 +14,10 @@ export interface Kit {
   readonly instanceId: string;
   readonly kernel: Kernel;
   readonly tokens: TokenCodec;
+  readonly cache: Pick<Cache, 'getOrLoad'>;
   readonly realtime: Pick<Realtime, 'openSse' | 'openSocket' | 'refusal'>;
   readonly limits: Pick<Limits, 'policy' | 'policies' | 'consume'>;
   readonly health: Pick<Health, 'live' | 'ready' | 'report'>;
   readonly metrics: Pick<Metrics, 'contentType' | 'expose'>;
-  readonly lifecycle: Pick<Lifecycle, 'state' | 'draining' | 'ready' | 'register'>;
+  readonly lifecycle: Pick<Lifecycle, 'state' | 'draining' | 'ready' | 'register' | 'releaseSignals'>;
 }

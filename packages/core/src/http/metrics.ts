@@ -36,6 +36,18 @@ export const httpInstruments = {
     labels: ['reason'],
     values: { reason: ['malformed', 'foreign'] },
   },
+  cacheRequests: {
+    name: 'pando_http_cache_requests_total',
+    help: 'Requests of cached routes, by outcome: hit (answered out of the cache, or by what another request had just been answered), miss (by their own handler), or bypass (none of the cache: by method, identity, range, or as the answer was lately not for storing).',
+    type: 'counter',
+    labels: ['outcome'],
+  },
+  cacheUnstored: {
+    name: 'pando_http_cache_unstored_total',
+    help: 'Answers of cached routes that were not for storing, by reason: status, cookie, directive, vary, stream, size, or wrote.',
+    type: 'counter',
+    labels: ['reason'],
+  },
   upgrades: {
     name: 'pando_http_upgrades_total',
     help: 'WebSocket handshakes by route template and the status that answered them.',

@@ -1,9 +1,10 @@
-import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeader, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import type { Outlet } from '../kernel/outlet.js';
 import { ClientGoneError } from './errors.js';
-import type { AnswerHeaders, Exchange, ExchangeOutcome } from './exchange.js';
+import type { AnswerHeaders, Exchange, ExchangeOutcome, HeaderValues } from './exchange.js';
 import { hasConnectionHeader, isClosed, isWhole } from './node-response.js';
+import { takeHead } from './response-head.js';
 import { ResponseOutlet } from './response-outlet.js';
 
 /** What a framework knows better than the bare request. */
@@ -14,8 +15,12 @@ export interface FrameworkView {
   readonly ip?: string | undefined;
   /** Whether the client speaks TLS, proxies taken into account. */
   readonly secure?: boolean | undefined;
+  /** The name of the host that was asked, proxies taken into account. */
+  readonly host?: string | undefined;
   /** The template of the route that was found. Asked when the exchange is over. */
   route?(): string | undefined;
+  /** The headers of the answer so far, where the framework keeps some to itself. */
+  answerHeaders?(): HeaderValues;
   /** Takes the response away from the framework: from now on it is written directly. */
   detach?(): void;
 }
@@ -63,6 +68,11 @@ export class NodeExchange implements Exchange {
     return this.#view.secure ?? (this.#request.socket as Partial<TLSSocket>).encrypted === true;
   }
 
+  get host(): string {
+    const { headers } = this.#request;
+    return this.#view.host ?? hostName(headers.host ?? String(headers[':authority'] ?? ''));
+  }
+
   get route(): string | undefined {
     return this.#view.route?.();
   }
@@ -77,6 +87,10 @@ export class NodeExchange implements Exchange {
 
   get streaming(): boolean {
     return this.#streaming;
+  }
+
+  get answerHeaders(): HeaderValues {
+    return this.#view.answerHeaders?.() ?? this.#response.getHeaders();
   }
 
   answerHeader(name: string): string | undefined {
@@ -100,9 +114,7 @@ export class NodeExchange implements Exchange {
     // Implicit heads come through here as well: node:http calls the method of the response itself.
     response.writeHead = (status: number, ...rest: unknown[]): ServerResponse => {
       response.writeHead = writeHead;
-      response.statusCode = status;
-      if (typeof rest[0] === 'string') response.statusMessage = rest.shift() as string;
-      setHeaders(response, rest[0]);
+      takeHead(response, status, rest);
       listener();
       return writeHead.call(response, response.statusCode);
     };
@@ -112,7 +124,7 @@ export class NodeExchange implements Exchange {
     this.#onEnd = listener;
   }
 
-  reply(status: number, headers: AnswerHeaders, body?: string): void {
+  reply(status: number, headers: AnswerHeaders, body?: string | Uint8Array): void {
     if (this.#response.headersSent || isClosed(this.#response)) return;
     this.#begin(status, headers);
     if (body !== undefined) this.#response.setHeader('content-length', Buffer.byteLength(body));
@@ -139,18 +151,7 @@ export class NodeExchange implements Exchange {
   }
 }
 
-/** Sets what was given to `writeHead`, in any of the forms that node:http takes. */
-function setHeaders(response: ServerResponse, headers: unknown): void {
-  if (headers === undefined || headers === null) return;
-  if (!Array.isArray(headers)) {
-    for (const [name, value] of Object.entries(headers)) {
-      if (value !== undefined) response.setHeader(name, value as OutgoingHttpHeader);
-    }
-    return;
-  }
-  const pairs: [string, string | readonly string[]][] = Array.isArray(headers[0])
-    ? headers
-    : Array.from({ length: headers.length / 2 }, (_, index) => [headers[2 * index], headers[2 * index + 1]]);
-  for (const [name] of pairs) response.removeHeader(name);
-  for (const [name, value] of pairs) response.appendHeader(name, value);
+/** `[::1]:3000` without its port. */
+function hostName(host: string): string {
+  return host.replace(/:\d*$/, '').toLowerCase();
 }

@@ -1,0 +1,177 @@
+import { etagOf } from './etag.js';
+import type { AnswerHeaders, HeaderValues } from './exchange.js';
+import type { ResolvedResponseCacheOptions } from './response-cache-options.js';
+import { varyNames } from './response-key.js';
+import {
+  bodyHeaders,
+  isRevalidated,
+  policyHeaders,
+  type StoredAnswer,
+  storableHeaders,
+  storedBody,
+} from './stored-answer.js';
+
+/**
+ * Why an answer is not stored: its `status` is not one of those that are; it sets a `cookie`; its own `Cache-Control` is a
+ * `directive` against it; it depends, by `vary`, on what its key does not hold; it is a `stream`; it exceeds the `size`;
+ * the request `wrote` something.
+ */
+export const unstoredReasons = ['status', 'cookie', 'directive', 'vary', 'stream', 'size', 'wrote'] as const;
+export type UnstoredReason = (typeof unstoredReasons)[number];
+
+/** What a recorder goes by. */
+export interface RecorderInit {
+  readonly options: Omit<ResolvedResponseCacheOptions<never>, 'tagsOf'>;
+  readonly tags: readonly string[];
+  /** The headers that were on the answer before the handler ran. */
+  readonly before: HeaderValues;
+  /** The request headers that are part of the key. */
+  readonly keyed: ReadonlySet<string>;
+  readonly ifNoneMatch: string | undefined;
+  /** Whether the request has written anything while its handler ran. */
+  wrote(): boolean;
+  now(): number;
+  /** Called once when the answer turns out not to be for storing. */
+  refused(reason: UnstoredReason, vary: readonly string[]): void;
+}
+
+/** What becomes of an answer on its way to the client that has asked for it. */
+export interface Revision {
+  readonly status: number;
+  /** To be set. */
+  readonly headers: AnswerHeaders;
+  /** To be taken away. */
+  readonly removed: readonly string[];
+}
+
+/**
+ * Listens to one answer while it is given, and makes of it what the cache stores.
+ *
+ * The one who gives it calls {@link AnswerRecorder.begin}, {@link AnswerRecorder.add} and {@link AnswerRecorder.end}, and
+ * {@link AnswerRecorder.sent} once the head has left; in whatever order the last comes. The answer itself is not held up.
+ */
+export class AnswerRecorder {
+  /** Undefined when the answer is not for storing. Known at the earliest moment: others wait for it. */
+  readonly outcome: Promise<StoredAnswer | undefined>;
+  readonly #init: RecorderInit;
+  #settle: (answer: StoredAnswer | undefined) => void = () => undefined;
+  #fail: (cause: unknown) => void = () => undefined;
+  #isOpen = true;
+  #head: Omit<StoredAnswer, 'body' | 'encoding' | 'storedAt'> | undefined;
+  #chunks: Buffer[] = [];
+  #bytes = 0;
+  #hasEnded = false;
+  #isSent = false;
+
+  constructor(init: RecorderInit) {
+    this.#init = init;
+    this.outcome = new Promise((resolve, reject) => {
+      this.#settle = resolve;
+      this.#fail = reject;
+    });
+    this.outcome.catch(() => undefined); // nobody may have waited for it
+  }
+
+  /** Whether it still listens. */
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  /**
+   * The head as the handler has made it, before it leaves; with the whole body, if that is known. Undefined: it stays as
+   * it is.
+   */
+  begin(status: number, headers: HeaderValues, whole?: Buffer): Revision | undefined {
+    if (!this.#isOpen || this.#head !== undefined) return undefined;
+    const { options, before, tags, ifNoneMatch } = this.#init;
+    const reason = this.#refusal(status, headers);
+    if (reason !== undefined) return this.refuse(reason, varyNames(headers.vary));
+    if (Number(headers['content-length'] ?? whole?.length ?? 0) > options.maxBodyBytes)
+      return this.refuse('size');
+
+    const etag = headers.etag ?? (whole && etagOf(whole));
+    const added = {
+      ...policyHeaders(options, headers, tags),
+      ...(etag !== undefined && headers.etag === undefined && { etag: String(etag) }),
+    };
+    const own = storableHeaders(headers, before);
+    this.#head = {
+      status,
+      headers: etag === undefined ? own : { ...own, etag: String(etag) },
+      vary: varyNames(headers.vary),
+    };
+    // The handler was not told what the client has, so that its whole answer came to be known: the client is told here.
+    const isKnown = whole !== undefined && isRevalidated(status, String(etag), ifNoneMatch);
+    return isKnown
+      ? { status: 304, headers: added, removed: bodyHeaders }
+      : { status, headers: added, removed: [] };
+  }
+
+  /** A piece of the body. */
+  add(chunk: Buffer): void {
+    if (!this.#isOpen || this.#hasEnded) return;
+    this.#bytes += chunk.length;
+    if (this.#bytes > this.#init.options.maxBodyBytes) return void this.refuse('size');
+    this.#chunks.push(Buffer.from(chunk)); // a copy: its owner may write into it again
+  }
+
+  /** The body is whole. */
+  end(): void {
+    this.#hasEnded = true;
+    this.#finish();
+  }
+
+  /** The head has left, with or without cookies: layers between the handler and the client may have set some. */
+  sent(hasCookies: boolean): void {
+    if (hasCookies) this.refuse('cookie');
+    else if (this.#head === undefined) this.refuse('stream'); // past whoever should have called `begin`
+    this.#isSent = true;
+    this.#finish();
+  }
+
+  /** The answer is not for storing. */
+  refuse(reason: UnstoredReason, vary: readonly string[] = []): undefined {
+    if (!this.#isOpen) return;
+    this.#close();
+    this.#init.refused(reason, vary);
+    this.#settle(undefined);
+  }
+
+  /** The answer will never be whole. */
+  lose(cause: unknown): void {
+    if (!this.#isOpen) return;
+    this.#close();
+    this.#fail(cause);
+  }
+
+  #refusal(status: number, headers: HeaderValues): UnstoredReason | undefined {
+    const { options, keyed } = this.#init;
+    if (!options.statuses.includes(status)) return 'status';
+    if (headers['set-cookie'] !== undefined) return 'cookie';
+    if (/^text\/event-stream\b/i.test(String(headers['content-type']))) return 'stream';
+    if (headers.trailer !== undefined) return 'stream';
+    const cacheControl = String(headers['cache-control'] ?? '');
+    if (/\bno-store\b/i.test(cacheControl)) return 'directive';
+    if (/\bprivate\b/i.test(cacheControl) && typeof options.identity !== 'function') return 'directive';
+    return varyNames(headers.vary).some((name) => !keyed.has(name)) ? 'vary' : undefined;
+  }
+
+  #finish(): void {
+    if (!this.#isOpen || !this.#isSent || !this.#hasEnded || this.#head === undefined) return;
+    if (this.#init.wrote()) return void this.refuse('wrote');
+    const body = Buffer.concat(this.#chunks);
+    const { headers } = this.#head;
+    this.#close();
+    this.#settle({
+      ...this.#head,
+      headers: { ...headers, etag: headers.etag ?? etagOf(body) },
+      ...storedBody(body),
+      storedAt: this.#init.now(),
+    });
+  }
+
+  #close(): void {
+    this.#isOpen = false;
+    this.#chunks = [];
+  }
+}

@@ -1,0 +1,11 @@
+import type { RequestContext } from '../kernel/context.js';
+import type { Exchange } from './exchange.js';
+import type { RequestRecord } from './request-metrics.js';
+
+/** One request on its way through the door. */
+export interface Visit {
+  readonly exchange: Exchange;
+  /** In which its code runs. While its answer is recorded for the cache it is another one, derived from the first. */
+  context: RequestContext;
+  readonly record: RequestRecord;
+}
