@@ -5,15 +5,9 @@ import type { Outlet, Socket } from '../kernel/outlet.js';
 import type { Check, Room } from '../kernel/room.js';
 import { emptyToken, isEmptyToken, mergeTokens, type Token } from '../kernel/token.js';
 import type { TokenCodec } from '../kernel/token-codec.js';
-import { assertChannelName, assertFollowableName, isPresenceChannel } from './channel-name.js';
+import { assertChannelName } from './channel-name.js';
 import { closeCodes } from './close-codes.js';
-import type {
-  Connection,
-  SocketConnection,
-  SocketSession,
-  SseSession,
-  StreamPresence,
-} from './connection.js';
+import type { Connection, SocketConnection, SocketSession, SseSession } from './connection.js';
 import {
   EventTooLargeError,
   InvalidEventError,
@@ -28,8 +22,6 @@ import { realtimeInstruments } from './metrics.js';
 import type { ResolvedRealtimeOptions } from './options.js';
 import { packMessage } from './packing.js';
 import type { Broker } from './ports.js';
-import { memberOf, type Presence, presenceOf } from './presence/presence.js';
-import { Roster } from './presence/roster.js';
 import { Publisher } from './publisher.js';
 import { RealtimeMetrics } from './realtime-metrics.js';
 import { type Recovery, recovery } from './recovery.js';
@@ -80,17 +72,6 @@ export interface Realtime extends Room {
   ): Promise<Subscription>;
 
   /**
-   * Reads who is on a channel: the connections that were opened as present there, of all instances.
-   *
-   * The list and its position are of one instant, so the list together with the messages that follow on the presence
-   * channel ({@link presenceChannel}) has no gap. Whoever is on an instance that died leaves within the lease and a
-   * third of it.
-   *
-   * @throws `InvalidChannelError`. `RealtimeUnavailableError` while Redis is away: no list is better than a part of one.
-   */
-  presence(channel: string, options?: Signalled): Promise<Presence>;
-
-  /**
    * Serves a server-sent event stream whose headers have been sent; resolves after the first bytes.
    *
    * @throws What {@link Realtime.refusal} says: ask it before the headers go out.
@@ -105,7 +86,7 @@ export interface Realtime extends Room {
   openSocket<Identity>(socket: Socket, session: SocketSession<Identity>): SocketConnection;
 
   /** Why a new connection would be refused now: an error with a status, for a plain HTTP answer. */
-  refusal(channels?: readonly string[], presence?: StreamPresence): Error | undefined;
+  refusal(channels?: readonly string[]): Error | undefined;
 }
 
 /** Steps of the one timer for heartbeats, pings and the like, at most this long. */
@@ -120,7 +101,6 @@ export class RealtimeRoom implements Realtime {
   readonly #tokens: TokenCodec | undefined;
   readonly #metrics: RealtimeMetrics;
   readonly #hub: Hub;
-  readonly #roster: Roster;
   readonly #publisher: Publisher;
   readonly #local: Format<Message>;
   readonly #sse: SseEnvironment;
@@ -148,34 +128,23 @@ export class RealtimeRoom implements Realtime {
     this.#broker = broker;
     this.#tokens = tokens;
     this.#metrics = new RealtimeMetrics(meter);
-    const { leaveMs, leaseMs, maxInfoBytes } = options.presence;
     const tickMs = Math.max(
       1,
-      Math.min(
-        ...[MAX_TICK_MS, heartbeatMs / 4, pingMs / 4, stallMs / 4, lingerMs, sweepMs],
-        ...[leaveMs, leaseMs / 3],
-      ),
+      Math.min(MAX_TICK_MS, heartbeatMs / 4, pingMs / 4, stallMs / 4, lingerMs, sweepMs),
     );
     const metrics = this.#metrics;
     const settings = { failover, lingerMs, sweepMs, tickMs };
     this.#hub = new Hub({ broker, clock, logger, metrics, recovery: rules, settings });
-    const { pulse } = this.#hub;
-    const store = broker.presence;
-    this.#roster = new Roster({ store, clock, pulse, logger, metrics, leaveMs, leaseMs, maxInfoBytes });
     this.#publisher = new Publisher({ broker, clock, metrics, onUnavailable, waitMs: publishWaitMs });
     this.#local = localFormat(tokens);
     const { reconnectMinMs, reconnectMaxMs } = options;
     const shared = {
       hub: this.#hub,
-      roster: this.#roster,
       metrics,
       softLimitBytes: options.sendBufferBytes,
       stallMs,
       retryMs: () => reconnectMinMs + Math.random() * (reconnectMaxMs - reconnectMinMs),
-      onEnded: (connection: SseConnection | WsConnection, comesBack: boolean) => {
-        this.#connections.delete(connection);
-        this.#roster.ended(connection, comesBack ? reconnectMaxMs : 0);
-      },
+      onEnded: (connection: SseConnection | WsConnection) => void this.#connections.delete(connection),
     };
     this.#sse = { ...shared, heartbeatMs };
     this.#ws = {
@@ -186,7 +155,6 @@ export class RealtimeRoom implements Realtime {
       maxMessageBytes: options.maxMessageBytes,
       maxChannels: options.maxChannelsPerConnection,
       publish: (channel, event, publishing) => this.publish(channel, event, publishing),
-      presence: (channel) => this.presence(channel),
     };
     const count = (transport: string) => () => {
       let open = 0;
@@ -197,7 +165,6 @@ export class RealtimeRoom implements Realtime {
       meter.observe(realtimeInstruments.connections, count('sse'), { transport: 'sse' }),
       meter.observe(realtimeInstruments.connections, count('ws'), { transport: 'ws' }),
       meter.observe(realtimeInstruments.channels, () => this.#hub.size),
-      meter.observe(realtimeInstruments.present, () => this.#roster.size),
     ];
   }
 
@@ -215,12 +182,7 @@ export class RealtimeRoom implements Realtime {
 
   start({ signal }: Signalled = {}): Promise<void> {
     if (this.#closing !== undefined) return Promise.reject(new ClosedError('realtime'));
-    const hub = this.#hub;
-    const onRestored = (): void => {
-      hub.onRestored();
-      this.#roster.onRestored();
-    };
-    this.#starting ??= this.#broker.start({ onRestored, onBlind: () => hub.onBlind() }, { signal });
+    this.#starting ??= this.#broker.start(this.#hub, { signal });
     return abortable(this.#starting, signal);
   }
 
@@ -246,8 +208,7 @@ export class RealtimeRoom implements Realtime {
   ): Promise<Subscription> {
     signal?.throwIfAborted();
     if (this.#closing !== undefined) throw new ClosedError('realtime');
-    assertFollowableName(channel);
-    if (isPresenceChannel(channel)) this.#roster.wake();
+    assertChannelName(channel);
     const { contexts, logger } = this.#kernel;
     const subscription = new LocalSubscription({
       channel,
@@ -269,18 +230,8 @@ export class RealtimeRoom implements Realtime {
     return subscription;
   }
 
-  async presence(channel: string, { signal }: Signalled = {}): Promise<Presence> {
-    signal?.throwIfAborted();
-    if (this.#closing !== undefined) throw new ClosedError('realtime');
-    assertChannelName(channel);
-    return presenceOf(
-      channel,
-      await this.#roster.read(channel, this.#options.presence.maxMembers, { signal }),
-    );
-  }
-
   async openSse(outlet: Outlet, session: SseSession): Promise<Connection> {
-    const refusal = this.refusal(session.channels, session.presence);
+    const refusal = this.refusal(session.channels);
     if (refusal !== undefined) throw refusal;
     if (session.channels.length === 0 || (session.format === 'raw' && session.channels.length > 1)) {
       throw new PandoOptionsError({
@@ -291,13 +242,7 @@ export class RealtimeRoom implements Realtime {
     const channels = [...new Set(session.channels)];
     const connection = new SseConnection(this.#connectionId(), outlet, { ...session, channels }, this.#sse);
     this.#connections.add(connection);
-    if (channels.some(isPresenceChannel)) this.#roster.wake();
     connection.open(session.lastEventId);
-    const { presence } = session;
-    if (presence !== undefined && this.#connections.has(connection)) {
-      for (const channel of presence.channels ?? channels)
-        if (!isPresenceChannel(channel)) this.#roster.enter(connection, channel, presence);
-    }
     return connection;
   }
 
@@ -312,15 +257,12 @@ export class RealtimeRoom implements Realtime {
     return connection;
   }
 
-  refusal(channels: readonly string[] = [], presence?: StreamPresence): Error | undefined {
+  refusal(channels: readonly string[] = []): Error | undefined {
     if (this.isDraining) return new RealtimeDrainingError();
     const { maxConnections } = this.#options;
     if (this.#connections.size >= maxConnections) return new RealtimeFullError(maxConnections);
     try {
       this.#checkChannels(channels);
-      if (presence === undefined) return undefined;
-      this.#checkChannels(presence.channels ?? []);
-      memberOf(presence, this.#options.presence.maxInfoBytes);
       return undefined;
     } catch (cause) {
       return cause as Error;
@@ -368,7 +310,6 @@ export class RealtimeRoom implements Realtime {
     for (const connection of [...this.#connections]) connection.close();
     for (const subscription of [...this.#subscriptions]) await subscription.close();
     this.#publisher.close();
-    await this.#roster.close();
     await this.#hub.close();
     await this.#broker.close();
     for (const gauge of this.#gauges) gauge[Symbol.dispose]();
@@ -381,7 +322,7 @@ export class RealtimeRoom implements Realtime {
   }
 
   #checkChannels(channels: readonly string[]): void {
-    for (const channel of channels) assertFollowableName(channel);
+    for (const channel of channels) assertChannelName(channel);
     const { maxChannelsPerConnection } = this.#options;
     if (channels.length > maxChannelsPerConnection)
       throw new TooManyChannelsError(channels.length, maxChannelsPerConnection);

@@ -1,0 +1,35 @@
+import type { ResetReason } from './message.js';
+
+/** Why this instance ended a connection. */
+export type EndReason =
+  | 'drain'
+  | 'close'
+  | 'stuck'
+  | 'dead'
+  | 'protocol'
+  | 'too-large'
+  | 'flood'
+  | 'failed'
+  | 'reset';
+
+/** Why a channel begins again for its readers. */
+export const resetReasons: readonly ResetReason[] = [
+  'trimmed',
+  'history-lost',
+  'failover',
+  'slow',
+  'malformed',
+  'unreadable',
+];
+/** All of them. */
+export const endReasons: readonly EndReason[] = [
+  'drain',
+  'close',
+  'stuck',
+  'dead',
+  'protocol',
+  'too-large',
+  'flood',
+  'failed',
+  'reset',
+];
