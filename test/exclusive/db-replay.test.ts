@@ -118,8 +118,14 @@ it('waits for a replica that is a little behind', async () => {
 it('runs a read that conflicts with replay again elsewhere', async () => {
   const { db, one } = await open();
   const slow =
-    'select count(*)::int as count, pg_is_in_recovery() as "isReplica" from crowd, pg_sleep(1) as pause';
+    'select count(*)::int as count, pg_is_in_recovery() as "isReplica" from crowd, pg_sleep(3) as pause';
   const reads = [one<{ count: number }>(slow), one<{ count: number }>(slow)];
+  const running = `select from pg_stat_activity where query like '%from crowd, pg_sleep%' and backend_xmin is not null
+    and pid <> pg_backend_pid()`;
+  await waitFor(async () => {
+    const found = await Promise.all(cluster.replicas.map((replica) => replica.query(running)));
+    return found.flat().length === reads.length;
+  });
   await db.write('delete from crowd where id > 500');
   await db.write('vacuum crowd');
   for (const row of await Promise.all(reads)) expect([500, 1_000]).toContain(row?.count);
