@@ -50,3 +50,8 @@ export const closeCodes = Object.freeze({
     meaning: 'The client sent faster than it could be served.',
   },
 } satisfies Record<string, CloseCode>);
+
+/** Whether a client that finds this code comes back. */
+export function bringsBack(code: number): boolean {
+  return Object.values<CloseCode>(closeCodes).some((known) => known.code === code && known.reconnect);
+}

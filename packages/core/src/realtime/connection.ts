@@ -1,3 +1,5 @@
+import type { Present } from './presence/presence.js';
+
 /** A client that listens, over whatever transport. */
 export interface Connection {
   /** Unique in the fleet. */
@@ -7,6 +9,12 @@ export interface Connection {
   readonly identity: unknown;
   /** What it is subscribed to now. */
   readonly channels: readonly string[];
+  /**
+   * Changes what is shown of the connection's user where it is present; false where it is not.
+   *
+   * @throws `InvalidPresenceError`: nothing has changed.
+   */
+  updatePresence(channel: string, info: unknown): boolean;
   /** Ends the connection; the client may come back. Idempotent. */
   close(): void;
 }
@@ -34,17 +42,31 @@ export interface SseSession {
    * @defaultValue `raw` for one channel, `envelope` for several
    */
   readonly format?: 'raw' | 'envelope' | undefined;
+  /** As whom the client is present, and where. Absent: nowhere. */
+  readonly presence?: StreamPresence | undefined;
 }
 
-/** What a client asks to do with a channel. */
-export type ChannelAction = 'subscribe' | 'publish';
+/** As whom an event stream's client is present. */
+export interface StreamPresence extends Present {
+  /** @defaultValue the channels of the stream */
+  readonly channels?: readonly string[] | undefined;
+}
+
+/** What a client asks to do with a channel; `presence`: to be listed there, and to see who is. */
+export type ChannelAction = 'subscribe' | 'publish' | 'presence';
+
+/** The answer to a client that asks. `undefined` to `presence`: whoever may subscribe may. Otherwise it refuses. */
+export type Permission = boolean | undefined;
 
 /** Decides whether a client may; what it throws refuses, too. */
 export type Authorize<Identity = unknown> = (
   identity: Identity,
   channel: string,
   action: ChannelAction,
-) => boolean | Promise<boolean>;
+) => Permission | Promise<Permission>;
+
+/** As whom a connection is present on a channel. `undefined`: counted, not listed. `false`: not at all. */
+export type Introduction = Present | undefined | false;
 
 /** How a WebSocket connection is served. */
 export interface SocketSession<Identity = unknown> {
@@ -60,6 +82,13 @@ export interface SocketSession<Identity = unknown> {
   readonly protocol?: 'pando.v1' | 'raw' | undefined;
   /** Channels it is subscribed to from the start, authorised by the caller. */
   readonly channels?: readonly string[] | undefined;
+  /**
+   * Says as whom the client is present: on each of the channels that it starts with, and in `pando.v1` on those that it
+   * subscribes to with `presence: true`. Absent: on the latter, counted without a name.
+   */
+  readonly presence?:
+    | ((identity: Identity, channel: string) => Introduction | Promise<Introduction>)
+    | undefined;
   /** Receives what a client in `raw` mode sends, one message at a time. What it throws closes the connection with 1011. */
   readonly onMessage?: ((data: string, connection: SocketConnection) => void | Promise<void>) | undefined;
 }

@@ -1,11 +1,15 @@
+export { presenceChannel } from './channel-name.js';
 export { type CloseCode, closeCodes } from './close-codes.js';
 export type {
   Authorize,
   ChannelAction,
   Connection,
+  Introduction,
+  Permission,
   SocketConnection,
   SocketSession,
   SseSession,
+  StreamPresence,
 } from './connection.js';
 export {
   createMemoryWorld,
@@ -18,6 +22,7 @@ export {
   EventTooLargeError,
   InvalidChannelError,
   InvalidEventError,
+  InvalidPresenceError,
   RealtimeDrainingError,
   RealtimeFullError,
   RealtimeUnavailableError,
@@ -47,4 +52,14 @@ export type {
   ReadOptions,
   Retention,
 } from './ports.js';
+export type {
+  PresenceChange,
+  PresenceLease,
+  PresencePage,
+  PresenceRow,
+  PresenceStore,
+  PresentUser,
+  Renewal,
+} from './presence/ports.js';
+export type { Presence, PresenceEvent, Present, PresentMember } from './presence/presence.js';
 export type { Realtime } from './realtime.js';

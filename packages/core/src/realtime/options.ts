@@ -1,4 +1,4 @@
-import { readOptions } from '../kernel/options.js';
+import { type OptionsReader, readOptions } from '../kernel/options.js';
 import type { RedisOption } from '../redis/options.js';
 import type { Retention } from './ports.js';
 
@@ -26,7 +26,7 @@ export interface RealtimeOptions {
    * @defaultValue `'reject'`
    */
   readonly onUnavailable?: 'reject' | 'wait' | undefined;
-  /** @defaultValue `5_000` */
+  /** How long a publish waits for Redis, where it waits. @defaultValue `5_000` */
   readonly publishWaitMs?: number | undefined;
   /**
    * What another Redis process or a promoted replica means, either of which may lack what had been acknowledged:
@@ -42,7 +42,7 @@ export interface RealtimeOptions {
   readonly maxMessageBytes?: number | undefined;
   /** Connections of this instance. @defaultValue `100_000` */
   readonly maxConnections?: number | undefined;
-  /** @defaultValue `128` */
+  /** Channels that one connection may follow. @defaultValue `128` */
   readonly maxChannelsPerConnection?: number | undefined;
   /** Bytes that may wait for one slow client; beyond that it is sent the rest when it has caught up. @defaultValue `65_536` */
   readonly sendBufferBytes?: number | undefined;
@@ -55,9 +55,9 @@ export interface RealtimeOptions {
   /** Clients are told to come back after a random time between these two. */
   readonly reconnect?:
     | {
-        /** @defaultValue `1_000` */
+        /** The shortest. @defaultValue `1_000` */
         readonly minMs?: number | undefined;
-        /** @defaultValue `5_000` */
+        /** The longest; not shorter than `minMs`. @defaultValue `5_000` */
         readonly maxMs?: number | undefined;
       }
     | undefined;
@@ -67,6 +67,24 @@ export interface RealtimeOptions {
   readonly lingerMs?: number | undefined;
   /** Interval at which all channels are compared with their history. @defaultValue `30_000` */
   readonly sweepMs?: number | undefined;
+  /** How it is kept who is on a channel, where connections ask for it. */
+  readonly presence?:
+    | {
+        /**
+         * Time after its end for which a connection still counts, so that a reconnect is neither leave nor join. Clients
+         * that were told when to come back (event streams, and all during a drain) have `reconnect.maxMs` more.
+         *
+         * @defaultValue `5_000`
+         */
+        readonly leaveMs?: number | undefined;
+        /** Silence after which an instance counts as dead, and its connections as gone. @defaultValue `15_000` */
+        readonly leaseMs?: number | undefined;
+        /** Users that a list holds; the counts are always of all. @defaultValue `1_000` */
+        readonly maxMembers?: number | undefined;
+        /** Largest `info` of a user, as JSON. @defaultValue `1_024` */
+        readonly maxInfoBytes?: number | undefined;
+      }
+    | undefined;
 }
 
 /** What applies when an option is absent. */
@@ -89,6 +107,7 @@ export const realtimeDefaults = Object.freeze({
   drainMs: 6_000,
   lingerMs: 10_000,
   sweepMs: 30_000,
+  presence: Object.freeze({ leaveMs: 5_000, leaseMs: 15_000, maxMembers: 1_000, maxInfoBytes: 1_024 }),
 } as const);
 
 /** Checked options with all defaults filled in. */
@@ -112,6 +131,15 @@ export interface ResolvedRealtimeOptions {
   readonly drainMs: number;
   readonly lingerMs: number;
   readonly sweepMs: number;
+  readonly presence: ResolvedPresenceOptions;
+}
+
+/** Checked options of presence. */
+export interface ResolvedPresenceOptions {
+  readonly leaveMs: number;
+  readonly leaseMs: number;
+  readonly maxMembers: number;
+  readonly maxInfoBytes: number;
 }
 
 /** A day: quiet channels resume over a night, and a channel that was used once is not kept for ever. */
@@ -162,6 +190,19 @@ export function resolveRealtimeOptions(options: RealtimeOptions = {}): ResolvedR
     drainMs: read.ms('drainMs', defaults.drainMs),
     lingerMs: read.ms('lingerMs', defaults.lingerMs),
     sweepMs: read.ms('sweepMs', defaults.sweepMs),
+    presence: readPresence(read.nested('presence')),
+  };
+  read.done();
+  return resolved;
+}
+
+function readPresence(read: OptionsReader): ResolvedPresenceOptions {
+  const { leaveMs, leaseMs, maxMembers, maxInfoBytes } = realtimeDefaults.presence;
+  const resolved = {
+    leaveMs: read.ms('leaveMs', leaveMs),
+    leaseMs: read.ms('leaseMs', leaseMs, { min: 100 }),
+    maxMembers: read.int('maxMembers', maxMembers, { min: 1, max: 10_000 }),
+    maxInfoBytes: read.bytes('maxInfoBytes', maxInfoBytes, { max: 65_536 }),
   };
   read.done();
   return resolved;

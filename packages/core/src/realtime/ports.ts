@@ -1,4 +1,5 @@
 import type { Signalled } from '../kernel/abort.js';
+import type { PresenceStore } from './presence/ports.js';
 
 /** What a broker keeps, and for how long. */
 export interface Retention {
@@ -102,6 +103,8 @@ export interface BrokerListener {
 export interface Broker extends AsyncDisposable {
   /** This instance's name in messages. */
   readonly self: string;
+  /** Who is on which channel. Costs nothing until it is used. */
+  readonly presence: PresenceStore;
   /** Whether announcements arrive, as far as anybody can tell. */
   readonly isLive: boolean;
   /** Opens what the broker needs; resolves even while it cannot be reached. Call once, before all else. */

@@ -5,16 +5,22 @@ import type { Outlet, Socket } from '../kernel/outlet.js';
 import type { Check, Room } from '../kernel/room.js';
 import { emptyToken, isEmptyToken, mergeTokens, type Token } from '../kernel/token.js';
 import type { TokenCodec } from '../kernel/token-codec.js';
-import { assertChannelName } from './channel-name.js';
+import { assertChannelName, assertFollowableName, isPresenceChannel } from './channel-name.js';
 import { closeCodes } from './close-codes.js';
-import type { Connection, SocketConnection, SocketSession, SseSession } from './connection.js';
+import type {
+  Connection,
+  SocketConnection,
+  SocketSession,
+  SseSession,
+  StreamPresence,
+} from './connection.js';
 import {
   EventTooLargeError,
-  InvalidEventError,
   RealtimeDrainingError,
   RealtimeFullError,
   TooManyChannelsError,
 } from './errors.js';
+import { eventJson } from './event-json.js';
 import type { Format } from './hub/entry.js';
 import { Hub } from './hub/hub.js';
 import type { Message, Published, PublishOptions, SubscribeOptions, Subscription } from './message.js';
@@ -22,6 +28,8 @@ import { realtimeInstruments } from './metrics.js';
 import type { ResolvedRealtimeOptions } from './options.js';
 import { packMessage } from './packing.js';
 import type { Broker } from './ports.js';
+import { memberOf, type Presence, presenceOf } from './presence/presence.js';
+import { Roster } from './presence/roster.js';
 import { Publisher } from './publisher.js';
 import { RealtimeMetrics } from './realtime-metrics.js';
 import { type Recovery, recovery } from './recovery.js';
@@ -72,6 +80,17 @@ export interface Realtime extends Room {
   ): Promise<Subscription>;
 
   /**
+   * Reads who is on a channel: the connections that were opened as present there, of all instances.
+   *
+   * The list and its position are of one instant, so the list together with the messages that follow on the presence
+   * channel ({@link presenceChannel}) has no gap. Whoever is on an instance that died leaves within the lease and a
+   * third of it.
+   *
+   * @throws `InvalidChannelError`. `RealtimeUnavailableError` while Redis is away: no list is better than a part of one.
+   */
+  presence(channel: string, options?: Signalled): Promise<Presence>;
+
+  /**
    * Serves a server-sent event stream whose headers have been sent; resolves after the first bytes.
    *
    * @throws What {@link Realtime.refusal} says: ask it before the headers go out.
@@ -86,7 +105,7 @@ export interface Realtime extends Room {
   openSocket<Identity>(socket: Socket, session: SocketSession<Identity>): SocketConnection;
 
   /** Why a new connection would be refused now: an error with a status, for a plain HTTP answer. */
-  refusal(channels?: readonly string[]): Error | undefined;
+  refusal(channels?: readonly string[], presence?: StreamPresence): Error | undefined;
 }
 
 /** Steps of the one timer for heartbeats, pings and the like, at most this long. */
@@ -101,6 +120,7 @@ export class RealtimeRoom implements Realtime {
   readonly #tokens: TokenCodec | undefined;
   readonly #metrics: RealtimeMetrics;
   readonly #hub: Hub;
+  readonly #roster: Roster;
   readonly #publisher: Publisher;
   readonly #local: Format<Message>;
   readonly #sse: SseEnvironment;
@@ -128,23 +148,34 @@ export class RealtimeRoom implements Realtime {
     this.#broker = broker;
     this.#tokens = tokens;
     this.#metrics = new RealtimeMetrics(meter);
+    const { leaveMs, leaseMs, maxInfoBytes } = options.presence;
     const tickMs = Math.max(
       1,
-      Math.min(MAX_TICK_MS, heartbeatMs / 4, pingMs / 4, stallMs / 4, lingerMs, sweepMs),
+      Math.min(
+        ...[MAX_TICK_MS, heartbeatMs / 4, pingMs / 4, stallMs / 4, lingerMs, sweepMs],
+        ...[leaveMs, leaseMs / 3],
+      ),
     );
     const metrics = this.#metrics;
     const settings = { failover, lingerMs, sweepMs, tickMs };
     this.#hub = new Hub({ broker, clock, logger, metrics, recovery: rules, settings });
+    const { pulse } = this.#hub;
+    const store = broker.presence;
+    this.#roster = new Roster({ store, clock, pulse, logger, metrics, leaveMs, leaseMs, maxInfoBytes });
     this.#publisher = new Publisher({ broker, clock, metrics, onUnavailable, waitMs: publishWaitMs });
     this.#local = localFormat(tokens);
     const { reconnectMinMs, reconnectMaxMs } = options;
     const shared = {
       hub: this.#hub,
+      roster: this.#roster,
       metrics,
       softLimitBytes: options.sendBufferBytes,
       stallMs,
       retryMs: () => reconnectMinMs + Math.random() * (reconnectMaxMs - reconnectMinMs),
-      onEnded: (connection: SseConnection | WsConnection) => void this.#connections.delete(connection),
+      onEnded: (connection: SseConnection | WsConnection, comesBack: boolean) => {
+        this.#connections.delete(connection);
+        this.#roster.ended(connection, comesBack ? reconnectMaxMs : 0);
+      },
     };
     this.#sse = { ...shared, heartbeatMs };
     this.#ws = {
@@ -155,6 +186,7 @@ export class RealtimeRoom implements Realtime {
       maxMessageBytes: options.maxMessageBytes,
       maxChannels: options.maxChannelsPerConnection,
       publish: (channel, event, publishing) => this.publish(channel, event, publishing),
+      presence: (channel) => this.presence(channel),
     };
     const count = (transport: string) => () => {
       let open = 0;
@@ -165,6 +197,7 @@ export class RealtimeRoom implements Realtime {
       meter.observe(realtimeInstruments.connections, count('sse'), { transport: 'sse' }),
       meter.observe(realtimeInstruments.connections, count('ws'), { transport: 'ws' }),
       meter.observe(realtimeInstruments.channels, () => this.#hub.size),
+      meter.observe(realtimeInstruments.present, () => this.#roster.size),
     ];
   }
 
@@ -182,7 +215,12 @@ export class RealtimeRoom implements Realtime {
 
   start({ signal }: Signalled = {}): Promise<void> {
     if (this.#closing !== undefined) return Promise.reject(new ClosedError('realtime'));
-    this.#starting ??= this.#broker.start(this.#hub, { signal });
+    const hub = this.#hub;
+    const onRestored = (): void => {
+      hub.onRestored();
+      this.#roster.onRestored();
+    };
+    this.#starting ??= this.#broker.start({ onRestored, onBlind: () => hub.onBlind() }, { signal });
     return abortable(this.#starting, signal);
   }
 
@@ -190,7 +228,7 @@ export class RealtimeRoom implements Realtime {
     const { id, signal } = options;
     signal?.throwIfAborted();
     assertChannelName(channel);
-    const json = toJson(channel, event);
+    const json = eventJson(channel, event);
     const packed = packMessage(this.#tokenText(options.token), json);
     const { maxEventBytes } = this.#options;
     // A character takes one to three bytes, so most events need no exact count.
@@ -208,7 +246,8 @@ export class RealtimeRoom implements Realtime {
   ): Promise<Subscription> {
     signal?.throwIfAborted();
     if (this.#closing !== undefined) throw new ClosedError('realtime');
-    assertChannelName(channel);
+    assertFollowableName(channel);
+    if (isPresenceChannel(channel)) this.#roster.wake();
     const { contexts, logger } = this.#kernel;
     const subscription = new LocalSubscription({
       channel,
@@ -230,8 +269,18 @@ export class RealtimeRoom implements Realtime {
     return subscription;
   }
 
+  async presence(channel: string, { signal }: Signalled = {}): Promise<Presence> {
+    signal?.throwIfAborted();
+    if (this.#closing !== undefined) throw new ClosedError('realtime');
+    assertChannelName(channel);
+    return presenceOf(
+      channel,
+      await this.#roster.read(channel, this.#options.presence.maxMembers, { signal }),
+    );
+  }
+
   async openSse(outlet: Outlet, session: SseSession): Promise<Connection> {
-    const refusal = this.refusal(session.channels);
+    const refusal = this.refusal(session.channels, session.presence);
     if (refusal !== undefined) throw refusal;
     if (session.channels.length === 0 || (session.format === 'raw' && session.channels.length > 1)) {
       throw new PandoOptionsError({
@@ -242,7 +291,13 @@ export class RealtimeRoom implements Realtime {
     const channels = [...new Set(session.channels)];
     const connection = new SseConnection(this.#connectionId(), outlet, { ...session, channels }, this.#sse);
     this.#connections.add(connection);
+    if (channels.some(isPresenceChannel)) this.#roster.wake();
     connection.open(session.lastEventId);
+    const { presence } = session;
+    if (presence !== undefined && this.#connections.has(connection)) {
+      for (const channel of presence.channels ?? channels)
+        if (!isPresenceChannel(channel)) this.#roster.enter(connection, channel, presence);
+    }
     return connection;
   }
 
@@ -257,12 +312,15 @@ export class RealtimeRoom implements Realtime {
     return connection;
   }
 
-  refusal(channels: readonly string[] = []): Error | undefined {
+  refusal(channels: readonly string[] = [], presence?: StreamPresence): Error | undefined {
     if (this.isDraining) return new RealtimeDrainingError();
     const { maxConnections } = this.#options;
     if (this.#connections.size >= maxConnections) return new RealtimeFullError(maxConnections);
     try {
       this.#checkChannels(channels);
+      if (presence === undefined) return undefined;
+      this.#checkChannels(presence.channels ?? []);
+      memberOf(presence, this.#options.presence.maxInfoBytes);
       return undefined;
     } catch (cause) {
       return cause as Error;
@@ -310,6 +368,7 @@ export class RealtimeRoom implements Realtime {
     for (const connection of [...this.#connections]) connection.close();
     for (const subscription of [...this.#subscriptions]) await subscription.close();
     this.#publisher.close();
+    await this.#roster.close();
     await this.#hub.close();
     await this.#broker.close();
     for (const gauge of this.#gauges) gauge[Symbol.dispose]();
@@ -322,7 +381,7 @@ export class RealtimeRoom implements Realtime {
   }
 
   #checkChannels(channels: readonly string[]): void {
-    for (const channel of channels) assertChannelName(channel);
+    for (const channel of channels) assertFollowableName(channel);
     const { maxChannelsPerConnection } = this.#options;
     if (channels.length > maxChannelsPerConnection)
       throw new TooManyChannelsError(channels.length, maxChannelsPerConnection);
@@ -331,15 +390,4 @@ export class RealtimeRoom implements Realtime {
   #connectionId(): string {
     return `${this.#broker.self}.${(++this.#opened).toString(36)}`;
   }
-}
-
-function toJson(channel: string, event: unknown): string {
-  let json: string | undefined;
-  try {
-    json = JSON.stringify(event);
-  } catch (cause) {
-    throw new InvalidEventError(channel, cause);
-  }
-  if (json === undefined) throw new InvalidEventError(channel);
-  return json;
 }

@@ -7,6 +7,7 @@ import type { Beating } from './hub/pulse.js';
 import type { Reader, Sink, Start } from './hub/reader.js';
 import type { Reset } from './message.js';
 import { Outbox, type OutboxLimits } from './outbox.js';
+import type { Roster } from './presence/roster.js';
 import type { RealtimeMetrics } from './realtime-metrics.js';
 import type { EndReason } from './reasons.js';
 import { placesOf } from './resume.js';
@@ -15,11 +16,13 @@ import { formatSseEvent, formatSseRetry, sseHeartbeat } from './sse-format.js';
 /** What all event streams share. */
 export interface SseEnvironment extends OutboxLimits {
   readonly hub: Hub;
+  readonly roster: Roster;
   readonly metrics: RealtimeMetrics;
   readonly heartbeatMs: number;
   /** A delay for the client's next attempt, another one each time. */
   retryMs(): number;
-  onEnded(connection: SseConnection): void;
+  /** `comesBack`: whether its client was told to. */
+  onEnded(connection: SseConnection, comesBack: boolean): void;
 }
 
 const joinBuffers = (frames: readonly Buffer[]): readonly Buffer[] =>
@@ -137,6 +140,10 @@ export class SseConnection implements Connection, Sink<Buffer>, Gathering, Beati
     return Math.min(nextMs, this.#outbox.lookMs ?? nextMs);
   }
 
+  updatePresence(channel: string, info: unknown): boolean {
+    return this.#env.roster.update(this, channel, info);
+  }
+
   close(): void {
     this.settle();
     this.#end('close');
@@ -212,6 +219,6 @@ export class SseConnection implements Connection, Sink<Buffer>, Gathering, Beati
     this.#isEnded = true;
     this.#env.hub.pulse.remove(this);
     for (const reader of this.#readers) reader.close();
-    this.#env.onEnded(this);
+    this.#env.onEnded(this, true); // as the first bytes said
   }
 }

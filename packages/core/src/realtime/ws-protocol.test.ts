@@ -11,13 +11,16 @@ describe('frames of a client', () => {
       id: 1,
       channels: ['a', 'b'],
       since: new Map([['a', '5-0~x']]),
+      presence: false,
     });
-    expect(parse({ t: 'sub', c: 'a' })).toEqual({
+    expect(parse({ t: 'sub', c: ['a', 'a#p'], presence: true })).toEqual({
       t: 'sub',
       id: undefined,
-      channels: ['a'],
+      channels: ['a', 'a#p'],
       since: new Map(),
+      presence: true,
     });
+    expect(parse({ t: 'presence', id: 4, c: 'a' })).toEqual({ t: 'presence', id: 4, channel: 'a' });
     expect(parse({ t: 'unsub', id: 'x', c: 'a' })).toEqual({ t: 'unsub', id: 'x', channels: ['a'] });
     expect(parse({ t: 'pub', id: 2, c: 'a', d: null, key: 'k' })).toEqual({
       t: 'pub',
@@ -53,22 +56,27 @@ describe('frames of a client', () => {
         { t: 'sub' },
         { t: 'sub', c: [] },
         { t: 'sub', c: 'has space' },
-        { t: 'sub', c: 'hidden#p' },
+        { t: 'sub', c: 'hidden#x' },
+        { t: 'sub', c: '#p' },
+        { t: 'pub', c: 'a#p', d: 1 },
+        { t: 'presence', c: 'a#p' },
+        { t: 'presence', c: ['a', 'b'] },
         { t: 'sub', c: ['ok', 5] },
         { t: 'sub', c: Array(1_025).fill('a') },
         { t: 'pub', c: 'a\n', d: 1 },
       ]),
-    ).toEqual(Array(7).fill('invalid-channel'));
+    ).toEqual(Array(11).fill('invalid-channel'));
     expect(
       codes([
         { t: 'sub', c: 'a', since: [] },
         { t: 'sub', c: 'a', since: { a: 5 } },
+        { t: 'sub', c: 'a', presence: 'yes' },
         { t: 'pub', c: 'a' },
         { t: 'pub', c: 'a', d: 1, key: '' },
         { t: 'ping', id: {} },
         { t: 'ping', id: 'x'.repeat(65) },
       ]),
-    ).toEqual(Array(6).fill('malformed'));
+    ).toEqual(Array(7).fill('malformed'));
   });
 
   it('cannot reach what every object inherits', () => {

@@ -1,21 +1,28 @@
-import { isChannelName } from './channel-name.js';
+import { isChannelName, isFollowableName } from './channel-name.js';
 import type { Format } from './hub/entry.js';
 import type { ResetReason } from './message.js';
+import type { PresentMember } from './presence/presence.js';
 
 /*
  * Subprotocol pando.v1: each WebSocket text message is one JSON object with a type `t`.
  *
  * client                                                     server
- * {t:"sub", id?, c:channel|[…], since?:{channel:position}}   {t:"sub", id?, c, i, recovered, reason?}   per channel
+ * {t:"sub", id?, c:channel|[…], since?:{channel:position},    {t:"sub", id?, c, i, recovered, reason?}   per channel
+ *  presence?:true}
  * {t:"unsub", id?, c:channel|[…]}                            {t:"unsub", id?, c}                        per channel
  * {t:"pub", id?, c, d, key?}                                 {t:"ack", id?, c, i, duplicate?}
+ * {t:"presence", id?, c}                                     {t:"presence", id?, c, i, users, connections, members, truncated}
  * {t:"ping", id?}                                            {t:"pong", id?}
  *                                                            {t:"m", c, i, token?, d}
  *                                                            {t:"reset", c, i, reason}
  *                                                            {t:"err", id?, c?, code, message}
  *                                                            {t:"bye", afterMs}
  *
- * `i` is a position. Members that are not named here are ignored, so that both sides may learn new ones.
+ * `i` is a position. With `presence: true` the client is present on the channels that it subscribes to, as whom the
+ * application says, until it unsubscribes or its connection ends. `presence` asks who is on a channel: `members` is a list
+ * of {id, connections, info?}, and `i` a position on the channel's presence channel, `c` with "#p" behind it. That is
+ * subscribed to like any other, and its events tell who comes and leaves: {type:"join"|"update"|"leave", id, info?, users,
+ * connections}. Members that are not named here are ignored, so that both sides may learn new ones.
  */
 
 /** What a client may use to tell answers apart. */
@@ -28,6 +35,7 @@ export type ClientFrame =
       readonly id: RequestId | undefined;
       readonly channels: readonly string[];
       readonly since: ReadonlyMap<string, string>;
+      readonly presence: boolean;
     }
   | { readonly t: 'unsub'; readonly id: RequestId | undefined; readonly channels: readonly string[] }
   | {
@@ -37,6 +45,7 @@ export type ClientFrame =
       readonly data: unknown;
       readonly key: string | undefined;
     }
+  | { readonly t: 'presence'; readonly id: RequestId | undefined; readonly channel: string }
   | { readonly t: 'ping'; readonly id: RequestId | undefined };
 
 /** Why a request was not carried out. */
@@ -103,8 +112,13 @@ export function parseClientFrame(text: string): ClientFrame | FrameRefusal {
       if (frame.t === 'unsub') return { t: 'unsub', id, channels };
       const since = readSince(frame.since, channels);
       if (since === undefined) return refuse('malformed', 'since must map channels to positions.');
-      return { t: 'sub', id, channels, since };
+      const { presence = false } = frame;
+      if (typeof presence !== 'boolean') return refuse('malformed', 'presence must be true or false.');
+      return { t: 'sub', id, channels, since, presence };
     }
+    case 'presence':
+      if (!isChannelName(frame.c)) return refuse('invalid-channel', 'c must be a channel name.');
+      return { t: 'presence', id, channel: frame.c };
     case 'pub': {
       if (!isChannelName(frame.c)) return refuse('invalid-channel', 'c must be a channel name.');
       if (!Object.hasOwn(frame, 'd')) return refuse('malformed', 'd, the event, is missing.');
@@ -115,7 +129,7 @@ export function parseClientFrame(text: string): ClientFrame | FrameRefusal {
       return { t: 'pub', id, channel: frame.c, data: frame.d, key };
     }
     default:
-      return refuse('unknown-type', 't must be sub, unsub, pub or ping.');
+      return refuse('unknown-type', 't must be sub, unsub, pub, presence or ping.');
   }
 }
 
@@ -125,7 +139,7 @@ function isRequestId(id: unknown): id is RequestId {
 
 function readChannels(value: unknown): readonly string[] | undefined {
   const list: readonly unknown[] = Array.isArray(value) ? value : [value];
-  if (list.length === 0 || list.length > MAX_CHANNELS || !list.every(isChannelName)) return undefined;
+  if (list.length === 0 || list.length > MAX_CHANNELS || !list.every(isFollowableName)) return undefined;
   return [...new Set(list)];
 }
 
@@ -160,6 +174,16 @@ export type ServerFrame =
       readonly c: string;
       readonly i: string;
       readonly duplicate: true | undefined;
+    }
+  | {
+      readonly t: 'presence';
+      readonly id: RequestId | undefined;
+      readonly c: string;
+      readonly i: string;
+      readonly users: number;
+      readonly connections: number;
+      readonly members: readonly PresentMember[];
+      readonly truncated: boolean;
     }
   | { readonly t: 'pong'; readonly id: RequestId | undefined }
   | { readonly t: 'reset'; readonly c: string; readonly i: string; readonly reason: ResetReason }

@@ -1,8 +1,9 @@
 import type { Contexts } from '../kernel/context.js';
-import { ClosedError, isPandoError, messageOf } from '../kernel/errors.js';
+import { ClosedError, messageOf } from '../kernel/errors.js';
 import type { Logger } from '../kernel/logger.js';
 import type { Socket } from '../kernel/outlet.js';
-import { type CloseCode, closeCodes } from './close-codes.js';
+import { isPresenceChannel, subjectOf } from './channel-name.js';
+import { bringsBack, type CloseCode, closeCodes } from './close-codes.js';
 import type { ChannelAction, SocketConnection, SocketSession } from './connection.js';
 import type { Format } from './hub/entry.js';
 import type { Hub } from './hub/hub.js';
@@ -10,12 +11,13 @@ import type { Beating } from './hub/pulse.js';
 import type { Reader, Sink, Start } from './hub/reader.js';
 import type { Published, PublishOptions, Reset } from './message.js';
 import { Outbox, type OutboxLimits } from './outbox.js';
+import type { Presence } from './presence/presence.js';
+import type { Roster } from './presence/roster.js';
 import type { RealtimeMetrics } from './realtime-metrics.js';
 import type { EndReason } from './reasons.js';
 import { placeOf } from './resume.js';
 import {
   type ClientFrame,
-  type ErrorCode,
   formatServerFrame,
   framedWs,
   parseClientFrame,
@@ -23,10 +25,12 @@ import {
   rawWs,
   type ServerFrame,
 } from './ws-protocol.js';
+import { codeOf, explanations } from './ws-refusals.js';
 
 /** What all sockets share. */
 export interface WsEnvironment extends OutboxLimits {
   readonly hub: Hub;
+  readonly roster: Roster;
   readonly metrics: RealtimeMetrics;
   readonly logger: Logger;
   readonly contexts: Contexts;
@@ -36,7 +40,9 @@ export interface WsEnvironment extends OutboxLimits {
   /** A delay for the client's next attempt, another one each time. */
   retryMs(): number;
   publish(channel: string, event: unknown, options: PublishOptions): Promise<Published>;
-  onEnded(connection: WsConnection): void;
+  presence(channel: string): Promise<Presence>;
+  /** `comesBack`: whether its client was told to. */
+  onEnded(connection: WsConnection, comesBack: boolean): void;
 }
 
 /** Pings without any sign of life after which the peer counts as gone. */
@@ -45,17 +51,6 @@ const MAX_MISSED = 2;
 const MAX_INBOX = 256;
 /** Bytes that may wait for a client which asks faster than it reads. Messages of channels never come near: they park first. */
 const MAX_UNREAD_BYTES = 2_097_152;
-/** What a client is told; the details are for the log. */
-const explanations = {
-  'too-many-channels': 'This connection may not follow more channels.',
-  'already-subscribed': 'This connection follows the channel already.',
-  'not-subscribed': 'This connection does not follow the channel.',
-  forbidden: 'Not allowed.',
-  'too-large': 'The event is larger than the limit.',
-  unavailable: 'Not possible right now. Try again; with the same key, an event is published once.',
-  failed: 'Something failed on our side.',
-} satisfies Partial<Record<ErrorCode, string>>;
-
 /** One WebSocket connection. */
 export class WsConnection implements SocketConnection, Sink<Buffer>, Beating {
   readonly id: string;
@@ -108,12 +103,18 @@ export class WsConnection implements SocketConnection, Sink<Buffer>, Beating {
     });
     this.#socket.onDrain(() => this.#drained());
     hub.pulse.schedule(this, pingMs);
-    for (const channel of this.#session.channels ?? []) this.#follow(channel, undefined, undefined);
+    const { channels = [], presence } = this.#session;
+    for (const channel of channels) this.#follow(channel, undefined, undefined);
+    if (presence !== undefined) void this.#appear(channels);
   }
 
   send(data: string): boolean {
     this.#answer(Buffer.from(data));
     return !this.#isEnded;
+  }
+
+  updatePresence(channel: string, info: unknown): boolean {
+    return this.#env.roster.update(this, channel, info);
   }
 
   close(code?: number, reason = ''): void {
@@ -207,17 +208,23 @@ export class WsConnection implements SocketConnection, Sink<Buffer>, Beating {
         return this.#unsubscribe(frame);
       case 'pub':
         return await this.#publish(frame);
+      case 'presence':
+        return await this.#list(frame);
       case 'refused':
         this.#tell({ t: 'err', id: frame.id, c: undefined, code: frame.code, message: frame.message });
         if (frame.isFatal) this.#end(closeCodes.protocol, 'protocol');
     }
   }
 
-  async #subscribe({ id, channels, since }: ClientFrame & { readonly t: 'sub' }): Promise<void> {
+  async #subscribe({ id, channels, since, presence }: ClientFrame & { readonly t: 'sub' }): Promise<void> {
     for (const channel of channels) {
       if (this.#readers.has(channel)) this.#refuse(id, channel, 'already-subscribed');
       else if (this.#readers.size >= this.#env.maxChannels) this.#refuse(id, channel, 'too-many-channels');
-      else if (await this.#may(id, channel, 'subscribe')) this.#follow(channel, since.get(channel), id);
+      else if (isPresenceChannel(channel)) {
+        if (await this.#may(id, channel, 'presence')) this.#follow(channel, since.get(channel), id);
+      } else if (await this.#may(id, channel, 'subscribe')) {
+        if (!presence || (await this.#enter(id, channel))) this.#follow(channel, since.get(channel), id);
+      }
       if (this.#isEnded) return;
     }
   }
@@ -231,27 +238,43 @@ export class WsConnection implements SocketConnection, Sink<Buffer>, Beating {
       }
       reader.close();
       this.#readers.delete(channel);
+      this.#env.roster.leave(this, channel);
       this.#tell({ t: 'unsub', id, c: channel });
     }
   }
 
   async #publish({ id, channel, data, key }: ClientFrame & { readonly t: 'pub' }): Promise<void> {
     if (!(await this.#may(id, channel, 'publish')) || this.#isEnded) return;
+    const published = this.#env.publish(channel, data, { id: key === undefined ? undefined : `c:${key}` });
+    this.#answerWith(
+      id,
+      channel,
+      published.then(({ position, duplicate }) => {
+        return { t: 'ack', id, c: channel, i: position, duplicate: duplicate || undefined };
+      }),
+    );
+  }
+
+  async #list({ id, channel }: ClientFrame & { readonly t: 'presence' }): Promise<void> {
+    if (!(await this.#may(id, channel, 'presence')) || this.#isEnded) return;
+    const listed = this.#env.presence(channel);
+    this.#answerWith(
+      id,
+      channel,
+      listed.then(({ position, users, connections, members, truncated }) => {
+        return { t: 'presence', id, c: channel, i: position, users, connections, members, truncated };
+      }),
+    );
+  }
+
+  /** The next frame need not wait for the answer: order is kept from here on by the publisher. */
+  #answerWith(id: RequestId | undefined, channel: string, answer: Promise<ServerFrame>): void {
     this.#unanswered++;
-    // The next frame need not wait for the answer: order is kept from here on by the publisher.
-    this.#env
-      .publish(channel, data, { id: key === undefined ? undefined : `c:${key}` })
-      .then(({ position, duplicate }) => {
-        this.#tell({ t: 'ack', id, c: channel, i: position, duplicate: duplicate || undefined });
-      })
+    answer
+      .then((frame) => this.#tell(frame))
       .catch((cause: unknown) => {
         const code = codeOf(cause);
-        if (code === 'failed') {
-          this.#env.logger.error(
-            { connection: this.id, channel, err: cause },
-            `publish failed: ${messageOf(cause)}`,
-          );
-        }
+        if (code === 'failed') this.#complain('a request failed', channel, cause);
         this.#refuse(id, channel, code);
       })
       .finally(() => {
@@ -259,18 +282,48 @@ export class WsConnection implements SocketConnection, Sink<Buffer>, Beating {
       });
   }
 
+  /** Is present on the channels that it starts with. Never rejects. */
+  async #appear(channels: readonly string[]): Promise<void> {
+    for (const channel of channels) {
+      if (isPresenceChannel(channel)) continue;
+      try {
+        const who = await this.#session.presence?.(this.identity, channel);
+        if (who !== false && this.#readers.has(channel)) this.#env.roster.enter(this, channel, who);
+      } catch (cause) {
+        this.#complain('presence failed', channel, cause);
+      }
+      if (this.#isEnded) return;
+    }
+  }
+
+  /** Is present on a channel that it asks for, and tells the client if it may not. */
+  async #enter(id: RequestId | undefined, channel: string): Promise<boolean> {
+    if (!(await this.#may(id, channel, 'presence'))) return false;
+    try {
+      const who = await this.#session.presence?.(this.identity, channel);
+      if (this.#isEnded) return false;
+      if (who !== false) this.#env.roster.enter(this, channel, who);
+      else this.#refuse(id, channel, 'forbidden');
+      return who !== false;
+    } catch (cause) {
+      this.#complain('presence failed', channel, cause);
+      this.#refuse(id, channel, 'failed');
+      return false;
+    }
+  }
+
   /** Asks the application, and tells the client if the answer is no. */
   async #may(id: RequestId | undefined, channel: string, action: ChannelAction): Promise<boolean> {
     const { authorize, identity } = this.#session;
+    const subject = subjectOf(channel);
     try {
+      const answer = await authorize?.(identity, subject, action);
+      const isAsked = answer !== undefined || action !== 'presence';
       // Nothing is allowed that nobody has allowed.
-      if ((await authorize?.(identity, channel, action)) === true) return true;
+      if ((isAsked ? answer : await authorize?.(identity, subject, 'subscribe')) === true) return true;
       this.#refuse(id, channel, 'forbidden');
     } catch (cause) {
-      this.#env.logger.error(
-        { connection: this.id, channel, err: cause },
-        `authorize failed: ${messageOf(cause)}`,
-      );
+      this.#complain('authorize failed', channel, cause);
       this.#refuse(id, channel, 'failed');
     }
     return false;
@@ -278,12 +331,17 @@ export class WsConnection implements SocketConnection, Sink<Buffer>, Beating {
 
   #follow(channel: string, since: string | undefined, id: RequestId | undefined): void {
     if (this.#isEnded) return;
+    if (isPresenceChannel(channel)) this.#env.roster.wake();
     const reader = this.#env.hub.reader(channel, this, placeOf(since), id);
     this.#readers.set(channel, reader);
     reader.join();
   }
 
   // What goes out
+
+  #complain(what: string, channel: string, cause: unknown): void {
+    this.#env.logger.error({ connection: this.id, channel, err: cause }, `${what}: ${messageOf(cause)}`);
+  }
 
   #refuse(id: RequestId | undefined, channel: string, code: keyof typeof explanations): void {
     this.#tell({ t: 'err', id, c: channel, code, message: explanations[code] });
@@ -315,7 +373,7 @@ export class WsConnection implements SocketConnection, Sink<Buffer>, Beating {
     if (this.#isEnded) return;
     this.#socket.close(code, reason);
     this.#env.metrics.ended(why);
-    this.#detach();
+    this.#detach(bringsBack(code));
   }
 
   /** The peer does not read, or is not there: a closing handshake would not get through. */
@@ -325,20 +383,13 @@ export class WsConnection implements SocketConnection, Sink<Buffer>, Beating {
     this.#detach();
   }
 
-  #detach(): void {
+  #detach(comesBack = false): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
     this.#env.hub.pulse.remove(this);
     for (const reader of this.#readers.values()) reader.close();
     this.#inbox.length = 0;
     this.#abort?.abort(new ClosedError('The connection'));
-    this.#env.onEnded(this);
+    this.#env.onEnded(this, comesBack);
   }
-}
-
-function codeOf(cause: unknown): 'too-large' | 'unavailable' | 'failed' {
-  if (isPandoError(cause, 'PANDO_REALTIME_EVENT_TOO_LARGE')) return 'too-large';
-  return isPandoError(cause, 'PANDO_REALTIME_UNAVAILABLE') || isPandoError(cause, 'PANDO_CLOSED')
-    ? 'unavailable'
-    : 'failed';
 }

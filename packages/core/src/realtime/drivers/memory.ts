@@ -17,6 +17,7 @@ import type {
   Retention,
 } from '../ports.js';
 import { compareIds, originId } from '../position.js';
+import { MemoryAttendances, MemoryPresence } from './memory-presence.js';
 
 /** One channel's log. */
 interface Log {
@@ -49,6 +50,8 @@ export interface MemoryWorldInit {
  * of its own.
  */
 export class MemoryWorld {
+  /** Who is on which channel. */
+  readonly attendances: MemoryAttendances;
   readonly #clock: Clock;
   readonly #carry: (deliver: () => void) => void;
   readonly #logs = new Map<string, Log>();
@@ -58,6 +61,7 @@ export class MemoryWorld {
   #isUp = true;
 
   constructor({ clock = systemClock, carry = queueMicrotask }: MemoryWorldInit = {}) {
+    this.attendances = new MemoryAttendances(clock);
     this.#clock = clock;
     this.#carry = carry;
   }
@@ -85,7 +89,9 @@ export class MemoryWorld {
   /** Begins another life of the data set, with or without what was in it. Instances learn it by {@link restore}, or by what they meet. */
   restart({ keepsData }: { readonly keepsData: boolean }): void {
     this.#lives++;
-    if (!keepsData) this.#logs.clear();
+    if (keepsData) return;
+    this.#logs.clear();
+    this.attendances.clear();
   }
 
   join(listener: BrokerListener): Disposable {
@@ -238,6 +244,7 @@ export function createMemoryWorld(init?: MemoryWorldInit): MemoryWorld {
 /** Channels in this process: the same contract, without a server. */
 export class MemoryBroker implements Broker {
   readonly self: string;
+  readonly presence: MemoryPresence;
   readonly #world: MemoryWorld;
   readonly #retention: Retention;
   readonly #header: string;
@@ -249,6 +256,15 @@ export class MemoryBroker implements Broker {
     this.#retention = retention;
     this.self = self;
     this.#header = packHeader(self);
+    this.presence = new MemoryPresence({
+      attendances: world.attendances,
+      check: (failure, signal) => this.#check(failure, signal),
+      append: (channel, packed) => {
+        const messages = packed.map((bytes) => ({ id: undefined, packed: bytes }));
+        world.append(channel, this.#header, messages, retention);
+      },
+      head: (channel) => world.read(channel, undefined, 0, retention),
+    });
   }
 
   get isLive(): boolean {

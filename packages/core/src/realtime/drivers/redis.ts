@@ -1,7 +1,5 @@
 import { createHash } from 'node:crypto';
 import type { Signalled } from '../../kernel/abort.js';
-import { isPandoError } from '../../kernel/errors.js';
-import { RedisReplyError } from '../../redis/errors.js';
 import type { RedisArgument, RedisFloor, RedisScript } from '../../redis/ports.js';
 import { RealtimeUnavailableError } from '../errors.js';
 import { packHeader } from '../packing.js';
@@ -20,18 +18,22 @@ import type {
 } from '../ports.js';
 import { originId } from '../position.js';
 import appendSource from './lua/append-5.lua';
+import logSource from './lua/log-0.lua';
 import readSource from './lua/read-3.lua';
+import { RedisChannels } from './redis-channels.js';
+import { RedisPresence } from './redis-presence.js';
 
-const appendScript: RedisScript = { name: 'realtime-append', source: appendSource, keyCount: 5 };
-const readScript: RedisScript = { name: 'realtime-read', source: readSource, keyCount: 3 };
+const appendScript: RedisScript = { name: 'realtime-append', source: logSource + appendSource, keyCount: 5 };
+const readScript: RedisScript = { name: 'realtime-read', source: logSource + readSource, keyCount: 3 };
 
-const ROOM = 'realtime';
 const SPACE = 0x20;
 
 /** Channels in Redis: a stream for the log, a string for its head, pub/sub for announcements. */
 export class RedisBroker implements Broker {
   readonly self: string;
+  readonly presence: RedisPresence;
   readonly #floor: RedisFloor;
+  readonly #channels: RedisChannels;
   /** Whether the floor was opened for this room alone. */
   readonly #ownsFloor: boolean;
   readonly #retention: Retention;
@@ -45,6 +47,8 @@ export class RedisBroker implements Broker {
     this.#retention = retention;
     this.self = floor.fleet.self;
     this.#header = packHeader(this.self);
+    this.#channels = new RedisChannels(floor);
+    this.presence = new RedisPresence(floor, this.#channels, retention);
   }
 
   get isLive(): boolean {
@@ -67,8 +71,9 @@ export class RedisBroker implements Broker {
     options?: Signalled,
   ): Promise<readonly Appended[]> {
     const { historyEntries, historyTtlMs, headTtlMs, idempotencyMs } = this.#retention;
+    const channels = this.#channels;
     const args: RedisArgument[] = [
-      this.#topic(channel),
+      channels.topic(channel),
       historyEntries,
       historyTtlMs,
       headTtlMs,
@@ -76,8 +81,12 @@ export class RedisBroker implements Broker {
       this.#header,
     ];
     for (const { id, packed } of messages) args.push(id ?? '', packed);
-    const keys = [...this.#logKeys(channel), this.#key('ids', channel), this.#key('ids-before', channel)];
-    return this.#ask(`publishing to channel "${channel}" failed`, async () => {
+    const keys = [
+      ...channels.logKeys(channel),
+      channels.key('ids', channel),
+      channels.key('ids-before', channel),
+    ];
+    return this.#channels.ask(`publishing to channel "${channel}" failed`, async () => {
       const reply = await this.#floor.run(appendScript, keys, args, options);
       return readAppended(reply as readonly string[], messages);
     });
@@ -93,15 +102,15 @@ export class RedisBroker implements Broker {
       // A format of a newer release: the next announcement that can be read, or the sweep, finds the gap.
       if (announcement !== undefined) onEntry(announcement);
     };
-    return await this.#ask(`subscribing to channel "${channel}" failed`, () =>
-      this.#floor.subscribe(this.#topic(channel), listener, options),
+    return await this.#channels.ask(`subscribing to channel "${channel}" failed`, () =>
+      this.#floor.subscribe(this.#channels.topic(channel), listener, options),
     );
   }
 
   read(channel: string, { from, limit, signal }: ReadOptions): Promise<LogPage> {
-    return this.#ask(`reading the history of channel "${channel}" failed`, async () => {
+    return this.#channels.ask(`reading the history of channel "${channel}" failed`, async () => {
       const args = [from ?? '', limit];
-      const reply = await this.#floor.run(readScript, this.#logKeys(channel), args, {
+      const reply = await this.#floor.run(readScript, this.#channels.logKeys(channel), args, {
         signal,
         buffers: true,
       });
@@ -116,10 +125,10 @@ export class RedisBroker implements Broker {
   }
 
   heads(channels: readonly string[], options?: Signalled): Promise<Heads> {
-    return this.#ask('asking where channels end failed', async () => {
+    return this.#channels.ask('asking where channels end failed', async () => {
       const { headTtlMs } = this.#retention;
       const commands = channels.map(
-        (channel) => ['GETEX', this.#key('head', channel), 'PX', headTtlMs] as const,
+        (channel) => ['GETEX', this.#channels.key('head', channel), 'PX', headTtlMs] as const,
       );
       const replies = await this.#floor.batch([...commands, ['HGET', this.#floor.epochKey, 'id']], options);
       const ids = replies.slice(0, -1).map((id) => (id === null ? originId : String(id)));
@@ -143,41 +152,13 @@ export class RedisBroker implements Broker {
     if (this.#ownsFloor) await this.#floor.close();
   }
 
-  /** Runs a call, once more if it came upon a data set that has lost its epoch. */
-  async #ask<T>(failure: string, call: () => Promise<T>): Promise<T> {
-    try {
-      return await call().catch(async (cause: unknown) => {
-        if (!(cause instanceof RedisReplyError && cause.kind === 'NOEPOCH')) throw cause;
-        await this.#floor.renewEpoch(this.#floor.epoch ?? '');
-        return await call();
-      });
-    } catch (cause) {
-      if (isPandoError(cause, 'PANDO_REDIS_UNAVAILABLE') || cause instanceof RedisReplyError) {
-        throw new RealtimeUnavailableError(failure, cause);
-      }
-      throw cause; // closed, or the caller's own abort
-    }
-  }
-
   /** Begins a new epoch where the old one is gone; the error is for who asked meanwhile. */
   async #epochLost(): Promise<Error> {
-    await this.#floor.renewEpoch(this.#floor.epoch ?? '');
+    await this.#channels.renewEpoch();
     return new RealtimeUnavailableError(
       'asking where channels end failed',
       new Error('Redis has lost its data'),
     );
-  }
-
-  #logKeys(channel: string): readonly [log: string, head: string, epoch: string] {
-    return [this.#key('log', channel), this.#key('head', channel), this.#floor.epochKey];
-  }
-
-  #topic(channel: string): string {
-    return this.#key('channel', channel);
-  }
-
-  #key(kind: string, channel: string): string {
-    return this.#floor.keys.atomic(ROOM, kind, channel);
   }
 }
 

@@ -13,17 +13,16 @@
 --
 -- Returns the lineage, the id of the new entry (empty when nothing was new), and for each message an empty string, or,
 -- if its key was known, where it went.
--- Announces "1 <lineage> <id> <id before> <packed entry>".
+-- Needs log-0.lua in front, which announces the entry.
 -- Error NOEPOCH when the data set has lost its epoch: nothing was done.
 --
 -- Atomic: keys are checked, the entry is stored, remembered as the head and announced in one step. Appends to a channel
 -- therefore form one order, in which each entry names its predecessor.
 
-local epoch = redis.call('HGET', KEYS[3], 'id')
-if not epoch then
-  return redis.error_reply('NOEPOCH the data set has lost its epoch')
+local lineage = lineage_of(KEYS[3])
+if not lineage then
+  return redis.error_reply(no_epoch)
 end
-local lineage = string.sub(redis.sha1hex(epoch), 1, 8)
 
 local outcome = { lineage, '' }
 local packed = { ARGV[6] }
@@ -43,29 +42,8 @@ if #packed == 1 then
   return outcome
 end
 
-local entry = table.concat(packed)
-local head = redis.call('GET', KEYS[2])
-if not head then
-  -- Evicted, perhaps, while the log was not.
-  local newest = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
-  head = newest and newest[1] or '0-0'
-end
-
-local function append(id)
-  return redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], id, 'p', head, 'm', entry)
-end
-local id = append('*')
-local ms, seq = string.match(id, '^(%d+)-(%d+)$')
-local head_ms, head_seq = string.match(head, '^(%d+)-(%d+)$')
-ms, seq, head_ms, head_seq = tonumber(ms), tonumber(seq), tonumber(head_ms), tonumber(head_seq)
-if ms < head_ms or (ms == head_ms and seq <= head_seq) then
-  -- The log had expired, so that nothing kept ids growing, and the clock was set back.
-  redis.call('DEL', KEYS[1])
-  id = append(string.format('%.0f-%.0f', head_ms, head_seq + 1))
-end
-redis.call('PEXPIRE', KEYS[1], ARGV[3])
-redis.call('SET', KEYS[2], id, 'PX', ARGV[4])
-redis.call('PUBLISH', ARGV[1], '1 ' .. lineage .. ' ' .. id .. ' ' .. head .. ' ' .. entry)
+local keep = { entries = ARGV[2], log_ms = ARGV[3], head_ms = ARGV[4] }
+local id = append_to(KEYS[1], KEYS[2], ARGV[1], lineage, table.concat(packed), keep)
 outcome[2] = id
 
 if next(keyed) then

@@ -7,22 +7,16 @@
 -- ARGV[2]  number of entries wanted
 --
 -- Returns the lineage, the head ("0-0" if there is none), and entries as XRANGE gives them.
--- Error NOEPOCH when the data set has lost its epoch.
+-- Error NOEPOCH when the data set has lost its epoch. Needs log-0.lua in front.
 --
 -- Atomic: all of it is of one instant.
 
-local epoch = redis.call('HGET', KEYS[3], 'id')
-if not epoch then
-  return redis.error_reply('NOEPOCH the data set has lost its epoch')
-end
-local lineage = string.sub(redis.sha1hex(epoch), 1, 8)
-local head = redis.call('GET', KEYS[2])
-if not head then
-  local newest = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
-  head = newest and newest[1] or '0-0'
+local lineage = lineage_of(KEYS[3])
+if not lineage then
+  return redis.error_reply(no_epoch)
 end
 local entries = {}
 if ARGV[1] ~= '' then
   entries = redis.call('XRANGE', KEYS[1], ARGV[1], '+', 'COUNT', ARGV[2])
 end
-return { lineage, head, entries }
+return { lineage, head_of(KEYS[1], KEYS[2]), entries }
