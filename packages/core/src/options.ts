@@ -31,13 +31,19 @@ export interface PandoOptions {
   readonly logger?: Logger | undefined;
   /** Where time comes from; for tests. @defaultValue the machine's */
   readonly clock?: Clock | undefined;
-  /** Absent: `pando.db` rejects whatever is asked of it. */
+  /** One primary and its replicas. Absent: `pando.db` rejects whatever is asked of it. */
   readonly db?: InKit<DatabaseOptions> | undefined;
+  /** Values that are kept near, and never older than an acknowledged invalidation. */
   readonly cache?: InKit<CacheOptions> | undefined;
+  /** Channels and the connections that follow them. */
   readonly realtime?: InKit<RealtimeOptions> | undefined;
+  /** How much anybody may ask for. */
   readonly limits?: InKit<LimitsOptions> | undefined;
+  /** What balancers and orchestrators are told. */
   readonly health?: HealthOptions | undefined;
+  /** What Prometheus is told. */
   readonly metrics?: MetricsOptions | undefined;
+  /** How the instance begins and ends. */
   readonly lifecycle?: LifecycleOptions | undefined;
 }
 

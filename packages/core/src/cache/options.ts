@@ -4,7 +4,7 @@ import type { RedisOption } from '../redis/options.js';
 
 /** Bounds of the level inside the process. */
 export interface LocalLevelOptions {
-  /** @defaultValue `10_000` */
+  /** Values kept; the ones that were used longest ago make room. @defaultValue `10_000` */
   readonly maxEntries?: number | undefined;
   /** Bound of the sum of the encoded sizes. @defaultValue no bound but the entries' */
   readonly maxBytes?: number | undefined;
@@ -97,8 +97,8 @@ export function resolveCacheOptions(options: CacheOptions = {}): ResolvedCacheOp
 }
 
 function readLocal(cache: OptionsReader): ResolvedCacheOptions['local'] {
-  if (cache.any('local') === false) return false;
-  const reader = cache.nested('local');
+  const reader = cache.nestedOrFalse('local');
+  if (reader === false) return false;
   const resolved = {
     maxEntries: reader.int('maxEntries', cacheDefaults.local.maxEntries, { min: 1 }),
     maxBytes: reader.bytes('maxBytes', undefined),

@@ -7,11 +7,11 @@ export interface ServerOptions {
   readonly connectionString?: string | undefined;
   /** Name or address, or the folder of a Unix socket. @defaultValue that of `pg`: `PGHOST`, else `localhost` */
   readonly host?: string | undefined;
-  /** @defaultValue that of `pg`: `PGPORT`, else 5432 */
+  /** TCP port. @defaultValue that of `pg`: `PGPORT`, else 5432 */
   readonly port?: number | undefined;
-  /** @defaultValue that of `pg`: `PGDATABASE`, else the user's name */
+  /** Name of the database. @defaultValue that of `pg`: `PGDATABASE`, else the user's name */
   readonly database?: string | undefined;
-  /** @defaultValue that of `pg`: `PGUSER`, else the name of the process' owner */
+  /** Name of the user. @defaultValue that of `pg`: `PGUSER`, else the name of the process' owner */
   readonly user?: string | undefined;
   /** A function is called for each new connection, so that credentials may rotate. */
   readonly password?: string | (() => string | Promise<string>) | undefined;

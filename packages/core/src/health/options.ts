@@ -13,7 +13,7 @@ export interface HealthOptions {
   readonly version?: string | undefined;
   /** The application's own checks, beside those of the rooms. @defaultValue `[]` */
   readonly checks?: readonly HealthCheck[] | undefined;
-  /** @defaultValue `'own'` */
+  /** What takes the instance out of the balancer: what belongs to it alone, or also what all share. @defaultValue `'own'` */
   readonly readyPolicy?: ReadyPolicy | undefined;
   /** Between two looks at one thing. @defaultValue `5_000` */
   readonly intervalMs?: number | undefined;

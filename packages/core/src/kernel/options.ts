@@ -32,10 +32,7 @@ export class OptionsReader {
   constructor(path: string, options: unknown, code: string) {
     this.#path = path;
     this.#code = code;
-    if (
-      options !== undefined &&
-      (typeof options !== 'object' || options === null || Array.isArray(options))
-    ) {
+    if (options !== undefined && !isObject(options)) {
       throw this.#error(`${path || 'options'} must be an object, got ${show(options)}.`);
     }
     this.#options = { ...(options as Record<string, unknown> | undefined) };
@@ -118,6 +115,14 @@ export class OptionsReader {
     return new OptionsReader(this.#at(key), this.#options[key], this.#code);
   }
 
+  /** The same for what `false` switches off. */
+  nestedOrFalse(key: string): OptionsReader | false {
+    const value = this.any(key);
+    if (value === false) return false;
+    if (value !== undefined && !isObject(value)) this.fail(key, 'an object, or false');
+    return this.nested(key);
+  }
+
   /** Throws the error of this reader for an option that its caller found wrong. */
   fail(key: string, expected: string): never {
     throw this.#error(`${this.#at(key)} must be ${expected}, got ${show(this.#options[key])}.`);
@@ -178,6 +183,10 @@ export class OptionsReader {
 export function readOptions(path: string, options: unknown): OptionsReader {
   const room = path.split('.')[0];
   return new OptionsReader(path, options, room ? `PANDO_${room.toUpperCase()}_OPTIONS` : 'PANDO_OPTIONS');
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isWithin(

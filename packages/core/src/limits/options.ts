@@ -11,7 +11,7 @@ export type WindowOption = string | LimitWindow;
 export interface PolicySettings {
   /** All must have room for a call to pass. */
   readonly windows: WindowOption | readonly WindowOption[];
-  /** @defaultValue the room's */
+  /** What this policy does while Redis is away. @defaultValue the room's */
   readonly onUnavailable?: OnUnavailable | undefined;
 }
 

@@ -4,13 +4,17 @@ import { isRedisClient, type RedisClientLike } from './given-client.js';
 
 /** Where one Redis process listens. */
 export interface RedisAddress {
+  /** Name or address. */
   readonly host: string;
+  /** TCP port. */
   readonly port: number;
 }
 
 /** Name and password of a Redis user. */
 export interface RedisCredentials {
+  /** Name of the user. @defaultValue the one of the URL, else Redis' default user */
   readonly username?: string | undefined;
+  /** Password of the user. */
   readonly password?: string | undefined;
 }
 
@@ -21,8 +25,9 @@ export type CredentialsSource = () => RedisCredentials | Promise<RedisCredential
 export interface RedisOptions extends RedisCredentials {
   /** `redis://user:password@host:6379/0`, or `rediss://` for TLS. */
   readonly url?: string | undefined;
+  /** Name or address of one server. */
   readonly host?: string | undefined;
-  /** @defaultValue `6379` */
+  /** TCP port of `host`. @defaultValue `6379` */
   readonly port?: number | undefined;
   /** A Unix socket. */
   readonly path?: string | undefined;
@@ -36,6 +41,7 @@ export interface RedisOptions extends RedisCredentials {
   readonly client?: RedisClientLike | undefined;
   /** Number of the database; clusters have only 0. @defaultValue `0` */
   readonly db?: number | undefined;
+  /** `true`, or the options of `tls.connect`. @defaultValue `false`, `true` for `rediss://` */
   readonly tls?: boolean | TlsOptions | undefined;
   /** Gives the credentials anew before every connection attempt, for ones that rotate. */
   readonly credentials?: CredentialsSource | undefined;
@@ -110,6 +116,7 @@ export function resolveRedisOptions(option: RedisOption): ResolvedRedisOptions {
   return resolved;
 }
 
+const ports = Object.freeze({ min: 1, max: 65_535 });
 const ways = ['url', 'host', 'path', 'sentinels', 'nodes', 'client'] as const;
 
 function readTarget(read: OptionsReader): RedisTarget {
@@ -117,7 +124,7 @@ function readTarget(read: OptionsReader): RedisTarget {
   const [way, another] = given;
   if (way === undefined) read.fail('url', `given, or one of ${ways.slice(1).join(', ')}`);
   if (another !== undefined) read.fail(another, `absent when redis.${way} is given`);
-  const port = read.int('port', redisDefaults.port, { min: 1, max: 65_535 });
+  const port = read.int('port', redisDefaults.port, ports);
   const name = read.string('name', undefined);
   switch (way) {
     case 'url':
@@ -148,13 +155,17 @@ function readUrl(read: OptionsReader): string {
 
 function readAddresses(read: OptionsReader, key: 'sentinels' | 'nodes'): readonly RedisAddress[] {
   const list = read.any(key);
-  const isAddress = (entry: unknown): entry is RedisAddress => {
-    const { host, port } = (entry ?? {}) as Partial<RedisAddress>;
-    return typeof host === 'string' && host !== '' && Number.isInteger(port);
-  };
-  if (!Array.isArray(list) || list.length === 0 || !list.every(isAddress))
+  const isObject = (entry: unknown) => typeof entry === 'object' && entry !== null;
+  if (!Array.isArray(list) || list.length === 0 || !list.every(isObject))
     read.fail(key, 'a list of { host, port }');
-  return list as readonly RedisAddress[];
+  return list.map((entry: unknown, index) => {
+    const address = readOptions(`redis.${key}[${index}]`, entry);
+    const host = address.string('host', undefined) ?? address.fail('host', 'a non-empty string');
+    const port =
+      address.int('port', undefined, ports) ?? address.fail('port', 'a whole number from 1 to 65535');
+    address.done();
+    return { host, port };
+  });
 }
 
 function readTls(read: OptionsReader): boolean | TlsOptions {
