@@ -185,10 +185,11 @@ describe('a floor', () => {
     const channels = Array.from({ length: 2_500 }, (_, index) => floor.keys.atomic('test', String(index)));
     const heard: string[] = [];
     await Promise.all(channels.map((channel) => floor.subscribe(channel, () => void heard.push(channel))));
+    await waitFor(() => floor.isLive); // so many subscriptions can hold up the proof
     const epoch = floor.epoch;
     const events = recordEvents(floor);
 
-    await redis.command('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    expect(await redis.command('CLIENT', 'KILL', 'TYPE', 'pubsub')).toBe(1);
     await waitFor(() => events.includes('blind'));
     expect(await floor.call(['PING'])).toBe('PONG');
     await waitFor(() => floor.isLive);
