@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { PandoOptionsError } from '../kernel/errors.js';
 import { readOptions } from '../kernel/options.js';
-import type { ChannelAction, SocketConnection } from '../realtime/index.js';
+import type { ChannelAction, Introduction, Permission, SocketConnection } from '../realtime/index.js';
 import type { AllowedOrigins } from './origin.js';
 import { type PathParams, type PathTemplate, parsePathTemplate } from './path-template.js';
 
@@ -25,8 +25,13 @@ export interface WsRoute<Identity = unknown> {
     request: IncomingMessage,
     options: { readonly params: PathParams; readonly signal: AbortSignal },
   ): Identity | undefined | Promise<Identity | undefined>;
-  /** Asked before each subscription and publish that a client wants. @defaultValue everything is refused */
-  authorize?(identity: Identity, channel: string, action: ChannelAction): boolean | Promise<boolean>;
+  /**
+   * Asked before each subscription, publish and look at who is present that a client wants; `undefined` to `presence` lets
+   * those who may subscribe.
+   *
+   * @defaultValue everything is refused
+   */
+  authorize?(identity: Identity, channel: string, action: ChannelAction): Permission | Promise<Permission>;
   /**
    * `pando.v1`: subscriptions, resume and acknowledgements in JSON frames. `raw`: each event is one message.
    *
@@ -35,6 +40,16 @@ export interface WsRoute<Identity = unknown> {
   readonly protocol?: 'pando.v1' | 'raw' | undefined;
   /** Channels that a connection follows from the start. */
   channels?(options: { readonly params: PathParams; readonly identity: Identity }): readonly string[];
+  /**
+   * Says as whom a client is present on a channel: `undefined` for one that is counted without a name, `false` for not at
+   * all. Asked for each of the channels that it follows from the start, and, in `pando.v1`, for those that it subscribes
+   * to with `presence: true`. Left out: on the latter, counted without a name.
+   */
+  presence?(options: {
+    readonly identity: Identity;
+    readonly params: PathParams;
+    readonly channel: string;
+  }): Introduction | Promise<Introduction>;
   /** Receives what a client in `raw` mode sends, one message at a time, in a context that has seen what the connection has. */
   onMessage?(message: WsMessage<Identity>): void | Promise<void>;
   /** Pages that may connect: origins such as `https://app.example.com`. @defaultValue those of the same host */
@@ -77,7 +92,8 @@ function resolveWsRoute(route: WsRoute, at: string): ResolvedWsRoute {
   const reader = readOptions(at, route);
   const path = reader.string('path', '');
   if (path === '') reader.fail('path', 'a path such as "/ws"');
-  for (const hook of ['authenticate', 'authorize', 'channels', 'onMessage']) reader.fn(hook, undefined);
+  for (const hook of ['authenticate', 'authorize', 'channels', 'presence', 'onMessage'])
+    reader.fn(hook, undefined);
   const protocol = reader.oneOf('protocol', ['pando.v1', 'raw'], wsRouteDefaults.protocol);
   const maxMessageBytes = reader.bytes('maxMessageBytes', wsRouteDefaults.maxMessageBytes);
   const origins = reader.any('origins');

@@ -7,7 +7,7 @@ import type { Kit } from '../kit.js';
 import type { StreamGate } from '../stream-gate.js';
 
 /** What a stream follows. Whoever opens it receives these channels: authorise them first. */
-export type SsePlan = Pick<SseSession, 'channels' | 'identity' | 'format'>;
+export type SsePlan = Pick<SseSession, 'channels' | 'identity' | 'format' | 'presence'>;
 
 /**
  * A stream that is not opened: 204 tells the browser to stop asking; 401, 403 and 404 become errors that go through the

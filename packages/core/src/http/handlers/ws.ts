@@ -66,7 +66,10 @@ export class WsHandler {
       channels,
       authorize:
         route.authorize &&
-        ((who, channel, action) => visit.run(() => route.authorize?.(who, channel, action) ?? false)),
+        ((who, channel, action) => visit.run(() => route.authorize?.(who, channel, action))),
+      presence:
+        route.presence &&
+        ((who, channel) => visit.run(() => route.presence?.({ identity: who, params, channel }))),
       onMessage:
         route.onMessage &&
         ((data, sender) =>
