@@ -73,11 +73,16 @@ export class RealtimeFleet implements AsyncDisposable {
     }
   }
 
-  /** Resolves once every client is told where it stands in each of its channels. */
+  /** Resolves once every client has had a message of each of its channels, so that it knows where it stands. */
   async settled(): Promise<void> {
     const [room] = this.rooms as [Realtime];
-    for (const channel of channels) await this.publish(room, channel);
-    await this.caughtUp();
+    await waitFor(async () => {
+      for (const channel of channels) await this.publish(room, channel);
+      await this.caughtUp();
+      return this.clients.every(({ seen }) =>
+        [...seen.values()].every((list) => list.some(({ kind }) => kind === 'message')),
+      );
+    });
   }
 
   /** Publishes one event; when it is refused, again and again under the same id until it is not. */
