@@ -21,6 +21,8 @@ interface Router {
 
 /** One route in one place. */
 interface Leaf {
+  /** Undefined where the router tells of its routes, but does not show them. */
+  readonly route: Route | undefined;
   readonly path: string;
   /** The template of the path under which its router is mounted; empty for the application's own. */
   readonly mount: string;
@@ -42,7 +44,10 @@ export class RouteLabels {
     const path = pathText(route.path);
     let places = this.#leaves.get(route);
     if (places === undefined) {
-      places = [...leavesOf(rootRouter(app))].filter((leaf) => leaf.path === path);
+      const paths = [route.path].flat().map(pathText); // a list of paths is told as one route for each
+      places = [...leavesOf(rootRouter(app))].filter((leaf) =>
+        leaf.route === undefined ? paths.includes(leaf.path) : leaf.route === route,
+      );
       this.#leaves.set(route, places);
     }
     const [url = ''] = request.originalUrl.split('?', 1);
@@ -52,8 +57,7 @@ export class RouteLabels {
         (best, leaf) => (best && best.mount.length >= leaf.mount.length ? best : leaf),
         undefined,
       );
-    const prefix = place?.mount ?? (request.baseUrl === '' ? '' : '(mounted)');
-    return `${prefix}${path}` || '/';
+    return place === undefined ? `(mounted)${path}` : `${place.mount}${path}` || '/';
   }
 }
 
@@ -62,24 +66,29 @@ const maxDepth = 8;
 
 function* leavesOf(router: Router | undefined, mount = '', depth = 0): Generator<Leaf> {
   if (router === undefined || depth > maxDepth) return;
-  for (const { path, child } of entriesOf(router)) {
+  for (const { route, path, child } of entriesOf(router)) {
     if (child === undefined) {
-      yield { path: pathText(path), mount, pattern: patternOf(mount) };
+      yield { route, path: pathText(path), mount, pattern: patternOf(mount) };
     } else if (typeof path === 'string' && /^[\w/:.~%-]*$/.test(path)) {
       yield* leavesOf(child, mount + path.replace(/\/$/, ''), depth + 1);
     }
   }
 }
 
-function* entriesOf(
-  router: Router,
-): Generator<{ readonly path: unknown; readonly child?: Router | undefined }> {
+/** A route, or a router with its mount path. */
+interface Entry {
+  readonly route?: Route | undefined;
+  readonly path: unknown;
+  readonly child?: Router | undefined;
+}
+
+function* entriesOf(router: Router): Generator<Entry> {
   if (router.listRoutes !== undefined) {
     for (const { path, router: child } of router.listRoutes()) yield { path, child };
     return;
   }
   for (const layer of router.stack ?? []) {
-    if (layer.route !== undefined) yield { path: layer.route.path };
+    if (layer.route !== undefined) yield { route: layer.route, path: layer.route.path };
     const child = layer.handle as Router | undefined;
     if (layer.regexp !== undefined && Array.isArray(child?.stack)) yield { path: mountPathOf(layer), child };
   }

@@ -1,77 +1,26 @@
-import { createServer } from 'node:http';
-import { createRequire } from 'node:module';
-import {
-  type AdapterHarness,
-  adapterSuite,
-  type SuiteAnswer,
-  type SuiteRequest,
-} from '@pando/core/testing/suites';
-import { pandoExpress } from '@pando/express-adapter';
-import compression from 'compression';
-import express, { type ErrorRequestHandler, type Request, type Response, type Router } from 'express';
+import { fileURLToPath } from 'node:url';
+import { bundleEntry } from '../../../test/infra/bundle-entry.js';
+import { testRedis, testSize } from '../../../test/infra/context.js';
+import { adapterSuite } from '../../core/src/testing/suites/adapter.js';
+import { frameworks } from './frameworks.js';
+import { listenWith } from './harness.js';
 
-/** An application of Express, built as its users build theirs. */
-const harness = (name: string, framework: typeof express): AdapterHarness => ({
-  name,
-  async listen(spec, port) {
-    const { context, limit, sse, listen } = pandoExpress(spec.pando, spec.http);
-    const app = framework();
-    if (spec.trustProxy) app.set('trust proxy', true);
-    app.use((_req, res, next) => {
-      res.set(spec.before);
-      next();
-    });
-    if (spec.compress) app.use(compression());
-    app.use(context());
-    app.use(framework.json());
+const { url: redis } = testRedis();
+const serveOnce = fileURLToPath(new URL('serve-once.ts', import.meta.url));
 
-    const routers = new Map<string, Router>();
-    const routerAt = (mount: string | undefined): Router => {
-      if (mount === undefined) return app as unknown as Router;
-      const router = routers.get(mount) ?? framework.Router();
-      if (!routers.has(mount)) app.use(mount, router);
-      routers.set(mount, router);
-      return router;
-    };
-    for (const { method, mount, path, handler, limit: limited } of spec.routes) {
-      const key = limited?.key;
-      const options = key === undefined ? {} : { key: (req: Request) => key(requestOf(req)) };
-      const verb = method.toLowerCase() as 'get' | 'post' | 'put';
-      routerAt(mount)[verb](path, ...(limited ? [limit(limited.policy, options)] : []), (req, res, next) => {
-        const answer = async (): Promise<void> => send(res, await handler(requestOf(req)));
-        answer().catch(next); // Express 4 would drop what an async handler throws
-      });
-    }
-    for (const { mount, path, plan } of spec.streams) {
-      routerAt(mount).get(
-        path,
-        sse((req: Request) => plan(requestOf(req))),
-      );
-    }
-    if (spec.onError !== undefined) {
-      const { onError } = spec;
-      const answerError: ErrorRequestHandler = (error, _req, res, next) =>
-        res.headersSent ? next(error) : send(res, onError(error));
-      app.use(answerError);
-    }
-
-    const options = { port, host: '127.0.0.1', ws: spec.ws, closeTimeoutMs: spec.closeTimeoutMs };
-    if (spec.onUpgrade === undefined) return listen(app, options);
-    const server = createServer(app);
-    server.on('upgrade', spec.onUpgrade);
-    return listen(server, options);
-  },
-});
-
-function requestOf(req: Request): SuiteRequest {
-  const { method, originalUrl: url, headers, params, body } = req;
-  return { method, url, headers, params: params as Record<string, string>, body };
+function suite(title: string, name: keyof typeof frameworks): void {
+  adapterSuite({
+    name: title,
+    supports: { http2: false, inject: false },
+    redis,
+    program: async () => [await bundleEntry(serveOnce), name],
+    listen: listenWith(frameworks[name]),
+  });
 }
 
-function send(res: Response, { status = 200, headers = {}, body = '' }: SuiteAnswer): void {
-  res.status(status).set(headers).end(body);
+suite('Express 5', 'express');
+suite('Express 4', 'express4');
+if (testSize() === 'full') {
+  suite('Express 5.0.0', 'express5-lowest');
+  suite('Express 4.18.0', 'express-lowest');
 }
-
-adapterSuite(harness('Express 5', express));
-// The types of both majors exclude each other; there are none for 4 here.
-adapterSuite(harness('Express 4', createRequire(import.meta.url)('express4') as typeof express));

@@ -1,15 +1,16 @@
 import { createServer } from 'node:http';
-import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
-import express, { type Express, type NextFunction, type Request, type Response } from 'express';
+import type express from 'express';
+import type { Express, NextFunction, Request, Response } from 'express';
 import { expect, it } from 'vitest';
 import { waitFor } from '../../core/src/testing/wait-for.js';
 import { RouteLabels } from '../src/route-label.js';
 import type { ExpressRequest } from '../src/types.js';
+import { frameworks } from './frameworks.js';
 
-const frameworks: [string, typeof express][] = [
-  ['Express 5', express],
-  ['Express 4', createRequire(import.meta.url)('express4') as typeof express],
+const majors: [string, typeof express][] = [
+  ['Express 5', frameworks.express],
+  ['Express 4', frameworks.express4],
 ];
 
 /** The label of each path, as it is known when its answer is over. */
@@ -35,7 +36,7 @@ async function labelsOf(app: Express, paths: readonly string[]): Promise<(string
 const answer = (_req: Request, res: Response): void => void res.end();
 const fail = (_req: Request, _res: Response, next: NextFunction): void => next(new Error('boom'));
 
-it.each(frameworks)('labels are templates, wherever the route is mounted: %s', async (_name, framework) => {
+it.each(majors)('labels are templates, wherever the route is mounted: %s', async (_name, framework) => {
   const items = framework.Router();
   items.get('/', answer);
   items.get('/:item', answer);
@@ -64,7 +65,7 @@ it.each(frameworks)('labels are templates, wherever the route is mounted: %s', a
   expect(await labelsOf(app, Object.keys(labels))).toEqual(Object.values(labels));
 });
 
-it.each(frameworks)('lists and patterns are labels of their own: %s', async (_name, framework) => {
+it.each(majors)('lists and patterns are labels of their own: %s', async (_name, framework) => {
   const app = framework();
   app.get(['/a/:id', '/b/:id'], answer);
   app.get(/^\/posts-\d+$/, answer);
@@ -72,7 +73,7 @@ it.each(frameworks)('lists and patterns are labels of their own: %s', async (_na
   expect(await labelsOf(app, Object.keys(labels))).toEqual(Object.values(labels));
 });
 
-it.each(frameworks)(
+it.each(majors)(
   'what cannot be known is said to be mounted, never shown raw: %s',
   async (_name, framework) => {
     const inner = framework();
@@ -90,7 +91,7 @@ it.each(frameworks)(
   },
 );
 
-it.each(frameworks)('routes that are added later are found, too: %s', async (_name, framework) => {
+it.each(majors)('routes that are added later are found, too: %s', async (_name, framework) => {
   const app = framework();
   app.get('/first', answer);
   expect(await labelsOf(app, ['/first'])).toEqual(['/first']);
@@ -98,4 +99,20 @@ it.each(frameworks)('routes that are added later are found, too: %s', async (_na
   later.get('/:id', answer);
   app.use('/later', later);
   expect(await labelsOf(app, ['/later/1'])).toEqual(['/later/:id']);
+});
+
+it('of routers that do not list their routes, as those before 2.3, only the last part is told', async () => {
+  const router = frameworks.express.Router();
+  router.get('/items/:id', answer);
+  router.get('/items/:id/failing', fail);
+  const app = frameworks.express().set('env', 'test');
+  app.get('/items/:id', answer);
+  app.use('/api', router);
+  Object.defineProperty(app.router, 'listRoutes', { value: undefined });
+  const labels = {
+    '/items/1': '/items/:id',
+    '/api/items/2': '(mounted)/items/:id',
+    '/api/items/3/failing': '(mounted)/items/:id/failing',
+  };
+  expect(await labelsOf(app, Object.keys(labels))).toEqual(Object.values(labels));
 });

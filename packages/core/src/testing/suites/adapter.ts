@@ -1,24 +1,54 @@
 import { describe } from 'vitest';
 import { starter } from './adapter/app.js';
 import { contextCases } from './adapter/context.js';
+import { errorCases } from './adapter/errors.js';
+import { exchangeCases } from './adapter/exchange.js';
 import type { AdapterHarness } from './adapter/harness.js';
+import { healthCases } from './adapter/health.js';
+import { http2Cases } from './adapter/http2.js';
 import { limitCases } from './adapter/limits.js';
-import { probeCases } from './adapter/probes.js';
+import { metricsCases } from './adapter/metrics.js';
 import { shutdownCases } from './adapter/shutdown.js';
 import { sseCases } from './adapter/sse.js';
+import { deliveryCases } from './adapter/sse-delivery.js';
+import { forbidStrayErrors } from './adapter/stray-errors.js';
 import { wsCases } from './adapter/ws.js';
+import { wsEndCases } from './adapter/ws-ends.js';
 
-export type { AdapterHarness, SuiteAnswer, SuiteApp, SuiteRequest, SuiteServing } from './adapter/harness.js';
+export type {
+  AdapterHarness,
+  AdapterSupport,
+  InjectedAnswer,
+  SuiteAnswer,
+  SuiteApp,
+  SuiteRequest,
+  SuiteRoute,
+  SuiteServing,
+  SuiteStream,
+} from './adapter/harness.js';
+export { serveOnce } from './adapter/serve-once.js';
 
-/** What holds for every framework adapter, over real sockets. */
+/**
+ * What holds for every framework adapter, over real sockets: for the file `conformance.test.ts` of its package.
+ *
+ * Each case builds an application of its own through the harness, and no case may leave an unhandled rejection behind.
+ */
 export function adapterSuite(harness: AdapterHarness): void {
+  const { redis, supports } = harness;
   describe(harness.name, () => {
+    forbidStrayErrors();
     const start = starter(harness);
+    exchangeCases(start, supports);
     contextCases(start);
     limitCases(start);
     sseCases(start);
-    wsCases(start);
-    probeCases(start);
+    deliveryCases(start, redis);
+    if (supports.http2) http2Cases(start);
+    wsCases(start, redis);
+    wsEndCases(start);
+    healthCases(start);
+    metricsCases(start);
+    errorCases(start);
     shutdownCases(start, harness);
   });
 }

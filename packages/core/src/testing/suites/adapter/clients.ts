@@ -1,5 +1,7 @@
 import { once } from 'node:events';
 import { request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
+import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectHttp2 } from 'node:http2';
+import { connect } from 'node:net';
 import { WebSocket } from 'ws';
 import { waitFor } from '../../wait-for.js';
 
@@ -73,6 +75,11 @@ export class EventStream implements Disposable {
     return this.events.findLast(({ id }) => id !== undefined)?.id;
   }
 
+  /** Waits for the end in order. */
+  async finished(): Promise<void> {
+    await waitFor(() => this.#ended, { message: 'an orderly end of the stream' });
+  }
+
   /** Goes away without a word. */
   close(): void {
     this.#response.destroy();
@@ -97,6 +104,15 @@ function parseBlock(block: string): ReceivedEvent | undefined {
     id: valuesOf('id').at(-1),
     data: valuesOf('data').join('\n'),
   };
+}
+
+/** Writes bytes of its own to a connection of its own, and returns all that comes back until it ends. */
+export async function talk(port: number, bytes: string): Promise<string> {
+  const socket = connect(port, '127.0.0.1');
+  socket.setEncoding('utf8').write(bytes);
+  let text = '';
+  for await (const chunk of socket) text += chunk;
+  return text;
 }
 
 /** A handshake that was answered in plain HTTP. */
@@ -127,9 +143,15 @@ export class SocketClient implements Disposable {
     {
       headers = {},
       protocols = [],
-    }: { readonly headers?: Record<string, string>; readonly protocols?: string[] } = {},
+      autoPong = true,
+    }: {
+      readonly headers?: Record<string, string>;
+      readonly protocols?: string[];
+      /** Whether pings are answered, as they are by every browser. */
+      readonly autoPong?: boolean;
+    } = {},
   ): Promise<SocketClient | Refusal> {
-    const socket = new WebSocket(url.replace(/^http/, 'ws'), protocols, { headers, agent: false });
+    const socket = new WebSocket(url.replace(/^http/, 'ws'), protocols, { headers, autoPong, agent: false });
     const early: string[] = [];
     const keep = (data: unknown): void => void early.push(String(data));
     socket.on('message', keep); // the first messages may come with the handshake
@@ -189,5 +211,47 @@ export class SocketClient implements Disposable {
 
   [Symbol.dispose](): void {
     this.#socket.terminate();
+  }
+}
+
+/** What came back over HTTP/2. */
+export interface Http2Answer {
+  readonly status: number | undefined;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: string;
+}
+
+/** One connection of HTTP/2 in clear text. */
+export class Http2Client implements Disposable {
+  readonly #session: ClientHttp2Session;
+  /** Whether the connection has ended, whoever ended it. */
+  closed = false;
+
+  constructor(url: string) {
+    this.#session = connectHttp2(url);
+    this.#session.on('error', () => undefined);
+    this.#session.on('close', () => {
+      this.closed = true;
+    });
+  }
+
+  /** Asks for a path. What is streamed arrives in `stream`. */
+  request(path: string, headers: Record<string, string> = {}): ClientHttp2Stream {
+    const stream = this.#session.request({ ':path': path, ...headers });
+    stream.setEncoding('utf8').on('error', () => undefined);
+    return stream;
+  }
+
+  /** The whole answer. */
+  async get(path: string, headers: Record<string, string> = {}): Promise<Http2Answer> {
+    const stream = this.request(path, headers);
+    const [head] = (await once(stream, 'response')) as [IncomingHttpHeaders & { ':status'?: number }];
+    let body = '';
+    for await (const chunk of stream) body += chunk;
+    return { status: head[':status'], headers: head, body };
+  }
+
+  [Symbol.dispose](): void {
+    this.#session.destroy();
   }
 }

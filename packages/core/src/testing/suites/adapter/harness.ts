@@ -6,7 +6,7 @@ import type { Pando } from '../../../pando.js';
 /** A request as the suite's handlers see it, whatever the framework. */
 export interface SuiteRequest {
   readonly method: string;
-  /** As the client sent it. */
+  /** As the client sent it, mount prefixes included. */
   readonly url: string;
   readonly headers: IncomingMessage['headers'];
   readonly params: Readonly<Record<string, string>>;
@@ -16,6 +16,7 @@ export interface SuiteRequest {
 
 /** An answer of the suite's handlers. */
 export interface SuiteAnswer {
+  /** @defaultValue `200` */
   readonly status?: number | undefined;
   readonly headers?: Readonly<Record<string, string>> | undefined;
   readonly body?: string | undefined;
@@ -29,49 +30,129 @@ export interface SuiteRoute {
   /** The prefix under which a router (Express) or a plugin scope (Fastify) is mounted, for instance `/tenants/:tenant`. */
   readonly mount?: string | undefined;
   readonly handler: (request: SuiteRequest) => SuiteAnswer | Promise<SuiteAnswer>;
+  /** The adapter's limit on this route; the adapter's own `key` option gets `key`. */
   readonly limit?:
     | { readonly policy: string; readonly key?: ((request: SuiteRequest) => string | undefined) | undefined }
     | undefined;
 }
 
-/** One route that answers with a stream. */
+/** One route that answers GET with the adapter's stream of server-sent events. */
 export interface SuiteStream {
   readonly path: string;
   readonly mount?: string | undefined;
   readonly plan: (request: SuiteRequest) => SsePlan | SseRefusal | Promise<SsePlan | SseRefusal>;
 }
 
-/** The application that a case needs, for the harness to build in its framework's own way. */
+/**
+ * The application that a case needs, for the harness to build as users of its framework would.
+ *
+ * In this order: the headers of `before`, compression, the adapter, the access log, a parser of JSON bodies, the routes
+ * and streams, the error handler.
+ */
 export interface SuiteApp {
+  /** The kit to hand to the adapter. The suite closes it. */
   readonly pando: Pando;
+  /** The adapter's options besides the kit. */
   readonly http: HttpOptions;
   readonly routes: readonly SuiteRoute[];
   readonly streams: readonly SuiteStream[];
-  /** Headers that middleware, or an `onRequest` hook, sets on every answer before the adapter is asked. */
-  readonly before: Readonly<Record<string, string>>;
+  /** Headers that middleware, or a hook, sets on every answer before the adapter is asked, in the framework's own way. */
+  readonly before: Readonly<Record<string, string | string[]>>;
   /** The application's own error handler; undefined: none is installed. */
   readonly onError: ((error: unknown) => SuiteAnswer) | undefined;
-  /** Whether the framework believes `X-Forwarded-For`. */
+  /** Told the URL of each request that is over, answered or given up, by the means that access logs of the framework use. */
+  readonly accessLog: ((url: string) => void) | undefined;
+  /** Whether the framework believes `X-Forwarded-For` and `X-Forwarded-Proto`. */
   readonly trustProxy: boolean;
-  /** Whether answers are compressed by the framework's usual middleware, where it has one that wraps responses. */
+  /** Whether answers are compressed by what users of the framework install for that. */
   readonly compress: boolean;
+  /** Whether the server speaks HTTP/2 in clear text. Asked only where {@link AdapterSupport.http2} says so. */
+  readonly http2: boolean;
+  /** The adapter's WebSocket routes. */
   readonly ws: WsRoute | readonly WsRoute[] | undefined;
-  /** Another listener of upgrades, added before the adapter's. */
+  /** Another listener of `'upgrade'`, to be added to the server before the adapter's. */
   readonly onUpgrade: ((request: IncomingMessage, socket: Duplex) => void) | undefined;
+  /** The adapter's `closeTimeoutMs`. */
   readonly closeTimeoutMs: number | undefined;
+}
+
+/** An answer to a request that was never on a wire. */
+export interface InjectedAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, unknown>>;
+  readonly body: string;
 }
 
 /** What `listen` of the adapter returned. */
 export interface SuiteServing {
   readonly port: number;
   readonly server: HttpServer;
+  /** Ends the server by the adapter's own `close()`. */
   close(): Promise<void>;
+  /** Asks the application without a socket. There where {@link AdapterSupport.inject} says so. */
+  inject?(url: string, headers?: Readonly<Record<string, string>>): Promise<InjectedAnswer>;
 }
 
-/** How the suite gets at one framework. */
+/** What not every framework can do; its cases run where it can. Everything else an adapter has to pass. */
+export interface AdapterSupport {
+  /** Serves HTTP/2. */
+  readonly http2: boolean;
+  /** Answers injected requests. */
+  readonly inject: boolean;
+}
+
+/**
+ * How the suite gets at one framework.
+ *
+ * @example
+ * ```ts
+ * import Fastify from 'fastify';
+ * import { type AdapterHarness, adapterSuite } from '@pando/core/testing/suites';
+ *
+ * const harness: AdapterHarness = {
+ *   name: 'Fastify 5',
+ *   supports: { http2: false, inject: false },
+ *   redis: process.env.REDIS_URL,
+ *   async listen({ pando, http, ws, closeTimeoutMs, ...spec }, port) {
+ *     const app = Fastify({ trustProxy: spec.trustProxy });
+ *     app.addHook('onRequest', async (_request, reply) => void reply.headers(spec.before));
+ *     app.addHook('onResponse', async (request) => spec.accessLog?.(request.originalUrl));
+ *     if (spec.onUpgrade) app.server.on('upgrade', spec.onUpgrade);
+ *     if (spec.compress) await app.register(fastifyCompress);
+ *     await app.register(pandoFastify, { pando, ...http, ws, closeTimeoutMs });
+ *     const { onError } = spec;
+ *     if (onError) app.setErrorHandler((error, _request, reply) => send(reply, onError(error)));
+ *     for (const { method, mount: prefix = '', path, handler, limit } of spec.routes) {
+ *       const key = limit?.key && ((request) => limit.key(requestOf(request)));
+ *       const config = { pando: { limit: limit && { policy: limit.policy, key } } };
+ *       const answer = async (request, reply) => send(reply, await handler(requestOf(request)));
+ *       app.register(async (scope) => scope.route({ method, url: path, config, handler: answer }), { prefix });
+ *     }
+ *     for (const { mount: prefix = '', path, plan } of spec.streams) {
+ *       const stream = app.pando.sse((request) => plan(requestOf(request)));
+ *       app.register(async (scope) => scope.get(path, stream), { prefix });
+ *     }
+ *     return app.pando.listen({ port, host: '127.0.0.1' });
+ *   },
+ * };
+ *
+ * adapterSuite(harness);
+ * ```
+ */
 export interface AdapterHarness {
-  /** Shown in the names of the cases. */
+  /** Heads the names of the cases. */
   readonly name: string;
-  /** Builds the application on the adapter under test and listens on 127.0.0.1, on the given port or a free one. */
+  readonly supports: AdapterSupport;
+  /** A Redis on which two instances of a case meet. Without one the cases of two instances are left out. */
+  readonly redis?: string | undefined;
+  /**
+   * The arguments with which `node` runs a program that calls `serveOnce` with this harness: shows that the process ends
+   * by itself. Without one that case is left out.
+   */
+  readonly program?: (() => readonly string[] | Promise<readonly string[]>) | undefined;
+  /**
+   * Builds the application on the adapter under test, and listens on 127.0.0.1 through the adapter's `listen`, on the
+   * given port; 0 means a free one. Rejects with what the adapter throws, having left nothing open.
+   */
   listen(app: SuiteApp, port: number): Promise<SuiteServing>;
 }

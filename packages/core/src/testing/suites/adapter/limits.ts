@@ -1,18 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { isPandoError, PandoError } from '../../../kernel/errors.js';
-import { get, type StartApp } from './app.js';
-import type { SuiteAnswer, SuiteRequest } from './harness.js';
+import { get, ownFormat, quiet, type StartApp } from './app.js';
+import type { SuiteRequest } from './harness.js';
 
 const kit = { limits: { policies: { two: '2/min', stacked: ['2/s', '100/min'] } } };
 
-/** Shapes errors as an application would that has a format of its own. */
-const ownFormat = (error: unknown): SuiteAnswer => ({
-  status: (error as { status?: number }).status ?? 500,
-  headers: { 'content-type': 'text/plain' },
-  body: `own: ${isPandoError(error) ? error.code : 'other'}`,
-});
-
-/** Limits, and the way errors take. */
+/** Limits. */
 export function limitCases(start: StartApp): void {
   describe('limits', () => {
     it('tell what is left, then refuse with 429 before the handler runs', async () => {
@@ -73,21 +65,32 @@ export function limitCases(start: StartApp): void {
       expect(await statusFor('bob')).toBe(200);
     });
 
-    it('count the address of the client, which only a trusted proxy may name', async () => {
-      const routes = [get('/limited', () => ({}), { limit: { policy: 'two' } })];
-      const statuses = async (trustProxy: boolean) => {
-        await using app = await start({ kit, routes, trustProxy });
-        const from = async (ip: string) =>
-          (await app.get('/limited', { headers: { 'x-forwarded-for': ip } })).status;
-        return [
-          await from('203.0.113.1'),
-          await from('203.0.113.1'),
-          await from('203.0.113.2'),
-          await from('203.0.113.1'),
-        ];
+    it('say what they do while their store is away: refuse, let pass, or count alone', async () => {
+      const away = {
+        redis: { url: 'redis://127.0.0.1:1', startTimeoutMs: 1 }, // nobody listens there
+        limits: {
+          policies: {
+            closed: { windows: '2/min', onUnavailable: 'closed' },
+            open: { windows: '2/min', onUnavailable: 'open' },
+            local: { windows: '2/min', onUnavailable: 'local' },
+          },
+        },
+        logger: quiet,
+      } as const;
+      const policies = ['closed', 'open', 'local'] as const;
+      const routes = policies.map((policy) => get(`/${policy}`, () => ({}), { limit: { policy } }));
+      await using app = await start({ kit: away, routes });
+      const statuses = async (policy: (typeof policies)[number]) => {
+        const asked = [];
+        for (let request = 0; request < 3; request++) asked.push((await app.get(`/${policy}`)).status);
+        return asked;
       };
-      expect(await statuses(false)).toEqual([200, 200, 429, 429]);
-      expect(await statuses(true)).toEqual([200, 200, 200, 429]);
+      expect(await statuses('closed')).toEqual([503, 503, 503]);
+      expect(await statuses('open')).toEqual([200, 200, 200]);
+      expect(await statuses('local')).toEqual([200, 200, 429]);
+      const refused = await app.get('/closed');
+      expect([refused.headers.has('retry-after'), refused.headers.has('ratelimit')]).toEqual([true, false]);
+      expect(await refused.json()).toMatchObject({ code: 'PANDO_HTTP_LIMIT_UNAVAILABLE' });
     });
 
     it('of several windows name the one that is nearest to its end', async () => {
@@ -103,48 +106,6 @@ export function limitCases(start: StartApp): void {
     it('are refused at once when there is no such policy', async () => {
       const started = start({ kit, routes: [get('/limited', () => ({}), { limit: { policy: 'tow' } })] });
       await expect(started).rejects.toThrow(/tow.*two/s);
-    });
-  });
-
-  describe('errors', () => {
-    const unavailable = new PandoError({ code: 'PANDO_DB_X', message: 'db1:5432 is away', status: 503 });
-    const routes = [
-      get('/pando', () => Promise.reject(unavailable)),
-      get('/other', () => Promise.reject(new Error('boom'))),
-    ];
-
-    it('of Pando reach the error handler of the application as they are', async () => {
-      const seen: unknown[] = [];
-      const onError = (error: unknown): SuiteAnswer => {
-        seen.push(error);
-        return ownFormat(error);
-      };
-      await using app = await start({ routes, onError });
-      const answer = await app.get('/pando');
-      expect([answer.status, await answer.text()]).toEqual([503, 'own: PANDO_DB_X']);
-      expect(seen).toEqual([unavailable]);
-    });
-
-    it('of Pando become problem documents that tell strangers the code alone', async () => {
-      await using app = await start({ routes });
-      const answer = await app.get('/pando');
-      expect([answer.status, answer.headers.get('content-type')]).toEqual([503, 'application/problem+json']);
-      expect(await answer.json()).toEqual({
-        type: 'about:blank',
-        title: 'Service Unavailable',
-        status: 503,
-        code: 'PANDO_DB_X',
-      });
-    });
-
-    it('of others are none of our business', async () => {
-      await using app = await start({ routes });
-      const answer = await app.get('/other');
-      expect(answer.status).toBe(500);
-      expect(answer.headers.get('content-type')).not.toContain('problem');
-
-      await using shaped = await start({ routes, onError: ownFormat });
-      expect(await (await shaped.get('/other')).text()).toBe('own: other');
     });
   });
 }

@@ -1,8 +1,9 @@
+import { execFile } from 'node:child_process';
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { waitFor } from '../../wait-for.js';
-import { createGate, get, type RunningApp, type StartApp } from './app.js';
+import { createGate, get, type RunningApp, type StartApp, starter } from './app.js';
 import { EventStream, SocketClient } from './clients.js';
 import type { AdapterHarness } from './harness.js';
 
@@ -28,8 +29,21 @@ function accepts({ serving }: RunningApp): Promise<boolean> {
   });
 }
 
+/** Runs a program of Node; one that does not end by itself is killed. */
+function runToItsEnd(
+  args: readonly string[],
+): Promise<{ readonly code: number | null; readonly output: string }> {
+  return new Promise((resolve) => {
+    const child = execFile(process.execPath, args, { timeout: 20_000 }, (_error, stdout, stderr) => {
+      resolve({ code: child.exitCode, output: stdout + stderr });
+    });
+  });
+}
+
 /** The end. */
 export function shutdownCases(start: StartApp, harness: AdapterHarness): void {
+  const { program } = harness;
+
   describe('shutdown', () => {
     it('of a server ends with a stream and a socket open, and tells both to come back', async () => {
       await using app = await start({ streams, ws, closeTimeoutMs: 5_000 });
@@ -89,6 +103,31 @@ export function shutdownCases(start: StartApp, harness: AdapterHarness): void {
       await closing;
     });
 
+    it('opens no stream and no socket that was asked for before it began', async () => {
+      const decided = createGate();
+      let asked = 0;
+      const decide = async <T>(decision: T): Promise<T> => {
+        asked++;
+        await decided.opened;
+        return decision;
+      };
+      await using app = await start({
+        streams: [{ path: '/events', plan: () => decide({ channels: ['news'] }) }],
+        ws: { path: '/ws', authenticate: () => decide('somebody') },
+        closeTimeoutMs: 5_000,
+      });
+      const stream = app.get('/events');
+      const socket = SocketClient.connect(`${app.url}/ws`);
+      await waitFor(() => asked === 2);
+      const beganAt = performance.now();
+      const closing = app.serving.close();
+      decided.open();
+      expect(await stream).toMatchObject({ status: 503 });
+      expect(await socket).toMatchObject({ status: 503 });
+      await closing;
+      expect(performance.now() - beganAt).toBeLessThan(5_000);
+    });
+
     it('does not wait for idle connections', async () => {
       await using app = await start({ routes: [get('/x', () => ({}))], closeTimeoutMs: 5_000 });
       const agent = new Agent({ keepAlive: true });
@@ -113,7 +152,9 @@ export function shutdownCases(start: StartApp, harness: AdapterHarness): void {
       const kept = await ask(`${app.url}/x`, agent);
       expect([kept.statusCode, kept.headers.connection]).toEqual([200, 'close']);
       const refused = await app.get('/events');
-      expect([refused.status, refused.headers.has('retry-after')]).toEqual([503, true]);
+      expect([refused.status, refused.headers.get('connection'), refused.headers.has('retry-after')]).toEqual(
+        [503, 'close', true],
+      );
       // A browser's EventSource would give up for good on a 503: it is told to come back in its own words.
       const browser = await app.get('/events', { headers: { accept: 'text/event-stream' } });
       expect([browser.status, browser.headers.get('content-type')]).toEqual([
@@ -163,6 +204,13 @@ export function shutdownCases(start: StartApp, harness: AdapterHarness): void {
       await app.pando.close();
       await app.serving.close();
     });
+
+    if (program !== undefined) {
+      it('lets the process end by itself', async () => {
+        const { code, output } = await runToItsEnd(await program());
+        expect([code, output]).toEqual([0, 'served once\n']);
+      });
+    }
   });
 
   describe('listening', () => {
@@ -173,18 +221,7 @@ export function shutdownCases(start: StartApp, harness: AdapterHarness): void {
 
     it('says in one line what to do when the port is in use', async () => {
       await using first = await start();
-      const { pando } = first;
-      const spec = {
-        pando,
-        http: {},
-        routes: [],
-        streams: [],
-        before: {},
-        trustProxy: false,
-        compress: false,
-      };
-      const none = { onError: undefined, ws: undefined, onUpgrade: undefined, closeTimeoutMs: undefined };
-      const second = harness.listen({ ...spec, ...none }, first.serving.port);
+      const second = starter(harness, first.serving.port)();
       await expect(second).rejects.toMatchObject({
         code: 'PANDO_HTTP_PORT_IN_USE',
         message: expect.stringMatching(

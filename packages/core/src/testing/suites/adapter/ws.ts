@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { PandoError } from '../../../kernel/errors.js';
 import { waitFor } from '../../wait-for.js';
-import { get, type StartApp, tokenAt } from './app.js';
+import { fleetOn, get, type StartApp, tokenAt } from './app.js';
 import { SocketClient } from './clients.js';
 
 const open = { path: '/ws', authorize: () => true };
 
 /** WebSocket. */
-export function wsCases(start: StartApp): void {
+export function wsCases(start: StartApp, redis: string | undefined): void {
   describe('WebSocket', () => {
     it('speaks pando.v1: subscriptions, messages in order, acknowledgements', async () => {
       await using app = await start({ ws: open });
@@ -52,7 +52,7 @@ export function wsCases(start: StartApp): void {
     it('runs what the application does for a message in a context that has seen what the connection has', async () => {
       const seen: unknown[] = [];
       const contexts = () => app.pando.kernel.contexts.current();
-      const app = await start({
+      await using app = await start({
         ws: {
           path: '/ws',
           protocol: 'raw',
@@ -67,7 +67,6 @@ export function wsCases(start: StartApp): void {
           },
         },
       });
-      await using _ = app;
       using client = await SocketClient.open(`${app.url}/ws`, {
         headers: { cookie: `pando.app.a=${app.pando.tokens.encode(tokenAt(1))}` },
       });
@@ -136,14 +135,6 @@ export function wsCases(start: StartApp): void {
       expect([own.closeCode, friend.closeCode]).toEqual([undefined, undefined]);
     });
 
-    it('closes with 1009 after a message over the limit', async () => {
-      await using app = await start({ ws: { ...open, maxMessageBytes: 1_000 } });
-      using client = await SocketClient.open(`${app.url}/ws`);
-      client.send('x'.repeat(1_001));
-      expect(await client.closed()).toBe(1009);
-      await waitFor(() => app.pando.realtime.connections === 0);
-    });
-
     it('asks before each subscription and publish', async () => {
       const asked: unknown[] = [];
       await using app = await start({
@@ -177,5 +168,32 @@ export function wsCases(start: StartApp): void {
         /authorize/,
       );
     });
+
+    if (redis !== undefined) {
+      it('keeps the order of a channel across two instances, the same for everybody', async () => {
+        const kit = fleetOn(redis);
+        await using one = await start({ kit, ws: open });
+        await using other = await start({ kit, ws: open });
+        const join = async (url: string) => {
+          const client = await SocketClient.open(`${url}/ws`, { protocols: ['pando.v1'] });
+          client.send({ t: 'sub', id: 0, c: 'room' });
+          await waitFor(() => client.frames.some(({ t }) => t === 'sub'));
+          return client;
+        };
+        using ann = await join(one.url);
+        using bob = await join(other.url);
+        for (let n = 1; n <= 50; n++) {
+          ann.send({ t: 'pub', id: n, c: 'room', d: n });
+          bob.send({ t: 'pub', id: n, c: 'room', d: -n });
+        }
+        const received = (client: SocketClient) =>
+          client.frames.filter(({ t }) => t === 'm').map(({ d }) => Number(d));
+        await waitFor(() => received(ann).length >= 100 && received(bob).length >= 100);
+        expect(received(ann)).toEqual(received(bob));
+        const sent = Array.from({ length: 50 }, (_, n) => n + 1);
+        expect(received(ann).filter((n) => n > 0)).toEqual(sent);
+        expect(received(bob).filter((n) => n < 0)).toEqual(sent.map((n) => -n));
+      });
+    }
   });
 }

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { parseExposition } from '../../exposition.js';
+import type { Lifecycle } from '../../../lifecycle/index.js';
+import type { Pando } from '../../../pando.js';
 import { waitFor } from '../../wait-for.js';
 import { get, type StartApp } from './app.js';
 
-/** Health answers, metrics, and what requests are counted under. */
-export function probeCases(start: StartApp): void {
+/** Health answers. */
+export function healthCases(start: StartApp): void {
   describe('health', () => {
     it('answers at its places, fresh and in JSON', async () => {
       await using app = await start({ kit: { health: { version: '1.2.3' } } });
@@ -29,6 +30,24 @@ export function probeCases(start: StartApp): void {
       const response = await app.get('/health/ready', { method: 'HEAD' });
       expect([response.status, await response.text()]).toEqual([200, '']);
       expect(Number(response.headers.get('content-length'))).toBeGreaterThan(0);
+    });
+
+    it('says not ready until the application is, and lives from the start', async () => {
+      // A kit that is not told that the server listens.
+      const rewire = (pando: Pando): Pando => {
+        const { state, draining } = pando.lifecycle;
+        const register: Lifecycle['register'] = (hook) => pando.lifecycle.register(hook);
+        const lifecycle = { state, draining, register, ready: () => undefined };
+        return { ...pando, lifecycle: lifecycle as unknown as Lifecycle };
+      };
+      await using app = await start({ rewire });
+      const codes = async () => [
+        (await app.get('/health/live')).status,
+        (await app.get('/health/ready')).status,
+      ];
+      expect(await codes()).toEqual([200, 503]);
+      app.pando.lifecycle.ready();
+      expect(await codes()).toEqual([200, 200]);
     });
 
     it('says 503 for a critical component that fails, and names it', async () => {
@@ -56,65 +75,29 @@ export function probeCases(start: StartApp): void {
       expect((await app.get('/health/live')).status).toBe(200);
     });
 
+    it('is neither limited nor logged', async () => {
+      const logged: string[] = [];
+      const kit = { limits: { policies: { one: '1/min' } } };
+      const limited = get('/limited', () => ({}), { limit: { policy: 'one' } });
+      await using app = await start({ kit, routes: [limited], accessLog: (url) => logged.push(url) });
+      await app.get('/limited');
+      expect((await app.get('/limited')).status).toBe(429);
+      for (const path of ['/health/live', '/health/ready', '/health', '/metrics']) {
+        const response = await app.get(path);
+        expect([path, response.status, response.headers.has('ratelimit')]).toEqual([path, 200, false]);
+        await response.text();
+      }
+      await app.serving.close();
+      await waitFor(() => logged.length >= 2);
+      expect(logged).toEqual(['/limited', '/limited']);
+    });
+
     it('can be moved, or left out', async () => {
       const http = { health: { live: '/livez' }, metrics: false } as const;
       await using app = await start({ http });
       expect((await app.get('/livez')).status).toBe(200);
       expect((await app.get('/health/live')).status).toBe(404);
       expect((await app.get('/metrics')).status).toBe(404);
-    });
-  });
-
-  describe('metrics', () => {
-    it('are exposed in the format of Prometheus', async () => {
-      await using app = await start();
-      const response = await app.get('/metrics');
-      expect(response.headers.get('cache-control')).toBe('no-store');
-      const exposed = parseExposition(await response.text(), response.headers.get('content-type') ?? '');
-      expect(exposed.get('pando_http_requests_in_flight')?.type).toBe('gauge');
-    });
-
-    it('count requests under the template of their route, never under their path', async () => {
-      await using app = await start({
-        routes: [
-          get('/items/:id', () => ({ status: 201 })),
-          get('/items/:id', () => ({}), { mount: '/api' }),
-          get('/items/:id/failing', () => Promise.reject(new Error('boom')), { mount: '/tenants/:tenant' }),
-        ],
-      });
-      const ask = async (path: string, init?: RequestInit) => (await app.get(path, init)).text();
-      await ask('/items/101');
-      await ask('/items/102?x=1');
-      await ask('/api/items/103');
-      await ask('/tenants/acme/items/104/failing');
-      await ask('/tenants/other/items/105/failing');
-      await ask('/wp-admin/106');
-      await ask('/.env');
-
-      const count = (route: string, status: string, method = 'GET') =>
-        app.metric('pando_http_requests_total', { method, route, status });
-      await waitFor(async () => (await count('(unmatched)', '404')) === 2);
-      expect(await count('/items/:id', '201')).toBe(2);
-      expect(await count('/api/items/:id', '200')).toBe(1);
-      expect(await count('/tenants/:tenant/items/:id/failing', '500')).toBe(2);
-      const routes = (await app.pando.metrics.expose()).match(/(?<=route=")[^"]*/g);
-      const templates = ['/items/:id', '/api/items/:id', '/tenants/:tenant/items/:id/failing', '(unmatched)'];
-      expect(new Set(routes)).toEqual(new Set(templates));
-      const durations = { method: 'GET', route: '/items/:id' };
-      expect(await app.metric('pando_http_request_duration_seconds_count', durations)).toBe(2);
-    });
-
-    it('do not count health checks and scrapes', async () => {
-      await using app = await start();
-      for (const path of ['/health/live', '/health', '/metrics']) await (await app.get(path)).text();
-      expect(await app.pando.metrics.expose()).not.toMatch(/pando_http_requests_total\{/);
-    });
-
-    it('name the instance on every answer', async () => {
-      await using app = await start({ routes: [get('/x', () => ({}))], kit: { instanceId: 'web-7' } });
-      for (const path of ['/x', '/nowhere', '/health', '/metrics']) {
-        expect((await app.get(path)).headers.get('x-pando-instance')).toBe('web-7');
-      }
     });
   });
 }

@@ -1,0 +1,76 @@
+import { createServer } from 'node:http';
+import { pandoExpress } from '@pando/express-adapter';
+import compression from 'compression';
+import type express from 'express';
+import type { ErrorRequestHandler, Request, Response, Router } from 'express';
+import type {
+  AdapterHarness,
+  SuiteAnswer,
+  SuiteRequest,
+} from '../../core/src/testing/suites/adapter/harness.js';
+
+/** Listens for the adapter suite with an application of Express, built as its users build theirs. */
+export function listenWith(framework: typeof express): AdapterHarness['listen'] {
+  return async (spec, port) => {
+    const { context, limit, sse, listen } = pandoExpress(spec.pando, spec.http);
+    const app = framework();
+    if (spec.trustProxy) app.set('trust proxy', true);
+    app.use((_req, res, next) => {
+      res.set(spec.before);
+      next();
+    });
+    if (spec.compress) app.use(compression());
+    app.use(context());
+    app.use((req, res, next) => {
+      res.on('close', () => spec.accessLog?.(req.originalUrl));
+      next();
+    });
+    app.use(framework.json());
+
+    const routers = new Map<string, Router>();
+    const routerAt = (mount: string | undefined): Router => {
+      if (mount === undefined) return app as unknown as Router;
+      const router = routers.get(mount) ?? framework.Router();
+      if (!routers.has(mount)) app.use(mount, router);
+      routers.set(mount, router);
+      return router;
+    };
+    for (const { method, mount, path, handler, limit: limited } of spec.routes) {
+      const key = limited?.key;
+      const options = key === undefined ? {} : { key: (req: Request) => key(requestOf(req)) };
+      const verb = method.toLowerCase() as 'get' | 'post' | 'put';
+      const before = [...(limited ? [limit(limited.policy, options)] : [])];
+      routerAt(mount)[verb](path, ...before, (req, res, next) => {
+        const answer = async (): Promise<void> => send(res, await handler(requestOf(req)));
+        answer().catch(next); // Express 4 would drop what an async handler throws
+      });
+    }
+    for (const { mount, path, plan } of spec.streams) {
+      routerAt(mount).get(
+        path,
+        sse((req: Request) => plan(requestOf(req))),
+      );
+    }
+    if (spec.onError !== undefined) {
+      const { onError } = spec;
+      const answerError: ErrorRequestHandler = (error, _req, res, next) =>
+        res.headersSent ? next(error) : send(res, onError(error));
+      app.use(answerError);
+    }
+
+    const options = { port, host: '127.0.0.1', ws: spec.ws, closeTimeoutMs: spec.closeTimeoutMs };
+    if (spec.onUpgrade === undefined) return listen(app, options);
+    const server = createServer(app);
+    server.on('upgrade', spec.onUpgrade);
+    return listen(server, options);
+  };
+}
+
+function requestOf(req: Request): SuiteRequest {
+  const { method, originalUrl: url, headers, params, body } = req;
+  return { method, url, headers, params: params as Record<string, string>, body };
+}
+
+function send(res: Response, { status = 200, headers = {}, body = '' }: SuiteAnswer): void {
+  res.status(status).set(headers).end(body);
+}

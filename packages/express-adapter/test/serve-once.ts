@@ -1,0 +1,7 @@
+// Run by the adapter suite under plain Node: `serve-once <name of a framework>`.
+import { serveOnce } from '../../core/src/testing/suites/adapter/serve-once.js';
+import { frameworks } from './frameworks.js';
+import { listenWith } from './harness.js';
+
+const name = process.argv[2] as keyof typeof frameworks;
+await serveOnce({ listen: listenWith(frameworks[name]) });
