@@ -7,6 +7,7 @@ import { packMessage } from '../../../packages/core/src/realtime/packing.js';
 import type { Retention } from '../../../packages/core/src/realtime/ports.js';
 import { compareIds, originId } from '../../../packages/core/src/realtime/position.js';
 import { createRedisFloor } from '../../../packages/core/src/redis/index.js';
+import { presenceStoreSuite } from '../../../packages/core/src/testing/suites/presence.js';
 import { testRedis } from '../../infra/context.js';
 import { startRedis } from '../../infra/redis.js';
 
@@ -30,6 +31,11 @@ async function join(
 }
 
 brokerSuite('the Redis broker', async () => {
+  const { url, name } = testRedis();
+  return { broker: () => join(url, name) };
+});
+
+presenceStoreSuite('the presence of the Redis broker', async () => {
   const { url, name } = testRedis();
   return { broker: () => join(url, name) };
 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createFakeClock } from '../../testing/fake-clock.js';
+import { presenceStoreSuite } from '../../testing/suites/presence.js';
 import { brokerSuite, brokerSuiteRetention as retention } from '../../testing/suites/realtime.js';
 import { packMessage } from '../packing.js';
 import type { Broker } from '../ports.js';
@@ -15,6 +16,12 @@ async function join(world: MemoryWorld, self: string): Promise<Broker> {
 }
 
 brokerSuite('the memory broker', async () => {
+  const world = createMemoryWorld();
+  let instances = 0;
+  return { broker: () => join(world, `node-${++instances}`) };
+});
+
+presenceStoreSuite('the presence of the memory broker', async () => {
   const world = createMemoryWorld();
   let instances = 0;
   return { broker: () => join(world, `node-${++instances}`) };

@@ -18,4 +18,5 @@ export { type SharedLevelSetup, sharedLevelSuite } from './cache.js';
 export { type DatabaseDriverSetup, databaseDriverSuite } from './db.js';
 export { type LimitStoreSetup, limitStoreSuite } from './limits.js';
 export { metricsRegistrySuite } from './metrics.js';
+export { presenceStoreSuite } from './presence.js';
 export { type BrokerSetup, brokerSuite, brokerSuiteRetention } from './realtime.js';
