@@ -130,8 +130,9 @@ export function pandoExpress(pando: Kit, options?: HttpOptions): PandoExpress {
       door.probes.answer(exchangeOf(request, response), probe).catch(next);
     },
 
-    limit(policy, { key, cost } = {}) {
-      door.checkPolicy(policy);
+    limit(policy, options = {}) {
+      door.checkPolicy(policy, options);
+      const { key, cost } = options;
       return (request, response, next) => {
         const visit = visitOf(request, response);
         const pass = async (): Promise<void> => {
@@ -165,7 +166,7 @@ export function pandoExpress(pando: Kit, options?: HttpOptions): PandoExpress {
       };
     },
 
-    async listen(app, options) {
+    async listen(app, options = {} as ListenOptions<never>) {
       const server = typeof app === 'function' ? createServer(app) : app;
       const doorway = new Doorway(door, server, options as ListenOptions);
       if (typeof app === 'function') app.use(problems());

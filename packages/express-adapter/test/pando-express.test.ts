@@ -129,6 +129,12 @@ it('refuses options that cannot be right', async () => {
   await expect(listen(express(), {} as never)).rejects.toThrow(/http\.port/);
   await expect(listen(express(), { port: 99_999 })).rejects.toThrow(/http\.port/);
   await expect(listen(express(), { port: 0, hots: 'x' } as never)).rejects.toThrow(/Did you mean "host"/);
+  await expect(listen(express(), { prot: 1 } as never)).rejects.toThrow(
+    'unknown option "prot" in http. Did you mean "port"?',
+  );
+  await expect(listen(express(), undefined as never)).rejects.toThrow(/http\.port/);
+  const { limit } = pandoExpress(app.pando);
+  expect(() => limit('write', { costs: 2 } as never)).toThrow(/Did you mean "cost"/);
 });
 
 it('lets go of a server that could not listen, which may then try another port', async () => {

@@ -31,7 +31,7 @@ const plugin: FastifyPluginAsync<PandoFastifyOptions> = async (app, options) => 
     logSerializers: _s,
     ...http
   } = options as PandoFastifyOptions & Record<'prefix' | 'logLevel' | 'logSerializers', unknown>;
-  const door = new Door(pando, http);
+  const door = new Door(pando, http, ['ws', 'closeTimeoutMs']);
   const doorway = new Doorway(door, app.server, { ws, closeTimeoutMs }, frameworkServer(app));
 
   const visitOf = (request: FastifyRequest, reply: FastifyReply): Visit =>
@@ -45,12 +45,16 @@ const plugin: FastifyPluginAsync<PandoFastifyOptions> = async (app, options) => 
   app.addHook('preValidation', (request, _reply, done) => door.resume(request.raw, done));
 
   app.addHook('onRoute', (route) => {
-    const limit = route.config?.pando?.limit;
+    const settings = route.config?.pando;
+    if (settings === undefined) return;
+    door.checkRoute(settings);
+    const { limit } = settings;
     if (limit !== undefined) addLimit(route, typeof limit === 'string' ? { policy: limit } : limit);
   });
 
-  function addLimit(route: RouteOptions, { policy, key, cost }: LimitOptions): void {
-    door.checkPolicy(policy);
+  function addLimit(route: RouteOptions, options: LimitOptions): void {
+    const { policy, key, cost } = options;
+    door.checkPolicy(policy, options, ['policy']);
     const pass = async (request: FastifyRequest, reply: FastifyReply): Promise<void> =>
       door.limit(visitOf(request, reply), policy, {
         key: await key?.(request),

@@ -196,6 +196,7 @@ it('refuses options and limits that cannot be right, before anything is served',
     await app.ready();
   };
   await expect(register({ helth: false })).rejects.toThrow(/Did you mean "health"/);
+  await expect(register({ closeTimeout: 5 })).rejects.toThrow(/Did you mean "closeTimeoutMs"/);
   await expect(register({ ws: { path: 'ws' } })).rejects.toThrow(/ws\.path/);
   await expect(register({})).rejects.toThrow(/noe.*one/s);
 });

@@ -1,16 +1,19 @@
 import type { IncomingMessage } from 'node:http';
+import { readOptions } from '../kernel/options.js';
 import type { Connection } from '../realtime/index.js';
 import type { Exchange } from './exchange.js';
 import { ContextHandler } from './handlers/context.js';
 import { LimitHandler, type LimitSubject } from './handlers/limit.js';
 import { ProbeHandler } from './handlers/probes.js';
 import { ResponseCache } from './handlers/response-cache.js';
-import { SseHandler, type SsePlan, type SseRefusal } from './handlers/sse.js';
+import { SseHandler, type SseRefusal } from './handlers/sse.js';
 import { WsHandler } from './handlers/ws.js';
 import { type HttpOptions, resolveHttpOptions } from './http-options.js';
 import type { Kit } from './kit.js';
+import { checkLimitOptions } from './limit-options.js';
 import { RequestMetrics } from './request-metrics.js';
 import type { ResponseCacheOptions } from './response-cache-options.js';
+import type { SsePlan } from './sse-plan.js';
 import { StreamGate } from './stream-gate.js';
 import { TokenTransport } from './token-transport.js';
 import { UpgradeHandler } from './upgrade.js';
@@ -65,9 +68,20 @@ export class Door {
     return visit === undefined ? code() : this.run(visit, code);
   }
 
-  /** Throws at once when there is no such policy. */
-  checkPolicy(policy: string): void {
+  /**
+   * Throws at once when there is no such policy, or when what the route says beside it cannot be right. `beside` are names
+   * in the same object that the adapter reads.
+   */
+  checkPolicy(policy: string, options: object = {}, beside?: readonly string[]): void {
+    checkLimitOptions(options, beside);
     this.#limits.check(policy);
+  }
+
+  /** Throws at once when a route's own settings name something that no route has. */
+  checkRoute(settings: object): void {
+    const reader = readOptions('http.route', settings);
+    for (const key of ['limit', 'cache']) reader.any(key);
+    reader.done();
   }
 
   /** Lets the request pass, or rejects with `LimitExceededError`: see {@link LimitHandler.consume}. */

@@ -25,7 +25,7 @@ export {
 export type { AnswerHeaders, Exchange, ExchangeOutcome, HeaderValues } from './exchange.js';
 export type { LimitSubject } from './handlers/limit.js';
 export type { ResponseCache } from './handlers/response-cache.js';
-export type { SsePlan, SseRefusal } from './handlers/sse.js';
+export type { SseRefusal } from './handlers/sse.js';
 export {
   type CookieOptions,
   type HealthPaths,
@@ -41,6 +41,7 @@ export type { PathParams } from './path-template.js';
 export { type Problem, problemOf } from './problem.js';
 export { type ResponseCacheOptions, responseCacheDefaults } from './response-cache-options.js';
 export type { HttpServer } from './server-guard.js';
+export type { SsePlan } from './sse-plan.js';
 export type { CachedAnswer } from './stored-answer.js';
 export type { Visit } from './visit.js';
 export type { WsMessage, WsRoute } from './ws-route.js';

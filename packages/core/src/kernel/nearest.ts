@@ -2,9 +2,12 @@
 const unitSuffix = /(ms|sec|secs|seconds|bytes|ratio)$/;
 
 /** The known name at the smallest edit distance, if it is near enough to be meant. */
-export function nearestOf(name: string, known: Iterable<string>): string | undefined {
+export function nearestOf(
+  name: string,
+  known: Iterable<string>,
+  farthest = Math.ceil(name.length / 3),
+): string | undefined {
   const asked = name.toLowerCase();
-  const farthest = Math.ceil(name.length / 3);
   let nearest: string | undefined;
   let least: readonly [number, number] = [farthest + 1, 0];
   for (const candidate of known) {

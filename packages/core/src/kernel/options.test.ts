@@ -36,6 +36,17 @@ describe('readOptions', () => {
     });
   });
 
+  it('finds the misspelling of an option that is missing', () => {
+    const read = readOptions('db', { primry: 'postgres://db1/app' });
+    expect(failure(() => read.fail('primary', 'a connection URL'))).toMatchObject({
+      message: 'unknown option "primry" in db. Did you mean "primary"?',
+    });
+    const absent = readOptions('http', { host: 'x', port: undefined });
+    expect(failure(() => absent.fail('port', 'a port number'))).toMatchObject({
+      message: 'http.port must be a port number, got undefined.',
+    });
+  });
+
   it('lists the known options when none is near', () => {
     const read = readOptions('', { zzzzzzzz: 1 });
     read.any('redis');

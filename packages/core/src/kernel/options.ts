@@ -125,6 +125,8 @@ export class OptionsReader {
 
   /** Throws the error of this reader for an option that its caller found wrong. */
   fail(key: string, expected: string): never {
+    const misspelt = this.#options[key] === undefined ? this.#misspellingOf(key) : undefined;
+    if (misspelt !== undefined) throw this.#unknown(misspelt, `Did you mean "${key}"?`);
     throw this.#error(`${this.#at(key)} must be ${expected}, got ${show(this.#options[key])}.`);
   }
 
@@ -138,13 +140,24 @@ export class OptionsReader {
     for (const key of Object.keys(this.#options)) {
       if (this.#known.has(key)) continue;
       const nearest = nearestOf(key, this.#known);
-      const where = this.#path === '' ? '' : ` in ${this.#path}`;
       const hint =
         nearest === undefined
           ? `Known options: ${[...this.#known].sort().join(', ')}.`
           : `Did you mean "${nearest}"?`;
-      throw this.#error(`unknown option "${key}"${where}. ${hint}`);
+      throw this.#unknown(key, hint);
     }
+  }
+
+  /** What was written instead of an option that is missing: one edit away, since more may be another option. */
+  #misspellingOf(key: string): string | undefined {
+    return Object.keys(this.#options).find(
+      (name) => name !== key && !this.#known.has(name) && nearestOf(name, [key], 1),
+    );
+  }
+
+  #unknown(key: string, hint: string): PandoOptionsError {
+    const where = this.#path === '' ? '' : ` in ${this.#path}`;
+    return this.#error(`unknown option "${key}"${where}. ${hint}`);
   }
 
   #number<Fallback extends Absent<number>>(

@@ -1,13 +1,11 @@
 import { isPandoError } from '../../kernel/errors.js';
-import type { Connection, SseSession } from '../../realtime/index.js';
+import type { Connection } from '../../realtime/index.js';
 import { StreamRefusedError } from '../errors.js';
 import type { Exchange } from '../exchange.js';
 import { headerOf } from '../headers.js';
 import type { Kit } from '../kit.js';
+import { checkSsePlan, type SsePlan } from '../sse-plan.js';
 import type { StreamGate } from '../stream-gate.js';
-
-/** What a stream follows. Whoever opens it receives these channels: authorise them first. */
-export type SsePlan = Pick<SseSession, 'channels' | 'identity' | 'format' | 'presence'>;
 
 /**
  * A stream that is not opened: 204 tells the browser to stop asking; 401, 403 and 404 become errors that go through the
@@ -50,6 +48,7 @@ export class SseHandler {
   async open(exchange: Exchange, plan: SsePlan | SseRefusal): Promise<Connection | undefined> {
     if (plan === 204) return void exchange.reply(204, { 'cache-control': 'no-store' });
     if (typeof plan === 'number') throw new StreamRefusedError(plan, reasons[plan]);
+    checkSsePlan(plan);
     const refusal = this.#gate.refusal(plan.channels);
     if (refusal !== undefined && isPassing(refusal) && isBrowserStream(exchange)) {
       // An EventSource never asks again after an answer that is no stream (HTML standard, 9.2.3): so it gets one, which
