@@ -15,6 +15,7 @@ import { likeRoutes } from './likes/like-routes.js';
 import { LikeService } from './likes/like-service.js';
 import { postRoutes } from './posts/post-routes.js';
 import { PostService } from './posts/post-service.js';
+import { readerRoutes } from './readers/reader-routes.js';
 
 /** The whole application, for whichever framework serves it. */
 export interface Blog {
@@ -50,6 +51,7 @@ export function createBlog(pando: Pando, config: Config, logger: Logger, jwtSecr
       ...likeRoutes(likes),
       ...commentRoutes(comments),
       ...chatRoutes(chat),
+      ...readerRoutes(pando, posts),
       ...pageRoutes(publicFolder),
     ],
     sockets: chatSockets(chat),

@@ -8,6 +8,7 @@ import { mount, type Route } from '../http/route.js';
 import { chatOf } from '../notifications/channels.js';
 import { postPaths } from '../posts/post-routes.js';
 import type { PostService } from '../posts/post-service.js';
+import { readerOf } from '../readers/reader.js';
 import { maxChatLength, readChatInput } from './chat-message.js';
 import type { ChatService } from './chat-service.js';
 
@@ -62,6 +63,7 @@ export function chatSockets({
       return user === undefined && requiresLogin ? undefined : { user };
     },
     channels: ({ params }) => [chatOf(Number(params.id))],
+    presence: ({ identity: { user } }) => (user === undefined ? undefined : readerOf(user, undefined)),
     async onMessage({ data, params, identity: { user }, connection }) {
       const complain = (message: string) => connection.send(JSON.stringify({ type: 'error', message }));
       const input = readChatInput(data);
