@@ -106,6 +106,11 @@ export class MemoryAttendances {
     return left;
   }
 
+  /** All that hold a lease, or held one. */
+  lives(): readonly string[] {
+    return [...this.#leases.keys()];
+  }
+
   holds(life: string): boolean {
     return (this.#leases.get(life) ?? 0) > this.#clock.monotonic();
   }
@@ -116,7 +121,7 @@ export class MemoryAttendances {
 
   /** Lives whose lease has ended; those without rows are forgotten. */
   ended(): readonly string[] {
-    const ended = [...this.#leases.keys()].filter((life) => !this.holds(life));
+    const ended = this.lives().filter((life) => !this.holds(life));
     return ended.filter((life) => {
       const left = this.rowsOf(life).length > 0;
       if (!left) this.#leases.delete(life);
@@ -125,7 +130,7 @@ export class MemoryAttendances {
   }
 
   get hasEnded(): boolean {
-    return [...this.#leases.keys()].some((life) => !this.holds(life));
+    return this.lives().some((life) => !this.holds(life));
   }
 }
 

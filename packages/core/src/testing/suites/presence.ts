@@ -3,21 +3,24 @@ import { presenceChannel } from '../../realtime/channel-name.js';
 import { unpackEntry } from '../../realtime/packing.js';
 import type { Broker } from '../../realtime/ports.js';
 import { originId } from '../../realtime/position.js';
-import type { PresenceChange, PresencePage } from '../../realtime/presence/ports.js';
+import type { PresenceChange, PresencePage, PresenceRow } from '../../realtime/presence/ports.js';
 import type { PresenceEvent } from '../../realtime/presence/presence.js';
 import type { BrokerSetup } from './realtime.js';
 
 const LEASE_MS = 60_000;
 
-const enter = (row: string, user?: string, info?: unknown): PresenceChange => ({
-  kind: 'enter',
+const rowOf = (row: string, user?: string, info?: unknown): PresenceRow => ({
   row,
   user: user === undefined ? undefined : JSON.stringify(user),
   info: info === undefined ? undefined : JSON.stringify(info),
 });
+const enter = (row: string, user?: string, info?: unknown): PresenceChange => ({
+  kind: 'enter',
+  ...rowOf(row, user, info),
+});
 const update = (row: string, user: string, info?: unknown): PresenceChange => ({
-  ...enter(row, user, info),
   kind: 'update',
+  ...rowOf(row, user, info),
 });
 const leave = (row: string): PresenceChange => ({ kind: 'leave', row });
 
