@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { expect, test } from 'vitest';
 import { systemClock } from '../kernel/clock.js';
-import { Contexts } from '../kernel/context.js';
+import { createContexts } from '../kernel/context.js';
 import type { Instrument, Labels, Meter } from '../kernel/meter.js';
 import { noopMeter } from '../kernel/meter.js';
 import { cacheToken, emptyToken, mergeTokens, type Token } from '../kernel/token.js';
@@ -43,7 +43,7 @@ function transport({
   cookie = { maxAgeMs: 30_000 } as TokenTransportOptions['cookie'],
 } = {}) {
   const tokens = new TokenTransport('app', codec, meter, { cookie });
-  const contexts = new Contexts(systemClock);
+  const contexts = createContexts(systemClock);
   /** Reads a request, writes in its context, and answers. */
   const serve = (answer: Answer, written: Token = emptyToken) => {
     const token = tokens.read(answer.headers);

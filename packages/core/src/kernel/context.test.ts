@@ -1,12 +1,12 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { createFakeClock } from '../testing/fake-clock.js';
-import { Contexts, type LoadScope } from './context.js';
+import { createContexts, type LoadScope } from './context.js';
 import { cacheToken, dbToken, emptyToken, mergeTokens, pendingToken } from './token.js';
 
 const signal = new AbortController().signal;
 const at = (lsn: bigint) => dbToken({ shard: 'main', system: 's', timeline: 1, lsn });
-const contexts = () => new Contexts(createFakeClock());
+const contexts = () => createContexts(createFakeClock());
 
 describe('Contexts', () => {
   it('keeps parallel requests apart across awaits', async () => {

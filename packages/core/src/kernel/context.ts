@@ -41,11 +41,19 @@ interface Derivation {
 }
 
 /**
+ * What a class offers, without what is private in it. The declarations for `import` and for `require` are two files, and
+ * TypeScript holds a class with private members in one for another than the same class in the other.
+ */
+type Structure<Class> = Pick<Class, keyof Class>;
+
+/**
  * One request, message or job on its way through the rooms: what it has seen, and what it has written.
  *
- * Reads must cover {@link RequestContext.token}; whoever answers returns it to the client.
+ * Reads must cover its `token`; whoever answers returns it to the client.
  */
-export class RequestContext {
+export type RequestContext = Structure<OpenContext>;
+
+class OpenContext {
   readonly id: string;
   readonly signal: AbortSignal;
   readonly deadlineAt: number | undefined;
@@ -112,7 +120,7 @@ export class RequestContext {
 
   /** The same request inside a database transaction: what it sees and writes counts for the request. */
   inside(): RequestContext {
-    return new RequestContext(this, this.openedAt, { parent: this, load: this.load, inTransaction: true });
+    return new OpenContext(this, this.openedAt, { parent: this, load: this.load, inTransaction: true });
   }
 
   /**
@@ -121,7 +129,7 @@ export class RequestContext {
    */
   loading({ load, token, openedAt }: RequestContext): RequestContext {
     const { id, signal, deadlineAt } = this;
-    return new RequestContext({ id, signal, deadlineAt, token }, openedAt, { parent: this, load });
+    return new OpenContext({ id, signal, deadlineAt, token }, openedAt, { parent: this, load });
   }
 }
 
@@ -131,7 +139,9 @@ export class RequestContext {
  * Owned by the kit, not by the module: two kits in one process never meet. Code that runs outside
  * any request shares one ambient context, which makes a script read its own writes.
  */
-export class Contexts {
+export type Contexts = Structure<AsyncContexts>;
+
+class AsyncContexts {
   readonly #storage = new AsyncLocalStorage<RequestContext>();
   readonly #ambient: RequestContext;
   readonly #clock: Clock;
@@ -155,7 +165,7 @@ export class Contexts {
   open(init: ContextInit): RequestContext {
     // Any number of calls may wait in one context; a dozen of them are no leak to warn about.
     setMaxListeners(0, init.signal);
-    return new RequestContext(init, this.#clock.monotonic());
+    return new OpenContext(init, this.#clock.monotonic());
   }
 
   /**
@@ -165,7 +175,7 @@ export class Contexts {
    */
   openLoad(init: ContextInit, load: LoadScope): RequestContext {
     setMaxListeners(0, init.signal);
-    return new RequestContext(init, this.#clock.monotonic(), { load });
+    return new OpenContext(init, this.#clock.monotonic(), { load });
   }
 
   /** Ends the carrying: each storage that was ever used costs every asynchronous call of the process a little (Node 20). */
@@ -177,4 +187,9 @@ export class Contexts {
   run<T>(context: RequestContext, code: () => T): T {
     return this.#storage.run(context, code);
   }
+}
+
+/** Creates the contexts of a kit. */
+export function createContexts(clock: Clock): Contexts {
+  return new AsyncContexts(clock);
 }

@@ -1,5 +1,5 @@
 import { type Clock, systemClock } from './clock.js';
-import { Contexts } from './context.js';
+import { type Contexts, createContexts } from './context.js';
 import { createKeys, type Keys } from './keys.js';
 import { type Logger, noopLogger } from './logger.js';
 import { type Meter, noopMeter } from './meter.js';
@@ -30,6 +30,6 @@ export function createKernel(init: KernelInit = {}): Kernel {
     clock,
     logger: init.logger ?? noopLogger,
     meter: init.meter ?? noopMeter,
-    contexts: new Contexts(clock),
+    contexts: createContexts(clock),
   };
 }

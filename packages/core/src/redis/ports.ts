@@ -66,7 +66,7 @@ export interface RedisFloor extends AsyncDisposable {
   readonly epoch: string | undefined;
   /** The key that holds {@link RedisFloor.epoch}; scripts compare it (`redis.call('HGET', key, 'id')`). */
   readonly epochKey: string;
-  readonly events: Events<RedisEvents>;
+  readonly events: Pick<Events<RedisEvents>, 'on'>;
   readonly fleet: Fleet;
 
   /** Opens the connections; waits a bounded time for Redis, then goes on without it. Rejects only when aborted or refused for good (wrong password). */
