@@ -23,7 +23,11 @@ export async function installPacked(): Promise<PackedApp> {
   }
   for (const name of published) {
     const from = join(root, 'packages', name);
-    const said = await run('npm', ['pack', '--json', '--pack-destination', folder.path], from);
+    const said = await run(
+      'npm',
+      ['pack', '--ignore-scripts', '--json', '--pack-destination', folder.path],
+      from,
+    );
     const [{ filename }] = JSON.parse(said) as [{ filename: string }];
     const target = join(modules, '@pando', name);
     await mkdir(target);
