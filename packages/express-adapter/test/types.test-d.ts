@@ -1,9 +1,11 @@
 import type { Pando } from '@pando/core';
 import { pandoExpress } from '@pando/express-adapter';
 import express, { type Request } from 'express';
+import { expectTypeOf } from 'vitest';
 
 /*
- * Compiled, never run: the middleware fits applications typed by @types/express, and says what it means without casts.
+ * Compiled, never run, with the types of Express 5 and of Express 4: the middleware fits applications typed by them, and
+ * nothing has to be cast.
  */
 
 interface User {
@@ -17,7 +19,11 @@ export async function application(pando: Pando): Promise<void> {
   app.use('/api', context());
 
   // Handlers after ours keep the types of their own route.
-  app.put('/posts/:id', limit('write'), (req, res) => void res.json(req.params.id.length));
+  app.put('/posts/:id', limit('write'), (req, res) => {
+    expectTypeOf(req.params.id).toEqualTypeOf<string>();
+    expectTypeOf(res.locals).not.toBeNever();
+    res.json(req.params.id);
+  });
   app.put('/posts', limit('write', { key: (req) => req.ip, cost: 2 }), (_req, res) => void res.end());
   app.put(
     '/users',
@@ -38,6 +44,23 @@ export async function application(pando: Pando): Promise<void> {
   );
   // @ts-expect-error: a refusal is one of a few statuses
   sse(() => 200);
+  // @ts-expect-error: so is a plan without channels
+  sse(() => ({ channel: 'posts' }));
+  sse((req) => {
+    expectTypeOf(req).not.toBeAny();
+    expectTypeOf(req.ip).toEqualTypeOf<string | undefined>();
+    return { channels: ['posts'] };
+  });
+  // @ts-expect-error: a policy has a name
+  limit();
+  // @ts-expect-error: keys are text
+  limit('write', { key: () => 7 });
+  // @ts-expect-error: no such option
+  limit('write', { costs: 2 });
+  // @ts-expect-error: no such option
+  pandoExpress(pando, { helth: false });
+  // @ts-expect-error: somewhere it has to listen
+  await listen(app, {});
   app.use(problems());
 
   const authenticate = async (): Promise<User | undefined> => undefined;
@@ -50,7 +73,10 @@ export async function application(pando: Pando): Promise<void> {
       path: '/rooms/:room',
       authenticate: async (request): Promise<User | undefined> =>
         request.headers.cookie ? { id: '1' } : undefined,
-      authorize: (user, channel, action) => action === 'subscribe' && channel === user.id,
+      authorize(user, channel, action) {
+        expectTypeOf(user).toEqualTypeOf<User>();
+        return action === 'subscribe' && channel === user.id;
+      },
       channels: ({ params, identity }) => [`${params.room}`, identity.id],
     },
   });

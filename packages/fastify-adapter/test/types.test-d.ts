@@ -1,13 +1,20 @@
 import type { Pando } from '@pando/core';
 import { type LimitOptions, pandoFastify } from '@pando/fastify-adapter';
-import Fastify from 'fastify';
+import Fastify, { type FastifyRequest } from 'fastify';
+import { expectTypeOf } from 'vitest';
 
 /*
- * Compiled, never run: the plugin, its decorator and its route config are typed in Fastify's own way.
+ * Compiled, never run, with the newest and the oldest types of Fastify 5: the plugin, its decorator and its route config
+ * are typed in Fastify's own way, and nothing has to be cast.
  */
 
 interface User {
   readonly id: string;
+}
+
+function keyOf(request: FastifyRequest): string {
+  expectTypeOf(request).not.toBeAny();
+  return request.ip;
 }
 
 export async function application(pando: Pando): Promise<void> {
@@ -19,7 +26,7 @@ export async function application(pando: Pando): Promise<void> {
   app.put('/posts/:id', { config: { pando: { limit: 'write' } } }, async () => 'done');
   app.put(
     '/users',
-    { config: { pando: { limit: { policy: 'write', key: ({ ip }) => ip, cost: 2 } } } },
+    { config: { pando: { limit: { policy: 'write', key: (request) => keyOf(request), cost: 2 } } } },
     async () => '',
   );
   // @ts-expect-error: a limit names its policy
@@ -32,10 +39,27 @@ export async function application(pando: Pando): Promise<void> {
   );
   app.get<{ Params: { id: string } }>(
     '/posts/:id/events',
-    app.pando.sse(({ params }) => ({ channels: [params.id] })),
+    app.pando.sse(({ params }) => {
+      expectTypeOf(params).toEqualTypeOf<{ id: string }>();
+      return { channels: [params.id] };
+    }),
   );
   // @ts-expect-error: a refusal is one of a few statuses
   app.pando.sse(() => 200);
+  // @ts-expect-error: so is a plan without channels
+  app.pando.sse(() => ({ channel: 'posts' }));
+  // @ts-expect-error: a limit is a name, or options
+  app.put('/wrong', { config: { pando: { limit: 7 } } }, async () => '');
+  // @ts-expect-error: no such option
+  await app.register(pandoFastify, { pando, helth: false });
+  // @ts-expect-error: whose rooms?
+  await app.register(pandoFastify, {});
 
   await app.pando.listen({ port: 3000 });
+  // @ts-expect-error: somewhere it has to listen
+  await app.pando.listen({});
+
+  const secure = Fastify({ http2: true });
+  await secure.register(pandoFastify, { pando });
+  await secure.pando.listen({ port: 3000 });
 }
