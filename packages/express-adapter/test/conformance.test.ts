@@ -11,7 +11,7 @@ const serveOnce = fileURLToPath(new URL('serve-once.ts', import.meta.url));
 function suite(title: string, name: keyof typeof frameworks): void {
   adapterSuite({
     name: title,
-    supports: { http2: false, inject: false },
+    supports: { http2: false, inject: false, cachedRoutes: true },
     redis,
     program: async () => [await bundleEntry(serveOnce), name],
     listen: listenWith(frameworks[name]),

@@ -3,6 +3,7 @@ import { pandoExpress } from '@pando/express-adapter';
 import compression from 'compression';
 import type express from 'express';
 import type { ErrorRequestHandler, Request, Response, Router } from 'express';
+import { cacheOptionsFor } from '../../core/src/testing/suites/adapter/cached-route.js';
 import type {
   AdapterHarness,
   SuiteAnswer,
@@ -12,7 +13,7 @@ import type {
 /** Listens for the adapter suite with an application of Express, built as its users build theirs. */
 export function listenWith(framework: typeof express): AdapterHarness['listen'] {
   return async (spec, port) => {
-    const { context, limit, sse, listen } = pandoExpress(spec.pando, spec.http);
+    const { context, limit, cacheResponse, sse, listen } = pandoExpress(spec.pando, spec.http);
     const app = framework();
     if (spec.trustProxy) app.set('trust proxy', true);
     app.use((_req, res, next) => {
@@ -35,11 +36,14 @@ export function listenWith(framework: typeof express): AdapterHarness['listen'] 
       routers.set(mount, router);
       return router;
     };
-    for (const { method, mount, path, handler, limit: limited } of spec.routes) {
+    for (const { method, mount, path, handler, limit: limited, cache } of spec.routes) {
       const key = limited?.key;
       const options = key === undefined ? {} : { key: (req: Request) => key(requestOf(req)) };
       const verb = method.toLowerCase() as 'get' | 'post' | 'put';
-      const before = [...(limited ? [limit(limited.policy, options)] : [])];
+      const before = [
+        ...(limited ? [limit(limited.policy, options)] : []),
+        ...(cache ? [cacheResponse(cacheOptionsFor(cache, requestOf))] : []),
+      ];
       routerAt(mount)[verb](path, ...before, (req, res, next) => {
         const answer = async (): Promise<void> => send(res, await handler(requestOf(req)));
         answer().catch(next); // Express 4 would drop what an async handler throws

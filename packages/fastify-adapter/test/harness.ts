@@ -1,6 +1,7 @@
 import fastifyCompress from '@fastify/compress';
 import { pandoFastify } from '@pando/fastify-adapter';
 import type { FastifyInstance, FastifyReply, FastifyRequest, fastify } from 'fastify';
+import { cacheOptionsFor } from '../../core/src/testing/suites/adapter/cached-route.js';
 import type {
   AdapterHarness,
   SuiteAnswer,
@@ -40,7 +41,7 @@ export function listenWith(framework: typeof fastify): AdapterHarness['listen'] 
       if (mount === undefined) add(app);
       else app.register(async (scope) => add(scope), { prefix: mount });
     };
-    for (const { method, mount, path, handler, limit } of spec.routes) {
+    for (const { method, mount, path, handler, limit, cache } of spec.routes) {
       const key = limit?.key;
       const config = {
         pando: {
@@ -48,6 +49,7 @@ export function listenWith(framework: typeof fastify): AdapterHarness['listen'] 
             limit && key
               ? { policy: limit.policy, key: (request: FastifyRequest) => key(requestOf(request)) }
               : limit?.policy,
+          cache: cache && cacheOptionsFor(cache, requestOf),
         },
       };
       scopeAt(mount, (scope) => {

@@ -9,6 +9,7 @@ import {
   type StoredAnswer,
   storableHeaders,
   storedBody,
+  varyHeader,
 } from './stored-answer.js';
 
 /**
@@ -84,11 +85,11 @@ export class AnswerRecorder {
   begin(status: number, headers: HeaderValues, whole?: Buffer): Revision | undefined {
     if (!this.#isOpen || this.#head !== undefined) return undefined;
     const { options, before, tags, ifNoneMatch } = this.#init;
-    const reason = this.#refusal(status, headers);
-    if (reason !== undefined) return this.refuse(reason, varyNames(headers.vary));
-    if (Number(headers['content-length'] ?? whole?.length ?? 0) > options.maxBodyBytes)
-      return this.refuse('size');
-
+    const reason = this.#refusal(status, headers, whole);
+    if (reason !== undefined) {
+      this.refuse(reason, varyNames(headers.vary));
+      return { status, headers: varyHeader(headers, options.vary), removed: [] };
+    }
     const etag = headers.etag ?? (whole && etagOf(whole));
     const added = {
       ...policyHeaders(options, headers, tags),
@@ -111,8 +112,8 @@ export class AnswerRecorder {
   add(chunk: Buffer): void {
     if (!this.#isOpen || this.#hasEnded) return;
     this.#bytes += chunk.length;
-    if (this.#bytes > this.#init.options.maxBodyBytes) return void this.refuse('size');
-    this.#chunks.push(Buffer.from(chunk)); // a copy: its owner may write into it again
+    if (this.#bytes > this.#init.options.maxBodyBytes) this.refuse('size');
+    else this.#chunks.push(Buffer.from(chunk)); // a copy: its owner may write into it again
   }
 
   /** The body is whole. */
@@ -130,7 +131,7 @@ export class AnswerRecorder {
   }
 
   /** The answer is not for storing. */
-  refuse(reason: UnstoredReason, vary: readonly string[] = []): undefined {
+  refuse(reason: UnstoredReason, vary: readonly string[] = []): void {
     if (!this.#isOpen) return;
     this.#close();
     this.#init.refused(reason, vary);
@@ -144,7 +145,7 @@ export class AnswerRecorder {
     this.#fail(cause);
   }
 
-  #refusal(status: number, headers: HeaderValues): UnstoredReason | undefined {
+  #refusal(status: number, headers: HeaderValues, whole: Buffer | undefined): UnstoredReason | undefined {
     const { options, keyed } = this.#init;
     if (!options.statuses.includes(status)) return 'status';
     if (headers['set-cookie'] !== undefined) return 'cookie';
@@ -153,12 +154,15 @@ export class AnswerRecorder {
     const cacheControl = String(headers['cache-control'] ?? '');
     if (/\bno-store\b/i.test(cacheControl)) return 'directive';
     if (/\bprivate\b/i.test(cacheControl) && typeof options.identity !== 'function') return 'directive';
-    return varyNames(headers.vary).some((name) => !keyed.has(name)) ? 'vary' : undefined;
+    if (varyNames(headers.vary).some((name) => !keyed.has(name))) return 'vary';
+    return (whole?.length ?? Number(headers['content-length'] ?? 0)) > options.maxBodyBytes
+      ? 'size'
+      : undefined;
   }
 
   #finish(): void {
+    if (this.#isOpen && this.#init.wrote()) this.refuse('wrote');
     if (!this.#isOpen || !this.#isSent || !this.#hasEnded || this.#head === undefined) return;
-    if (this.#init.wrote()) return void this.refuse('wrote');
     const body = Buffer.concat(this.#chunks);
     const { headers } = this.#head;
     this.#close();

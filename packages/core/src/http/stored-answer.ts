@@ -75,13 +75,19 @@ export function policyHeaders(
   tags: readonly string[],
   vary: readonly string[] = [],
 ): AnswerHeaders {
-  const names = new Set([...varyNames(present.vary), ...options.vary, ...vary]);
   return {
     ...(present['cache-control'] === undefined && { 'cache-control': options.cacheControl }),
-    ...(names.size > 0 && { vary: [...names].join(', ') }),
+    ...varyHeader(present, [...options.vary, ...vary]),
     ...(options.surrogateKey &&
       tags.length > 0 && { 'surrogate-key': tags.map((tag) => encodeURI(tag)).join(' ') }),
   };
+}
+
+/** The `Vary` header with these names in it; nothing where it has them. */
+export function varyHeader(present: HeaderValues, names: readonly string[]): AnswerHeaders {
+  const known = varyNames(present.vary);
+  const missing = [...new Set(names)].filter((name) => !known.includes(name));
+  return missing.length === 0 ? {} : { vary: [present.vary ?? [], missing].flat().join(', ') };
 }
 
 /** Who is answered out of the cache. */

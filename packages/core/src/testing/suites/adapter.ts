@@ -8,6 +8,7 @@ import { healthCases } from './adapter/health.js';
 import { http2Cases } from './adapter/http2.js';
 import { limitCases } from './adapter/limits.js';
 import { metricsCases } from './adapter/metrics.js';
+import { responseCacheCases } from './adapter/response-cache.js';
 import { shutdownCases } from './adapter/shutdown.js';
 import { sseCases } from './adapter/sse.js';
 import { deliveryCases } from './adapter/sse-delivery.js';
@@ -15,6 +16,7 @@ import { forbidStrayErrors } from './adapter/stray-errors.js';
 import { wsCases } from './adapter/ws.js';
 import { wsEndCases } from './adapter/ws-ends.js';
 
+export { cacheOptionsFor } from './adapter/cached-route.js';
 export type {
   AdapterHarness,
   AdapterSupport,
@@ -49,6 +51,7 @@ export function adapterSuite(harness: AdapterHarness): void {
     healthCases(start);
     metricsCases(start);
     errorCases(start);
+    if (supports.cachedRoutes) responseCacheCases(start, redis);
     shutdownCases(start, harness);
   });
 }

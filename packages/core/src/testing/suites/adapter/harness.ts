@@ -1,6 +1,13 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { HttpOptions, HttpServer, SsePlan, SseRefusal, WsRoute } from '../../../http/index.js';
+import type {
+  HttpOptions,
+  HttpServer,
+  ResponseCacheOptions,
+  SsePlan,
+  SseRefusal,
+  WsRoute,
+} from '../../../http/index.js';
 import type { Pando } from '../../../pando.js';
 
 /** A request as the suite's handlers see it, whatever the framework. */
@@ -34,6 +41,8 @@ export interface SuiteRoute {
   readonly limit?:
     | { readonly policy: string; readonly key?: ((request: SuiteRequest) => string | undefined) | undefined }
     | undefined;
+  /** How the adapter caches this route's answers, behind the limit; asked only where {@link AdapterSupport.cachedRoutes} says so. */
+  readonly cache?: ResponseCacheOptions<SuiteRequest> | undefined;
 }
 
 /** One route that answers GET with the adapter's stream of server-sent events. */
@@ -99,6 +108,8 @@ export interface AdapterSupport {
   readonly http2: boolean;
   /** Answers injected requests. */
   readonly inject: boolean;
+  /** Caches answers of routes. */
+  readonly cachedRoutes: boolean;
 }
 
 /**
@@ -107,11 +118,11 @@ export interface AdapterSupport {
  * @example
  * ```ts
  * import Fastify from 'fastify';
- * import { type AdapterHarness, adapterSuite } from '@pando/core/testing/suites';
+ * import { type AdapterHarness, adapterSuite, cacheOptionsFor } from '@pando/core/testing/suites';
  *
  * const harness: AdapterHarness = {
  *   name: 'Fastify 5',
- *   supports: { http2: false, inject: false },
+ *   supports: { http2: false, inject: false, cachedRoutes: true },
  *   redis: process.env.REDIS_URL,
  *   async listen({ pando, http, ws, closeTimeoutMs, ...spec }, port) {
  *     const app = Fastify({ trustProxy: spec.trustProxy });
@@ -122,9 +133,10 @@ export interface AdapterSupport {
  *     await app.register(pandoFastify, { pando, ...http, ws, closeTimeoutMs });
  *     const { onError } = spec;
  *     if (onError) app.setErrorHandler((error, _request, reply) => send(reply, onError(error)));
- *     for (const { method, mount: prefix = '', path, handler, limit } of spec.routes) {
+ *     for (const { method, mount: prefix = '', path, handler, limit, cache } of spec.routes) {
  *       const key = limit?.key && ((request) => limit.key(requestOf(request)));
- *       const config = { pando: { limit: limit && { policy: limit.policy, key } } };
+ *       const cached = cache && cacheOptionsFor(cache, requestOf);
+ *       const config = { pando: { limit: limit && { policy: limit.policy, key }, cache: cached } };
  *       const answer = async (request, reply) => send(reply, await handler(requestOf(request)));
  *       app.register(async (scope) => scope.route({ method, url: path, config, handler: answer }), { prefix });
  *     }
