@@ -150,17 +150,15 @@ describe.each(frameworks)('the blog on %s', (framework) => {
       const chat = new BlogClient().chat(`${other()}/api/blogs/${id}/ws`);
       try {
         await waitFor(() => chat.isOpen, { message: 'the chat' });
-        chat.say('first');
-        await waitFor(() => chat.heard('first'), { message: 'the echo' });
+        // Who hears themselves follows the chat; what is said before that may be past already.
+        const hears = () => chat.heard('hello?') || void chat.say('hello?');
+        await waitFor(hears, { intervalMs: 250, message: 'the echo' });
         const line = { body: { text: 'just once' }, headers };
         await again((url) => client.send('POST', `${url}/api/posts/${id}/chat`, line));
         chat.say('last');
         await waitFor(() => chat.heard('last'), { message: 'the last word' });
-        expect(chat.messages.map(({ user, text }) => `${user}: ${text}`)).toEqual([
-          'guest: first',
-          'Ada: just once',
-          'guest: last',
-        ]);
+        const said = chat.messages.map(({ user, text }) => `${user}: ${text}`);
+        expect(said.filter((line) => line !== 'guest: hello?')).toEqual(['Ada: just once', 'guest: last']);
       } finally {
         chat.close();
       }
