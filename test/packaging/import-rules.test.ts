@@ -1,17 +1,41 @@
-import { cp, mkdir, writeFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { attempt, root, temporaryFolder } from './workspace.js';
+import { attempt, rooms, root, temporaryFolder } from './workspace.js';
 
 interface Diagnostic {
   readonly category: string;
+  readonly message: string;
   readonly location: { readonly path: string; readonly start: { readonly line: number } };
 }
 
-/** Lints these files, each at its place in a tree of its own, with the project's configuration. */
-async function lint(files: Readonly<Record<string, string>>, rule: string): Promise<Diagnostic[]> {
+interface Ban {
+  readonly group: readonly string[];
+  readonly message: string;
+}
+
+interface Configuration {
+  readonly overrides: readonly {
+    readonly includes: readonly string[];
+    readonly linter: {
+      readonly rules: {
+        style?: { noRestrictedImports?: { readonly options: { patterns: readonly Ban[] } } };
+      };
+    };
+  }[];
+}
+
+const configuration = readFileSync(join(root, 'biome.json'), 'utf8');
+
+/** Lints these files, each at its place in a tree of its own, with the project's configuration or another. */
+async function lint(
+  files: Readonly<Record<string, string>>,
+  rule: string,
+  config = configuration,
+): Promise<Diagnostic[]> {
   await using folder = await temporaryFolder();
-  await cp(join(root, 'biome.json'), join(folder.path, 'biome.json'));
+  await writeFile(join(folder.path, 'biome.json'), config);
   for (const [path, source] of Object.entries(files)) {
     await mkdir(dirname(join(folder.path, path)), { recursive: true });
     await writeFile(join(folder.path, path), source);
@@ -31,26 +55,36 @@ async function lint(files: Readonly<Record<string, string>>, rule: string): Prom
 }
 
 const core = 'packages/core/src';
+/** Each client library, and a file inside it where one can be had. */
 const libraries = [
-  'ioredis',
-  'pg',
-  'generic-pool',
-  'prom-client',
-  'rate-limiter-flexible',
-  'ws',
-  'lru-cache',
+  ...['ioredis', 'ioredis/built/Redis.js'],
+  ...['pg', 'pg/lib/client.js', 'pg-pool'],
+  ...['generic-pool', 'prom-client', 'rate-limiter-flexible', 'ws'],
+  ...['lru-cache', 'lru-cache/raw'],
 ];
-const frameworks = ['express', 'fastify'];
-const without = (...allowed: string[]): string[] => libraries.filter((library) => !allowed.includes(library));
+const without = (...allowed: string[]): string[] =>
+  libraries.filter((library) => !allowed.includes(library.split('/')[0] as string));
+const express = ['express', 'express/lib/router.js'];
+const fastify = ['fastify', 'fastify/types/request.js'];
+const frameworks = [...express, ...fastify, 'fastify-plugin'];
+/** A file of each room, seen from a folder beside them or below one. */
+const roomsFrom = (up: string): string[] => rooms.map((room) => `${up}/${room}/ports.js`);
+/** The composition root, and ways around to it. */
+const rootFrom = (up: string): string[] => [
+  ...['index', 'pando', 'options', 'effects'].map((file) => `${up}/${file}.js`),
+  `${up}/../src/pando.js`,
+  `${up}/../src/options.js`,
+  `./${up}/effects.js`,
+];
 
 /** Who may import whom: for a file of each folder, what it must not import and what it may. */
 const rules: Readonly<Record<string, { readonly refused: string[]; readonly allowed: string[] }>> = {
   [`${core}/kernel/clock.ts`]: {
     refused: [
-      '../cache/index.js',
+      ...roomsFrom('..'),
+      ...rootFrom('..'),
       '../redis/scripts.js',
       '../http/exchange.js',
-      '../pando.js',
       '@pando/core',
       ...libraries,
       ...frameworks,
@@ -59,9 +93,11 @@ const rules: Readonly<Record<string, { readonly refused: string[]; readonly allo
   },
   [`${core}/redis/scripts.ts`]: {
     refused: [
-      '../cache/index.js',
+      ...roomsFrom('..'),
+      ...rootFrom('..'),
       '../http/exchange.js',
-      '../pando.js',
+      '../testing/index.js',
+      '../client/client.js',
       '@pando/core',
       ...without('ioredis'),
       ...frameworks,
@@ -70,14 +106,12 @@ const rules: Readonly<Record<string, { readonly refused: string[]; readonly allo
   },
   [`${core}/cache/cache.ts`]: {
     refused: [
-      '../db/index.js',
-      '../realtime/ports.js',
+      ...roomsFrom('..'),
+      ...rootFrom('..'),
       '../http/exchange.js',
       '../redis/scripts.js',
       '../testing/index.js',
-      '../pando.js',
-      '../effects.js',
-      '../index.js',
+      '../client/client.js',
       './drivers/memory.js',
       './drivers/redis.js',
       '@pando/core',
@@ -86,24 +120,48 @@ const rules: Readonly<Record<string, { readonly refused: string[]; readonly allo
     ],
     allowed: ['./ports.js', './options.js', './metrics.js', '../kernel/metrics.js', 'node:crypto'],
   },
+  [`${core}/realtime/hub/hub.ts`]: {
+    refused: [...roomsFrom('../..'), ...rootFrom('../..'), '../drivers/redis.js', '../../redis/floor.js'],
+    allowed: ['../ports.js', './channel.js', '../../kernel/clock.js'],
+  },
   [`${core}/cache/index.ts`]: {
     refused: ['./drivers/memory.js', '../db/index.js'],
     allowed: ['./cache.js', './create.js'],
   },
   [`${core}/cache/options.ts`]: {
-    refused: ['./drivers/redis.js', '../db/options.js', '../options.js', ...libraries],
+    refused: [
+      ...roomsFrom('..'),
+      ...rootFrom('..'),
+      '../http/exchange.js',
+      '../testing/index.js',
+      '../client/client.js',
+      './drivers/redis.js',
+      '@pando/core',
+      ...libraries,
+      ...frameworks,
+    ],
     allowed: ['../redis/ports.js', '../kernel/options.js'],
   },
   [`${core}/cache/create.ts`]: {
-    refused: ['../db/index.js', '../http/exchange.js', '../pando.js', ...libraries, ...frameworks],
+    refused: [
+      ...roomsFrom('..'),
+      ...rootFrom('..'),
+      '../http/exchange.js',
+      '../testing/index.js',
+      '../client/client.js',
+      '@pando/core',
+      ...libraries,
+      ...frameworks,
+    ],
     allowed: ['./drivers/memory.js', './drivers/redis.js', '../redis/scripts.js'],
   },
   [`${core}/cache/drivers/redis.ts`]: {
     refused: [
-      '../../db/ports.js',
+      ...roomsFrom('../..'),
+      ...rootFrom('../..'),
       '../../http/exchange.js',
-      '../../pando.js',
-      '../../options.js',
+      '../../testing/index.js',
+      '../../client/client.js',
       '@pando/core',
       ...frameworks,
     ],
@@ -111,59 +169,88 @@ const rules: Readonly<Record<string, { readonly refused: string[]; readonly allo
   },
   [`${core}/http/exchange.ts`]: {
     refused: [
-      '../cache/cache.js',
+      ...roomsFrom('..'),
+      ...rootFrom('..'),
       '../cache/drivers/memory.js',
       '../redis/scripts.js',
       '../testing/index.js',
-      '../pando.js',
+      '../client/client.js',
       '@pando/core',
       ...without('ws'),
       ...frameworks,
     ],
-    allowed: ['../cache/index.js', '../realtime/index.js', '../kernel/context.js', 'node:http', 'ws'],
+    allowed: [...rooms.map((room) => `../${room}/index.js`), '../kernel/context.js', 'node:http', 'ws'],
+  },
+  [`${core}/http/handlers/sse.ts`]: {
+    refused: [...roomsFrom('../..'), ...rootFrom('../..'), '../../redis/floor.js'],
+    allowed: ['../exchange.js', '../../realtime/index.js'],
   },
   [`${core}/client/client.ts`]: {
     refused: [
-      '../realtime/index.js',
+      ...roomsFrom('..'),
+      ...rootFrom('..'),
       '../redis/scripts.js',
       '../http/exchange.js',
+      '../testing/index.js',
+      '@pando/core',
       ...libraries,
       ...frameworks,
     ],
     allowed: ['../kernel/token.js', './backoff.js'],
   },
   [`${core}/testing/drivers.ts`]: {
-    refused: ['@pando/core', ...frameworks],
+    refused: ['@pando/core', ...frameworks, '../../src/pando.js', './../pando.js'],
     allowed: ['../cache/drivers/memory.js', '../kernel/clock.js', '../pando.js'],
   },
   [`${core}/pando.ts`]: {
-    refused: ['./testing/index.js', '@pando/core/cache', ...libraries, ...frameworks],
+    refused: [
+      './testing/index.js',
+      '@pando/core/cache',
+      '../src/options.js',
+      './../src/options.js',
+      ...libraries,
+      ...frameworks,
+    ],
     allowed: ['./cache/index.js', './redis/scripts.js', './http/exchange.js', './effects.js'],
   },
   'packages/express-adapter/src/express.ts': {
     refused: [
       '@pando/core/cache',
       '@pando/core/dist/index.js',
+      '@pando/fastify-adapter',
       '../../core/src/index.js',
-      'fastify',
+      '../../core/dist/index.js',
+      '../../fastify-adapter/index.js',
+      ...fastify,
       'fastify-plugin',
       ...libraries,
     ],
-    allowed: ['@pando/core', '@pando/core/http', 'express', 'node:http'],
+    allowed: ['@pando/core', '@pando/core/http', './types.js', ...express, 'node:http'],
   },
   'packages/fastify-adapter/src/fastify.ts': {
     refused: [
       '@pando/core/realtime',
       '@pando/core/dist/index.js',
+      '@pando/express-adapter',
       '../../core/src/index.js',
-      'express',
+      '../../core/dist/index.js',
+      '../../express-adapter/index.js',
+      ...express,
       ...libraries,
     ],
-    allowed: ['@pando/core', '@pando/core/http', 'fastify', 'fastify-plugin'],
+    allowed: ['@pando/core', '@pando/core/http', './types.js', ...fastify, 'fastify-plugin'],
   },
   'examples/blog-api/src/server.ts': {
-    refused: ['../../../packages/core/src/index.js'],
+    refused: [
+      '../../../packages/core/index.js',
+      '../../../node_modules/@pando/core/src/index.js',
+      '../../../node_modules/@pando/core/dist/index.js',
+    ],
     allowed: ['@pando/core', '@pando/core/cache', '@pando/express-adapter', 'express', 'pg'],
+  },
+  'test/scenarios/blog.test.ts': {
+    refused: ['../../packages/core/src/index.js'],
+    allowed: ['@pando/core', '../infra/redis.js'],
   },
 };
 
@@ -194,6 +281,33 @@ describe.each(Object.entries(forms))('as %s', (_form, write) => {
       expect(new Set(found)).toEqual(new Set(refused));
     },
   );
+});
+
+it('every single ban of the configuration is broken by one of these files', async () => {
+  const each = JSON.parse(configuration) as Configuration;
+  const due: string[] = [];
+  for (const { includes, linter } of each.overrides) {
+    const options = linter.rules.style?.noRestrictedImports?.options;
+    if (options === undefined) continue;
+    // One ban for each pattern, which calls itself by its name; what a group excepts is excepted from each.
+    options.patterns = options.patterns.flatMap(({ group }) => {
+      const exceptions = group.filter((pattern) => pattern.startsWith('!'));
+      const banned = group.filter((pattern) => !pattern.startsWith('!'));
+      return banned.map((pattern) => ({
+        group: [pattern, ...exceptions],
+        message: `${pattern} in ${includes[0]}`,
+      }));
+    });
+    due.push(...options.patterns.map(({ message }) => message));
+  }
+  const files = Object.entries(rules).map(([path, { refused }]) => [
+    path,
+    refused.map(forms.values).join('\n'),
+  ]);
+  const found = await lint(Object.fromEntries(files), 'noRestrictedImports', JSON.stringify(each));
+  const broken = new Set(found.map(({ message }) => message));
+  expect(due.length).toBeGreaterThan(100);
+  expect(due.filter((ban) => !broken.has(ban))).toEqual([]);
 });
 
 const habits: Readonly<Record<string, Readonly<Record<string, string>>>> = {
