@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { documentedSources, markdownPages, type Page } from './docs/pages.js';
+import { documentedSources, markdownPages, type Page, partsOf, readPage } from './docs/pages.js';
 import { brokenLinks, unknownNames } from './docs/prose.js';
 import { type Compiled, type Complaint, compile } from './docs/samples.js';
 
@@ -49,6 +49,14 @@ describe('code', () => {
       expect.stringMatching(/^docs\/wrong\.md:10 .*redys/),
       expect.stringMatching(/^docs\/wrong\.md:14 Type 'string' is not assignable to type 'number'/),
     ]);
+  });
+
+  it.each([
+    ['docs/how-to/write-a-driver.md', 'test/fixtures/postgres-limit-store.ts'],
+    ['docs/how-to/write-an-adapter.md', 'test/fixtures/pando-node.ts'],
+  ])('of %s is what the suites have passed: %s', (page, file) => {
+    const shown = partsOf(readPage(page)).blocks.map(({ code }) => code.split('\n').slice(1).join('\n'));
+    expect(shown).toContain(readPage(file).text.trimEnd());
   });
 
   it('is there to compile: the pages and the comments of every room and adapter hold some', () => {

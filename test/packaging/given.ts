@@ -6,6 +6,8 @@ import type { Server, ServerResponse } from 'node:http';
 import type { Pando, PandoOptions } from '@pando/core';
 import type { Cache } from '@pando/core/cache';
 import type { DoorwayOptions, HttpOptions, WsRoute } from '@pando/core/http';
+import type { SuiteAnswer, SuiteRequest } from '@pando/core/testing/suites';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 
 export interface Post {
   readonly id: string;
@@ -28,6 +30,10 @@ export declare function closeServer(server: Server, signal: AbortSignal): Promis
 export declare const mailer: { finish(options: { signal: AbortSignal }): Promise<void> };
 export declare const authenticate: NonNullable<WsRoute<{ id: string }>['authenticate']>;
 export declare const authorize: NonNullable<WsRoute<{ id: string }>['authorize']>;
+
+/** What an adapter's harness does in the way of its framework. */
+export declare function requestOf(request: FastifyRequest): SuiteRequest;
+export declare function send(reply: FastifyReply, answer: SuiteAnswer): unknown;
 
 /** What prose may name as `db.pool.size` or `realtime.publish`: options and members of a kit. */
 export type Named = PandoOptions | Pando | { readonly http: HttpOptions | DoorwayOptions | { ws: WsRoute } };

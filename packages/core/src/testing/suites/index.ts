@@ -8,7 +8,10 @@ export { EventStream, type ReceivedEvent, type Refusal, SocketClient } from './a
 export type { SuiteRoute, SuiteStream } from './adapter/harness.js';
 export {
   type AdapterHarness,
+  type AdapterSupport,
   adapterSuite,
+  cacheOptionsFor,
+  type InjectedAnswer,
   type SuiteAnswer,
   type SuiteApp,
   type SuiteRequest,

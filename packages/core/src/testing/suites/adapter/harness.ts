@@ -117,7 +117,9 @@ export interface AdapterSupport {
  *
  * @example
  * ```ts
- * import Fastify from 'fastify';
+ * import fastifyCompress from '@fastify/compress';
+ * import { pandoFastify } from '@pando/fastify-adapter';
+ * import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
  * import { type AdapterHarness, adapterSuite, cacheOptionsFor } from '@pando/core/testing/suites';
  *
  * const harness: AdapterHarness = {
@@ -134,14 +136,15 @@ export interface AdapterSupport {
  *     const { onError } = spec;
  *     if (onError) app.setErrorHandler((error, _request, reply) => send(reply, onError(error)));
  *     for (const { method, mount: prefix = '', path, handler, limit, cache } of spec.routes) {
- *       const key = limit?.key && ((request) => limit.key(requestOf(request)));
+ *       const key = limit?.key && ((request: FastifyRequest) => limit.key?.(requestOf(request)));
  *       const cached = cache && cacheOptionsFor(cache, requestOf);
  *       const config = { pando: { limit: limit && { policy: limit.policy, key }, cache: cached } };
- *       const answer = async (request, reply) => send(reply, await handler(requestOf(request)));
+ *       const answer = async (request: FastifyRequest, reply: FastifyReply) =>
+ *         send(reply, await handler(requestOf(request)));
  *       app.register(async (scope) => scope.route({ method, url: path, config, handler: answer }), { prefix });
  *     }
  *     for (const { mount: prefix = '', path, plan } of spec.streams) {
- *       const stream = app.pando.sse((request) => plan(requestOf(request)));
+ *       const stream = app.pando.sse((request: FastifyRequest) => plan(requestOf(request)));
  *       app.register(async (scope) => scope.get(path, stream), { prefix });
  *     }
  *     return app.pando.listen({ port, host: '127.0.0.1' });

@@ -1,0 +1,101 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import {
+  type AdapterHarness,
+  adapterSuite,
+  type SuiteAnswer,
+  type SuiteApp,
+  type SuiteRequest,
+} from '@pando/core/testing/suites';
+import compression from 'compression';
+import { pandoNode } from '../../fixtures/pando-node.js';
+import { testRedis } from '../../infra/context.js';
+
+/** One route of the suite's application, ready to be asked. */
+interface Route {
+  readonly method: string;
+  readonly template: string;
+  readonly pattern: RegExp;
+  answer(request: IncomingMessage, response: ServerResponse, asked: SuiteRequest): Promise<void>;
+}
+
+/** The adapter that docs/how-to/write-an-adapter.md explains. */
+const harness: AdapterHarness = {
+  name: 'node:http',
+  supports: { http2: false, inject: false, cachedRoutes: false },
+  redis: testRedis().url,
+  async listen(spec, port) {
+    const { context, route, listen, ...pando } = pandoNode(spec.pando, {
+      ...spec.http,
+      trustProxy: spec.trustProxy,
+    });
+    const routes = routesOf(spec, pando);
+    const handle = context(async (request, response) => {
+      response.on('close', () => spec.accessLog?.(request.url ?? ''));
+      const [path = '/'] = (request.url ?? '/').split('?', 1);
+      const found = routes.find(({ method, pattern }) => method === methodOf(request) && pattern.test(path));
+      if (found === undefined) return void send(response, { status: 404, body: 'nothing here' });
+      route(request, found.template);
+      const params = found.pattern.exec(path)?.groups ?? {};
+      const { method = '', url = '', headers } = request;
+      try {
+        const asked = { method, url, headers, params, body: await bodyOf(request) };
+        await found.answer(request, response, asked);
+      } catch (error) {
+        if (spec.onError === undefined || response.headersSent) throw error;
+        send(response, spec.onError(error));
+      }
+    });
+    const server = createServer((request, response) => {
+      for (const [name, value] of Object.entries(spec.before)) response.setHeader(name, value);
+      if (spec.compress) compression()(request as never, response as never, () => handle(request, response));
+      else handle(request, response);
+    });
+    if (spec.onUpgrade !== undefined) server.on('upgrade', spec.onUpgrade);
+    return listen(server, { port, host: '127.0.0.1', ws: spec.ws, closeTimeoutMs: spec.closeTimeoutMs });
+  },
+};
+
+function routesOf(
+  { routes, streams }: SuiteApp,
+  { limit, sse }: Pick<ReturnType<typeof pandoNode>, 'limit' | 'sse'>,
+): readonly Route[] {
+  return [
+    ...routes.map(({ method, mount = '', path, handler, limit: limited }): Route => {
+      const pass = limited && limit(limited.policy);
+      return {
+        ...templateOf(mount + path),
+        method,
+        async answer(request, response, asked) {
+          await pass?.(request, { key: limited?.key?.(asked) });
+          send(response, await handler(asked));
+        },
+      };
+    }),
+    ...streams.map(
+      ({ mount = '', path, plan }): Route => ({
+        ...templateOf(mount + path),
+        method: 'GET',
+        answer: async (request, _response, asked) => sse(request, await plan(asked)),
+      }),
+    ),
+  ];
+}
+
+const templateOf = (template: string): Pick<Route, 'template' | 'pattern'> => ({
+  template,
+  pattern: new RegExp(`^${template.replace(/:(\w+)/g, '(?<$1>[^/]+)')}$`),
+});
+
+const methodOf = ({ method }: IncomingMessage): string | undefined => (method === 'HEAD' ? 'GET' : method);
+
+async function bodyOf(request: IncomingMessage): Promise<unknown> {
+  let text = '';
+  for await (const chunk of request) text += chunk;
+  return text === '' ? undefined : JSON.parse(text);
+}
+
+function send(response: ServerResponse, { status = 200, headers = {}, body = '' }: SuiteAnswer): void {
+  response.writeHead(status, headers).end(body);
+}
+
+adapterSuite(harness);
