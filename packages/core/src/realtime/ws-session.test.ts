@@ -287,6 +287,35 @@ describe('a socket without a protocol', () => {
     expect(socket.received.sort()).toEqual(['only for you', '{"said":"bytes"}', '{"said":"hi"}']);
   });
 
+  it('hears itself, also when it speaks before its channel has begun', async () => {
+    const { instance, open, settle } = setUp();
+    const room = await instance();
+    const session: SocketSession = {
+      protocol: 'raw',
+      channels: ['chat'],
+      onMessage: async (data) => void (await room.publish('chat', data)),
+    };
+    const { socket } = await open(room, session);
+    socket.say('first');
+    socket.say('second');
+    for (let n = 0; n < 10; n++) await settle();
+    expect(socket.received).toEqual(['"first"', '"second"']);
+  });
+
+  it('is heard after a while although its channel cannot begin', async () => {
+    const { clock, world, instance, open } = setUp();
+    const room = await instance();
+    world.cut();
+    const heard: string[] = [];
+    const onMessage = (data: string) => void heard.push(data);
+    const { socket } = await open(room, { protocol: 'raw', channels: ['chat'], onMessage });
+    socket.say('anyone?');
+    await clock.advance(0);
+    expect(heard).toEqual([]);
+    await clock.advance(3_000);
+    expect(heard).toEqual(['anyone?']);
+  });
+
   it('is closed, to come back, when messages may be missing', async () => {
     const { world, instance, open, settle } = setUp();
     const { socket } = await open(await instance(), { protocol: 'raw', channels: ['c'] });

@@ -16,6 +16,7 @@ import type { Roster } from './presence/roster.js';
 import type { RealtimeMetrics } from './realtime-metrics.js';
 import type { EndReason } from './reasons.js';
 import { placeOf } from './resume.js';
+import { type Hearer, Inbox } from './ws-inbox.js';
 import {
   type ClientFrame,
   formatServerFrame,
@@ -51,8 +52,11 @@ const MAX_MISSED = 2;
 const MAX_INBOX = 256;
 /** Bytes that may wait for a client which asks faster than it reads. Messages of channels never come near: they park first. */
 const MAX_UNREAD_BYTES = 2_097_152;
+/** How long a client's messages wait for the channels it starts with: Redis may be away. */
+const START_WAIT_MS = 1_000;
+
 /** One WebSocket connection. */
-export class WsConnection implements SocketConnection, Sink<Buffer>, Beating {
+export class WsConnection implements SocketConnection, Sink<Buffer>, Beating, Hearer {
   readonly id: string;
   readonly transport = 'ws';
   readonly format: Format<Buffer>;
@@ -62,8 +66,7 @@ export class WsConnection implements SocketConnection, Sink<Buffer>, Beating {
   readonly #session: SocketSession;
   readonly #outbox: Outbox;
   readonly #readers = new Map<string, Reader<Buffer>>();
-  readonly #inbox: string[] = [];
-  #isWorking = false;
+  readonly #inbox: Inbox = new Inbox(this);
   /** Publishes whose answer is under way. */
   #unanswered = 0;
   #missed = 0;
@@ -102,8 +105,9 @@ export class WsConnection implements SocketConnection, Sink<Buffer>, Beating {
       this.#missed = 0;
     });
     this.#socket.onDrain(() => this.#drained());
-    hub.pulse.schedule(this, pingMs);
     const { channels = [], presence } = this.#session;
+    this.#inbox.await(channels.length);
+    hub.pulse.schedule(this, channels.length === 0 ? pingMs : Math.min(pingMs, START_WAIT_MS));
     for (const channel of channels) this.#follow(channel, undefined, undefined);
     if (presence !== undefined) void this.#appear(channels);
   }
@@ -132,6 +136,7 @@ export class WsConnection implements SocketConnection, Sink<Buffer>, Beating {
   onStart(reader: Reader<Buffer>, { position, recovered, reason }: Start): void {
     const id = reader.tag as RequestId | undefined;
     this.#tell({ t: 'sub', id, c: reader.channel.name, i: position, recovered, reason });
+    if (id === undefined) this.#inbox.begun();
   }
 
   onFrames(_reader: Reader<Buffer>, frames: readonly Buffer[]): void {
@@ -146,6 +151,7 @@ export class WsConnection implements SocketConnection, Sink<Buffer>, Beating {
 
   beat(): number {
     const { hub, pingMs } = this.#env;
+    if (this.#inbox.isHeld) this.#inbox.release();
     if (this.#outbox.isStuck()) this.#cut('stuck');
     else if (this.#missed >= MAX_MISSED) this.#cut('dead');
     else if (hub.pulse.now >= this.#pingDueAt) {
@@ -170,22 +176,15 @@ export class WsConnection implements SocketConnection, Sink<Buffer>, Beating {
     else if (this.#inbox.length + this.#unanswered >= MAX_INBOX) this.#end(closeCodes.flood, 'flood');
     else {
       this.#inbox.push(isText ? data : Buffer.from(data).toString('utf8'));
-      if (!this.#isWorking) void this.#work();
     }
   }
 
-  /** Takes frames one after the other, so that authorisation cannot change their order. Never rejects. */
-  async #work(): Promise<void> {
-    this.#isWorking = true;
+  hear(frame: string): Promise<void> {
     const { contexts } = this.#env;
     this.#abort ??= new AbortController();
-    for (let text = this.#inbox.shift(); text !== undefined && !this.#isEnded; text = this.#inbox.shift()) {
-      const frame = text;
-      // Not the upgrade request's context: a connection outlives it by hours.
-      const context = contexts.open({ id: this.id, signal: this.#abort.signal });
-      await contexts.run(context, () => (this.format === rawWs ? this.#hand(frame) : this.#handle(frame)));
-    }
-    this.#isWorking = false;
+    // Not the upgrade request's context: a connection outlives it by hours.
+    const context = contexts.open({ id: this.id, signal: this.#abort.signal });
+    return contexts.run(context, () => (this.format === rawWs ? this.#hand(frame) : this.#handle(frame)));
   }
 
   async #hand(text: string): Promise<void> {
@@ -388,7 +387,7 @@ export class WsConnection implements SocketConnection, Sink<Buffer>, Beating {
     this.#isEnded = true;
     this.#env.hub.pulse.remove(this);
     for (const reader of this.#readers.values()) reader.close();
-    this.#inbox.length = 0;
+    this.#inbox.clear();
     this.#abort?.abort(new ClosedError('The connection'));
     this.#env.onEnded(this, comesBack);
   }
