@@ -4,8 +4,17 @@
  */
 import type { Server, ServerResponse } from 'node:http';
 import type { Pando, PandoOptions } from '@pando/core';
-import type { Cache } from '@pando/core/cache';
-import type { DoorwayOptions, HttpOptions, WsRoute } from '@pando/core/http';
+import type { Cache, CacheOptions } from '@pando/core/cache';
+import type {
+  DoorwayOptions,
+  HttpOptions,
+  ListenAddress,
+  ResponseCacheOptions,
+  SsePlan,
+  WsRoute,
+} from '@pando/core/http';
+import type { LimitsOptions } from '@pando/core/limits';
+import type { RealtimeOptions } from '@pando/core/realtime';
 import type { SuiteAnswer, SuiteRequest } from '@pando/core/testing/suites';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
@@ -22,12 +31,15 @@ export declare const replicaUrls: string[];
 export declare const id: string;
 export declare const authorId: string;
 export declare const user: { readonly id: string };
-export declare const posts: { byId(id: string): Promise<Post> };
+export declare const posts: { all(): Promise<Post[]>; byId(id: string): Promise<Post> };
 export declare function findPost(id: string | number, options?: { signal?: AbortSignal }): Promise<Post>;
 export declare function updatePost(): Promise<void>;
 export declare function freeSpace(): Promise<boolean>;
 export declare function closeServer(server: Server, signal: AbortSignal): Promise<void>;
 export declare const mailer: { finish(options: { signal: AbortSignal }): Promise<void> };
+export declare const error: unknown;
+export declare function shedLoad(): void;
+export declare function tryLater(): void;
 export declare const authenticate: NonNullable<WsRoute<{ id: string }>['authenticate']>;
 export declare const authorize: NonNullable<WsRoute<{ id: string }>['authorize']>;
 
@@ -35,5 +47,10 @@ export declare const authorize: NonNullable<WsRoute<{ id: string }>['authorize']
 export declare function requestOf(request: FastifyRequest): SuiteRequest;
 export declare function send(reply: FastifyReply, answer: SuiteAnswer): unknown;
 
-/** What prose may name as `db.pool.size` or `realtime.publish`: options and members of a kit. */
-export type Named = PandoOptions | Pando | { readonly http: HttpOptions | DoorwayOptions | { ws: WsRoute } };
+/** What prose may name as `db.pool.size` or `realtime.publish`: options and members of a kit, of its rooms, and of the door. */
+export type Named =
+  | PandoOptions
+  | Pando
+  | { readonly cache: CacheOptions; readonly realtime: RealtimeOptions; readonly limits: LimitsOptions }
+  | { readonly http: HttpOptions | (ListenAddress & DoorwayOptions) }
+  | { readonly http: { readonly ws: WsRoute; readonly sse: SsePlan; readonly cache: ResponseCacheOptions } };

@@ -75,6 +75,7 @@ const rooms = /^(cache|db|realtime|limits|health|metrics|lifecycle|redis|http)(\
 function exists(name: string, hasMember: Compiled['hasMember']): boolean {
   if (rooms.test(name) && !name.endsWith('.ts')) return hasMember(name);
   if (/^[A-Z]\w+Error$/.test(name)) return new RegExp(`class ${name} `).test(sources);
+  if (/^PANDO_[A-Z]+_OPTIONS$/.test(name)) return true; // made of the name of a room
   if (/^PANDO_[A-Z_]+[A-Z]$|^pando_[a-z_]+[a-z]$/.test(name)) return sources.includes(name);
   if (/^[\w.-]+(\/[\w.-]+)+\.(ts|mjs|lua|sql|md)$/.test(name)) {
     return files.some((file) => `/${file}`.endsWith(`/${name}`));
