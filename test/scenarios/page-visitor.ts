@@ -18,11 +18,17 @@ export class Visitor implements AsyncDisposable {
     page.on('console', (message) => message.type() === 'error' && this.complaints.push(message.text()));
   }
 
-  /** Opens the page and resolves when it hears what happens. */
-  static async open(browser: Browser, url: string, options: BrowserContextOptions = {}): Promise<Visitor> {
+  /** Comes with an empty page. */
+  static async come(browser: Browser, options: BrowserContextOptions = {}): Promise<Visitor> {
     const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
     const visitor = new Visitor(context, await context.newPage());
     visitor.page.setDefaultTimeout(20_000);
+    return visitor;
+  }
+
+  /** Opens the page and resolves when it hears what happens. */
+  static async open(browser: Browser, url: string, options: BrowserContextOptions = {}): Promise<Visitor> {
+    const visitor = await Visitor.come(browser, options);
     await visitor.page.goto(url);
     await visitor.at('live').and(visitor.page.locator('[data-state=live]')).waitFor();
     return visitor;
@@ -39,7 +45,8 @@ export class Visitor implements AsyncDisposable {
     await this.at('email').fill(`${randomBytes(6).toString('hex')}@example.com`);
     await this.at('password').fill('correct horse');
     await this.at('account-submit').click();
-    await this.at('who').getByText(name, { exact: true }).waitFor();
+    await this.at('account-form').waitFor({ state: 'hidden' });
+    await this.at('sign-out').waitFor();
   }
 
   /** Publishes a post, which is then open. */
@@ -48,6 +55,7 @@ export class Visitor implements AsyncDisposable {
     await this.at('title').fill(title);
     await this.at('body').fill(body);
     await this.at('publish').click();
+    await this.at('editor-form').waitFor({ state: 'hidden' });
     await this.at('open-title').getByText(title, { exact: true }).waitFor();
   }
 

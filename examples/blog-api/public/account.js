@@ -51,14 +51,14 @@ onSubmit($('account'), async ({ name, ...login }) => {
   const isNew = $('account').dataset.mode === 'register';
   const registration = name === '' ? login : { name, ...login };
   setMe(await api('POST', isNew ? '/auth/register' : '/auth/login', { body: isNew ? registration : login }));
-  await onChange();
+  onChange();
 });
 
 $('sign-in').onclick = () => openAccount('sign-in');
 $('sign-out').onclick = guarded(async () => {
   await api('POST', '/auth/logout');
   setMe(undefined);
-  await onChange();
+  onChange();
 });
 $('account-mode').onclick = () =>
   openAccount($('account').dataset.mode === 'register' ? 'sign-in' : 'register');

@@ -52,14 +52,14 @@ function listen() {
 // ---- Finding one's way
 
 /** `#/posts/3` shows that post; anything else the list and, where there is room beside it, the newest post. */
-async function navigate() {
+async function navigate(event) {
   const [, id] = /^#\/posts\/(\d+)$/.exec(location.hash) ?? [];
   document.body.classList.toggle('reading', id !== undefined);
   const hasRoom = matchMedia('(min-width: 54rem)').matches;
-  if (newestId() === undefined) await refresh('list');
+  if (newestId() === undefined) await readAgain('list');
   const next = id !== undefined ? Number(id) : hasRoom ? newestId() : undefined;
   if (next !== openId()) {
-    openPost(next);
+    openPost(next, { hasFocus: event !== undefined && id !== undefined });
     scrollTo(0, 0);
   }
   markOpen(next);

@@ -13,14 +13,12 @@ const perPage = 50;
 /** The post on display: its id, and what was built for it. */
 let open;
 
-/** Shows a post, or none. */
-export function openPost(id) {
+/** Shows a post, or none. `hasFocus`: whoever opened it reads on there. */
+export function openPost(id, { hasFocus = false } = {}) {
   if (id === open?.id) return;
-  $('post').replaceChildren(
-    ...(id === undefined ? [] : [backLink(), h('div', { class: 'skeleton tall', 'aria-hidden': 'true' })]),
-  );
-  open =
-    id === undefined ? undefined : { id, readers: readersPanel(id), chat: chatPanel(id), isBuilt: false };
+  const waiting = [backLink(), h('div', { class: 'skeleton tall', 'aria-hidden': 'true' })];
+  $('post').replaceChildren(...(id === undefined ? [] : waiting));
+  open = id === undefined ? undefined : { id, readers: readersPanel(id), chat: chatPanel(id), hasFocus };
   document.title = 'Quaking Leaves';
 }
 
@@ -96,27 +94,28 @@ function showFailure() {
   $('post').replaceChildren(backLink(), h('p', { class: 'empty' }, 'This post could not be loaded. ', again));
 }
 
-/** Replaces the texts and leaves the panels: what somebody is typing there stays. */
+/** Replaces the texts that have changed, and leaves the panels: what somebody is typing there stays. */
 function show(view, post) {
   if (view !== open) return;
   view.post = post;
   if (!view.isBuilt) build(view);
-  document.title = `${post.title} · Quaking Leaves`;
-  const edited = post.updated_at === post.created_at ? [] : [' · changed ', ago(post.updated_at)];
-  view.text.replaceChildren(
-    h('h2', { class: 'title', tabindex: '-1', 'data-testid': 'open-title' }, post.title),
-    h(
-      'p',
-      { class: 'meta author' },
-      avatar(post.author.name),
-      h('b', {}, post.author.name),
-      ' · ',
-      ago(post.created_at),
-      ...edited,
-    ),
-    h('div', { class: 'prose', 'data-testid': 'open-body' }, post.body),
-  );
-  view.own.hidden = me?.id !== post.author.id;
+  const { title, body, author, created_at, updated_at } = post;
+  const version = JSON.stringify([title, body]);
+  if (view.version !== version) {
+    view.version = version;
+    document.title = `${title} · Quaking Leaves`;
+    const edited = updated_at === created_at ? [] : [' · changed ', ago(updated_at)];
+    const heading = h('h2', { class: 'title', tabindex: '-1', 'data-testid': 'open-title' }, title);
+    const meta = [avatar(author.name), h('b', {}, author.name), ' · ', ago(created_at), ...edited];
+    view.text.replaceChildren(
+      heading,
+      h('p', { class: 'meta author' }, ...meta),
+      h('div', { class: 'prose', 'data-testid': 'open-body' }, body),
+    );
+    if (view.hasFocus) heading.focus({ preventScroll: true });
+    view.hasFocus = false;
+  }
+  view.own.hidden = me?.id !== author.id;
   showLike(view);
   if (view.comments !== undefined) showComments(view);
 }

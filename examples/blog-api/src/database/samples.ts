@@ -17,7 +17,7 @@ export const samplePosts: readonly SamplePost[] = [
   {
     author: 'Grace',
     title: 'The oldest program still running',
-    body: `In Utah stands a forest of forty-seven thousand aspen trunks. Every one of them is the same tree: one seed, one set of genes, one root system under forty-three hectares. Its name is Pando, Latin for "I spread".
+    body: `In Utah stands a forest of forty-seven thousand aspen trunks. Every one of them is the same tree: one seed, one set of genes, one root system under forty-three hectares. Its name is Pando, Latin for “I spread”.
 
 A trunk lives for a hundred years or so and falls. The tree has been there for thousands. Whoever runs more than one instance of anything should go and look at it.`,
     hoursAgo: 76,
@@ -42,7 +42,7 @@ Nothing is broken, every part did what it promises, and still the whole lied to 
   {
     author: 'Ada',
     title: 'An event is a promise',
-    body: `"Something changed" arrives in the browser within a few milliseconds. The browser does the obvious thing: it fetches what changed. If that fetch is answered from a cache that has not heard the news, the event was a lie, and nobody will ever send it again.
+    body: `“Something changed” arrives in the browser within a few milliseconds. The browser does the obvious thing: it fetches what changed. If that fetch is answered from a cache that has not heard the news, the event was a lie, and nobody will ever send it again.
 
 So an event has to carry the proof of what it announces, and the reader has to show it when it asks.`,
     hoursAgo: 27,
