@@ -1,10 +1,8 @@
 import type { RedisServerOptions } from './redis-server.js';
 import { RedisServer } from './redis-server.js';
 
-export type { RedisClusterOptions } from './redis-cluster.js';
 export { RedisCluster, startRedisCluster } from './redis-cluster.js';
-export type { RedisSentinelOptions } from './redis-sentinel.js';
-export { RedisSentinel, startSentinel } from './redis-sentinel.js';
+export { startSentinel } from './redis-sentinel.js';
 export type { RedisServerOptions } from './redis-server.js';
 export { RedisServer } from './redis-server.js';
 

@@ -150,7 +150,7 @@ export class ServerProcess implements AsyncDisposable {
 }
 
 /** Whether someone listens on the port of 127.0.0.1. */
-export async function canConnect(port: number): Promise<boolean> {
+async function canConnect(port: number): Promise<boolean> {
   const socket = connect(port, '127.0.0.1');
   try {
     await once(socket, 'connect');

@@ -88,7 +88,7 @@ function fileOf(from: string, specifier: string): string | undefined {
 }
 
 /** The file in which a module's export is written down, through whatever re-exports it. */
-export function originOf(path: string, name: string): string {
+function originOf(path: string, name: string): string {
   if (!path.endsWith('.ts') || !existsSync(join(root, path))) return path;
   for (const statement of parse(path).statements) {
     if (!ts.isExportDeclaration(statement) || statement.moduleSpecifier === undefined) continue;

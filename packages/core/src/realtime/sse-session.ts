@@ -29,7 +29,7 @@ const joinBuffers = (frames: readonly Buffer[]): readonly Buffer[] =>
   frames.length < 2 ? frames : [Buffer.concat(frames)];
 
 /** One channel: the position is the event's id, so the same bytes go to everybody. */
-export const rawSse: Format<Buffer> = {
+const rawSse: Format<Buffer> = {
   slot: 1,
   encode: (_entry, { data }, position) =>
     Buffer.from(formatSseEvent({ id: position, data: data.toString('utf8') })),
@@ -37,7 +37,7 @@ export const rawSse: Format<Buffer> = {
 };
 
 /** Several channels: the position is in the envelope, and a cursor of all follows. */
-export const envelopeSse: Format<Buffer> = {
+const envelopeSse: Format<Buffer> = {
   slot: 2,
   encode: (entry, { data, token }, position) => {
     const t = token === '' ? '' : `,"t":${JSON.stringify(token)}`;

@@ -28,7 +28,7 @@ export interface FleetInstance {
 }
 
 /** Registers with a primary and one replica that lags at the test's will. */
-export class FakeRegisters {
+class FakeRegisters {
   readonly #log: { readonly key: string; readonly value: number }[] = [];
   replicaLsn = 0;
   /** Whether the replica has everything at once. */

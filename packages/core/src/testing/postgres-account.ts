@@ -75,7 +75,7 @@ export async function volatileFolder(account: Account): Promise<string> {
 }
 
 /** The folder for temporary files that the account can reach. */
-export async function reachableTemporaryFolder(account: Account): Promise<string> {
+async function reachableTemporaryFolder(account: Account): Promise<string> {
   for (const folder of [tmpdir(), '/tmp', '/var/tmp']) if (await canReach(account, folder)) return folder;
   throw new Error(
     `No temporary folder is open to the user ${account.uid}, who runs Postgres. Set TMPDIR to one that is.`,

@@ -28,7 +28,6 @@ export type {
   SuiteServing,
   SuiteStream,
 } from './adapter/harness.js';
-export { serveOnce } from './adapter/serve-once.js';
 
 /**
  * What holds for every framework adapter, over real sockets: for the file `conformance.test.ts` of its package.

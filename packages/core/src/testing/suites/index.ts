@@ -5,7 +5,6 @@
  */
 
 export { EventStream, type ReceivedEvent, type Refusal, SocketClient } from './adapter/clients.js';
-export type { SuiteRoute, SuiteStream } from './adapter/harness.js';
 export {
   type AdapterHarness,
   type AdapterSupport,
@@ -15,7 +14,9 @@ export {
   type SuiteAnswer,
   type SuiteApp,
   type SuiteRequest,
+  type SuiteRoute,
   type SuiteServing,
+  type SuiteStream,
 } from './adapter.js';
 export { type SharedLevelSetup, sharedLevelSuite } from './cache.js';
 export { type DatabaseDriverSetup, databaseDriverSuite } from './db.js';

