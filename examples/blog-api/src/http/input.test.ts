@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ApiError, InvalidInputError, NotFoundError } from '../errors.js';
-import { InputReader, readId, readPage } from './input.js';
+import { InputReader, readId, readPage, readRequestKey } from './input.js';
 
 describe('a JSON body', () => {
   it('gives its texts without the white space around them, unless that belongs to them', () => {
@@ -80,4 +80,16 @@ describe('a number in a path', () => {
       expect(() => readId(text, 'post')).toThrow(NotFoundError);
     },
   );
+});
+
+describe('the key of a request', () => {
+  it('is read from its header, and may be left out', () => {
+    const key = '0b6f1a52-3c1e-4f0e-9d52-2f8f0a7c1d11';
+    expect(readRequestKey({ 'idempotency-key': key })).toBe(key);
+    expect(readRequestKey({})).toBeUndefined();
+  });
+
+  it.each(['', 'short', 'x'.repeat(65), 'with white space in it'])('is refused when it is %j', (key) => {
+    expect(() => readRequestKey({ 'idempotency-key': key })).toThrow(/^Idempotency-Key must be 16 to 64/);
+  });
 });
