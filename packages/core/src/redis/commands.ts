@@ -4,7 +4,6 @@ import { ClosedError, messageOf } from '../kernel/errors.js';
 import type { CounterCell, HistogramCell, Meter } from '../kernel/meter.js';
 import {
   isCluster,
-  isConnectedTo,
   ownerOf,
   type RedisClient,
   type RedisClients,
@@ -96,10 +95,7 @@ export class Commands {
 
   /** The master is at this address now: leaves any other. */
   follow(host: string, port: number): void {
-    const { client } = this.#link;
-    if (client !== undefined && !isConnectedTo(client as RedisClient, host, port)) {
-      this.#link.renew(new Error(`the sentinels name ${host}:${port} as master now`));
-    }
+    this.#link.follow(host, port);
   }
 
   async close(): Promise<void> {

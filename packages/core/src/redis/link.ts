@@ -1,6 +1,6 @@
 import { abortable, deadline } from '../kernel/abort.js';
 import { type Clock, sleep } from '../kernel/clock.js';
-import type { RedisClient, RedisClusterClient } from './client.js';
+import { isConnectedTo, type RedisClient, type RedisClusterClient } from './client.js';
 import { isRefusal } from './errors.js';
 
 type Client = RedisClient | RedisClusterClient;
@@ -46,14 +46,16 @@ export class Link {
     this.#keeping ??= this.#keep();
   }
 
-  /** The connection in use or in the making, if there is one. */
-  get client(): Client | undefined {
-    return this.#client;
-  }
-
   /** Ends the connection that there is, or the attempt to make one, so that a new one is made. */
   renew(cause: unknown): void {
     this.#end(cause);
+  }
+
+  /** The sentinels name this master now: ends a connection to any other. */
+  follow(host: string, port: number): void {
+    if (this.#client !== undefined && !isConnectedTo(this.#client as RedisClient, host, port)) {
+      this.renew(new Error(`the sentinels name ${host}:${port} as master now`));
+    }
   }
 
   /** Takes leave within a bounded time and connects no more. Idempotent. */

@@ -3,7 +3,7 @@ import type { Clock } from '../kernel/clock.js';
 import { ClosedError } from '../kernel/errors.js';
 import type { Logger } from '../kernel/logger.js';
 import type { CounterCell, Meter } from '../kernel/meter.js';
-import { isConnectedTo, type RedisClient } from './client.js';
+import type { RedisClient } from './client.js';
 import { commandError, RedisReplyError } from './errors.js';
 import { Link } from './link.js';
 import { redisInstruments } from './metrics.js';
@@ -98,10 +98,7 @@ export class Subscriber {
 
   /** The master is at this address now: leaves any other. */
   follow(host: string, port: number): void {
-    const { client } = this.#link;
-    if (client !== undefined && !isConnectedTo(client as RedisClient, host, port)) {
-      this.#link.renew(new Error(`the sentinels name ${host}:${port} as master now`));
-    }
+    this.#link.follow(host, port);
   }
 
   async close(): Promise<void> {
