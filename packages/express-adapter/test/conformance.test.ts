@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
+import { adapterSuite } from '@pando/core/testing/suites';
 import { bundleEntry } from '../../../test/infra/bundle-entry.js';
 import { testRedis, testSize } from '../../../test/infra/context.js';
-import { adapterSuite } from '../../core/src/testing/suites/adapter.js';
 import { frameworks } from './frameworks.js';
 import { listenWith } from './harness.js';
 

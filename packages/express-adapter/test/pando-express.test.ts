@@ -1,10 +1,10 @@
 import { createServer } from 'node:http';
 import { createPando, type Pando, PandoError } from '@pando/core';
 import type { Serving } from '@pando/core/http';
+import { SocketClient } from '@pando/core/testing/suites';
 import { type PandoExpress, pandoExpress } from '@pando/express-adapter';
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
 import { expect, it } from 'vitest';
-import { SocketClient } from '../../core/src/testing/suites/adapter/clients.js';
 
 interface Running extends AsyncDisposable {
   readonly pando: Pando;

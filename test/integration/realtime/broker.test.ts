@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { brokerSuite, brokerSuiteRetention } from '@pando/core/testing/suites';
+import { brokerSuite, brokerSuiteRetention, presenceStoreSuite } from '@pando/core/testing/suites';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createKernel } from '../../../packages/core/src/kernel/kernel.js';
 import { RedisBroker } from '../../../packages/core/src/realtime/drivers/redis.js';
@@ -7,7 +7,6 @@ import { packMessage } from '../../../packages/core/src/realtime/packing.js';
 import type { Retention } from '../../../packages/core/src/realtime/ports.js';
 import { compareIds, originId } from '../../../packages/core/src/realtime/position.js';
 import { createRedisFloor } from '../../../packages/core/src/redis/index.js';
-import { presenceStoreSuite } from '../../../packages/core/src/testing/suites/presence.js';
 import { testRedis } from '../../infra/context.js';
 import { startRedis } from '../../infra/redis.js';
 
