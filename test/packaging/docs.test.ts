@@ -72,6 +72,12 @@ describe('prose', () => {
     expect(lines(pages.flatMap(brokenLinks))).toEqual([]);
   });
 
+  it('is found: the index of the documentation names every page', () => {
+    const index = readPage('docs/README.md').text;
+    const paths = pages.map(({ path }) => path).filter((path) => /^docs\/.+\//.test(path));
+    expect(paths.filter((path) => !index.includes(`(${path.slice('docs/'.length)})`))).toEqual([]);
+  });
+
   it('names options, errors, metrics, files and scripts that exist', () => {
     expect(lines(pages.flatMap((page) => unknownNames(page, compiled)))).toEqual([]);
   });
