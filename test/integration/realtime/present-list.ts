@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import {
   type Presence,
   type PresenceEvent,
@@ -87,7 +88,10 @@ export class PresentList implements AsyncDisposable {
   async #reload(): Promise<void> {
     while (!this.#isClosed) {
       const presence = await this.#room.presence(this.#channel).catch(() => undefined);
-      if (presence === undefined) continue; // refused at once or after its deadline: Redis is not back yet
+      if (presence === undefined) {
+        await turn(); // Redis is not back yet
+        continue;
+      }
       this.#take(presence);
       for (const event of this.#waiting ?? []) this.#apply(event);
       this.#waiting = undefined;

@@ -34,6 +34,7 @@ export interface SseSession {
   readonly channels: readonly string[];
   /** The client's `Last-Event-ID` header, unchecked. */
   readonly lastEventId?: string | undefined;
+  /** Who is listening; shown on the connection. */
   readonly identity?: unknown;
   /**
    * `raw`: one channel, `data:` is the event's JSON itself. `envelope`: any number of channels,
@@ -48,7 +49,7 @@ export interface SseSession {
 
 /** As whom an event stream's client is present. */
 export interface StreamPresence extends Present {
-  /** @defaultValue the channels of the stream */
+  /** Where the client is present. @defaultValue the channels of the stream */
   readonly channels?: readonly string[] | undefined;
 }
 

@@ -153,15 +153,14 @@ export class MemoryPresence implements PresenceStore {
 
   async change(
     channel: string,
-    lease: PresenceLease,
+    life: string,
     changes: readonly PresenceChange[],
     { signal }: Signalled = {},
   ): Promise<boolean> {
     const { attendances, check } = this.#init;
     check(`changing who is on channel "${channel}" failed`, signal);
-    const held = attendances.holds(lease.life);
-    if (!held) attendances.lease(lease);
-    this.#carryOut(channel, changes);
+    const held = attendances.holds(life);
+    if (held) this.#carryOut(channel, changes);
     return held;
   }
 

@@ -56,11 +56,11 @@ export class RedisPresence implements PresenceStore {
 
   async change(
     channel: string,
-    { life, leaseMs }: PresenceLease,
+    life: string,
     changes: readonly PresenceChange[],
     options?: Signalled,
   ): Promise<boolean> {
-    return (await this.#change(channel, life, leaseMs, changes, options)).held;
+    return (await this.#change(channel, life, 'alive', changes, options)).isDone;
   }
 
   read(channel: string, limit: number, options?: Signalled): Promise<PresencePage> {
@@ -102,7 +102,7 @@ export class RedisPresence implements PresenceStore {
       for (const channel of channels) {
         const swept = await this.#sweepChannel(channel, life, options);
         removed += swept.left;
-        if (swept.held) return removed; // it lives after all
+        if (!swept.isDone) return removed; // it lives after all
       }
       channels = await this.#placesOf(life, options);
     }
@@ -116,18 +116,18 @@ export class RedisPresence implements PresenceStore {
     do {
       const [next, rows] = await this.#rowsOf(channel, life, cursor, options);
       const changes = rows.map((row) => ({ kind: 'leave', row }) as const);
-      const outcome = await this.#change(channel, life, undefined, changes, options);
+      const outcome = await this.#change(channel, life, 'dead', changes, options);
       left += outcome.left;
-      if (outcome.held) return { held: true, left };
+      if (!outcome.isDone) return { isDone: false, left };
       cursor = next;
     } while (cursor !== '0');
-    return { held: false, left };
+    return { isDone: true, left };
   }
 
   #change(
     channel: string,
     life: string,
-    leaseMs: number | undefined,
+    condition: 'alive' | 'dead',
     changes: readonly PresenceChange[],
     options?: Signalled,
   ): Promise<Outcome> {
@@ -141,7 +141,7 @@ export class RedisPresence implements PresenceStore {
       this.#header,
       channel,
       life,
-      leaseMs ?? '',
+      condition === 'alive' ? 1 : 0,
       headTtlMs,
     ];
     for (const change of changes) {
@@ -151,8 +151,8 @@ export class RedisPresence implements PresenceStore {
     return this.#channels.ask(`changing who is on channel "${channel}" failed`, async () => {
       const { rows, users } = this.#keysOf(channel);
       const keys = [rows, users, this.#leases, this.#places, ...this.#channels.logKeys(followed)];
-      const [held, left] = (await this.#floor.run(changeScript, keys, args, options)) as [number, number];
-      return { held: held === 1, left };
+      const [isDone, left] = (await this.#floor.run(changeScript, keys, args, options)) as [number, number];
+      return { isDone: isDone === 1, left };
     });
   }
 
@@ -190,8 +190,8 @@ export class RedisPresence implements PresenceStore {
 
 /** What one call changed. */
 interface Outcome {
-  /** Whether the life held a lease. */
-  readonly held: boolean;
+  /** Whether the life was as it had to be. */
+  readonly isDone: boolean;
   readonly left: number;
 }
 

@@ -63,20 +63,22 @@ export interface Renewal {
  * JSON of a `PresenceEvent` in one entry, or does none of it: rows, users and log never differ.
  * **Repetition.** A change that was carried out already does nothing and appends nothing. Of several that remove the
  * same row, one does.
- * **Leases.** A life whose lease has ended keeps its rows until somebody sweeps it. Only the store's own clock counts.
+ * **Leases.** Rows are entered under a lease only. A life whose lease has ended keeps its rows until somebody sweeps it.
+ * Only the store's own clock counts.
  * **Failure.** A call that cannot reach the store within a bound rejects with `RealtimeUnavailableError`, and may have
  * been carried out.
  */
 export interface PresenceStore {
-  /** Changes rows of one life, and begins a lease for it where it holds none. Resolves to whether it held one. */
+  /** Changes rows of one life. Resolves to false, and does nothing, where it holds no lease. */
   change(
     channel: string,
-    lease: PresenceLease,
+    life: string,
     changes: readonly PresenceChange[],
     options?: Signalled,
   ): Promise<boolean>;
   /** Reads at most `limit` users. */
   read(channel: string, limit: number, options?: Signalled): Promise<PresencePage>;
+  /** Begins the lease of a life, prolongs or shortens it: one of 0 ms ends at once. */
   renew(lease: PresenceLease, options?: Signalled): Promise<Renewal>;
   /** Removes the rows of a life as long as it holds no lease. Resolves to how many this call removed. */
   sweep(life: string, options?: Signalled): Promise<number>;

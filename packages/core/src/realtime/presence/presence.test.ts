@@ -467,14 +467,26 @@ describe('an instance that', () => {
     const events = await watch(two);
     await stream(one, { id: 'ann' });
     // What another instance did meanwhile.
-    for (const life of world.attendances.lives()) world.attendances.lease({ life, leaseMs: 0 });
-    await settle();
+    const [, life = ''] = world.attendances.lives();
+    world.attendances.lease({ life, leaseMs: 0 });
     await two.presence('c');
     await settle();
     expect(shortly(events)).toEqual(['join ann', 'leave ann']);
     await clock.advance(5_000 + TICK_MS);
     expect(shortly(events)).toEqual(['join ann', 'leave ann', 'join ann']);
     expect(await two.presence('c')).toMatchObject({ users: 1, connections: 1 });
+  });
+
+  it('lost its lease together with all others, while Redis stood still, takes nobody for dead', async () => {
+    const { clock, instance, stream, watch, world, settle } = setUp();
+    const rooms = [await instance(), await instance(), await instance()] as const;
+    const events = await watch(rooms[0]);
+    for (const [n, id] of ['ann', 'bob', 'eve'].entries()) await stream(rooms[n as 0], { id });
+    for (const life of world.attendances.lives()) world.attendances.lease({ life, leaseMs: 0 });
+    expect((await rooms[1].presence('c')).members.map(({ id }) => id)).toEqual(['ann', 'bob', 'eve']);
+    await clock.advance(60_000);
+    await settle();
+    expect(shortly(events)).toEqual(['join ann', 'join bob', 'join eve']);
   });
 
   it('finds Redis without its data tells everything again', async () => {

@@ -24,8 +24,8 @@ export interface RosterInit {
   readonly maxInfoBytes: number;
 }
 
-/** Time after which a store that did not answer is asked again. */
-const RETRY_MS = 1_000;
+/** Time after which a store that did not answer is asked again, at most. */
+const MAX_RETRY_MS = 1_000;
 /** Time after which everything is told again, so that nothing of a stay that lasts for days expires. */
 const REPEAT_MS = 21_600_000;
 
@@ -44,6 +44,8 @@ export class Roster implements Beating, StayHost {
   readonly #crowds = new Map<string, Crowd>();
   /** Of each open connection, by channel. */
   readonly #stays = new Map<object, Map<string, Stay>>();
+  /** No longer than between renewals: whoever is late by one of those may be taken for dead. */
+  readonly #retryMs: number;
   #rows = 0;
   #size = 0;
   #isAwake = false;
@@ -53,15 +55,18 @@ export class Roster implements Beating, StayHost {
   /** The store may lack something of what it was told. */
   #isInDoubt = false;
   #repeatAt = 0;
+  #sweepsFrom = 0;
   readonly #sweeps = new SingleFlight<string, void>();
 
   constructor(init: RosterInit) {
     this.#init = init;
     this.#lease = { life: randomBytes(9).toString('base64url'), leaseMs: init.leaseMs };
+    this.#retryMs = Math.min(MAX_RETRY_MS, init.leaseMs / 3);
     this.#deliveries = new Deliveries({
       store: init.store,
-      lease: this.#lease,
-      onDone: (errands, held) => this.#done(errands, held),
+      life: this.#lease.life,
+      onDone: (errands) => this.#done(errands),
+      onRefused: () => void this.#renew(),
       onFailure: (cause) => this.#failed(cause),
     });
   }
@@ -153,8 +158,7 @@ export class Roster implements Beating, StayHost {
     const { store } = this.#init;
     const page = await store.read(channel, limit, { signal });
     if (!page.hasEnded) return page;
-    const { ended } = await store.renew(this.#lease, { signal });
-    await this.#sweep(ended, signal);
+    await this.#sweep(await this.#renewLease(signal), signal);
     return await store.read(channel, limit, { signal });
   }
 
@@ -167,7 +171,7 @@ export class Roster implements Beating, StayHost {
 
   beat(): number {
     void this.#renew();
-    return this.#deliveries.isHeld ? RETRY_MS : this.#lease.leaseMs / 3;
+    return this.#deliveries.isHeld ? this.#retryMs : this.#lease.leaseMs / 3;
   }
 
   /**
@@ -203,7 +207,7 @@ export class Roster implements Beating, StayHost {
     this.#init.pulse.schedule(stay, afterMs);
   }
 
-  #done(errands: readonly Errand[], held: boolean): void {
+  #done(errands: readonly Errand[]): void {
     for (const { stay, change } of errands) {
       if (change.kind !== 'leave') continue;
       const { crowd } = stay;
@@ -211,7 +215,6 @@ export class Roster implements Beating, StayHost {
       if (crowd.stays.size === 0 && this.#crowds.get(crowd.channel) === crowd)
         this.#crowds.delete(crowd.channel);
     }
-    if (this.#hasLapsed(held)) this.#tellAll();
   }
 
   /** Whether others may have taken this instance for dead, and its rows away. */
@@ -223,9 +226,8 @@ export class Roster implements Beating, StayHost {
 
   #failed(cause: unknown): void {
     if (this.#isClosed) return;
-    this.#isInDoubt = true; // it may have been carried out, and have said that the lease had ended
     this.#init.logger.debug({ err: cause }, `presence waits: ${messageOf(cause)}`);
-    this.#init.pulse.schedule(this, RETRY_MS);
+    this.#init.pulse.schedule(this, this.#retryMs);
   }
 
   #tellAll(): void {
@@ -234,21 +236,30 @@ export class Roster implements Beating, StayHost {
 
   /** Never rejects. */
   async #renew(): Promise<void> {
-    const { store, pulse } = this.#init;
     try {
-      const { held, ended } = await store.renew(this.#lease);
-      if (this.#isClosed) return;
-      if (this.#hasLapsed(held) || this.#isInDoubt || pulse.now >= this.#repeatAt) {
-        this.#isInDoubt = false;
-        this.#repeatAt = pulse.now + REPEAT_MS;
-        this.#tellAll();
-      }
-      if (this.#deliveries.isHeld) this.#deliveries.resume();
-      await this.#sweep(ended);
+      await this.#sweep(await this.#renewLease());
     } catch (cause) {
+      this.#isInDoubt = true; // it may have been carried out, and would have said that the lease had ended
       this.#deliveries.hold();
       this.#failed(cause);
     }
+  }
+
+  /** Renews the lease, and tells everything again if need be; answers with whom to sweep. */
+  async #renewLease(signal?: AbortSignal): Promise<readonly string[]> {
+    const { store, pulse } = this.#init;
+    const { held, ended } = await store.renew(this.#lease, { signal });
+    if (this.#isClosed) return [];
+    const wasAway = this.#hasLapsed(held) || this.#isInDoubt;
+    // Others may have been cut off together with us, and need the time between two renewals to say that they live.
+    if (wasAway) this.#sweepsFrom = pulse.now + this.#lease.leaseMs / 2;
+    if (wasAway || pulse.now >= this.#repeatAt) {
+      this.#isInDoubt = false;
+      this.#repeatAt = pulse.now + REPEAT_MS;
+      this.#tellAll();
+    }
+    if (this.#deliveries.isHeld) this.#deliveries.resume();
+    return pulse.now < this.#sweepsFrom ? [] : ended;
   }
 
   /** Removes what dead lives left behind. */

@@ -42,11 +42,17 @@ export function presenceStoreSuite(name: string, setup: () => Promise<BrokerSetu
   describe(name, () => {
     let lives = 0;
     const unique = (what: string) => `${what}-${++lives}-${Math.random().toString(36).slice(2)}`;
+    const renew = (broker: Broker, life: string) => broker.presence.renew({ life, leaseMs: LEASE_MS });
+    const end = (broker: Broker, life: string) => broker.presence.renew({ life, leaseMs: 0 });
     const world = async () => {
       const { broker } = await setup();
       const [a, b] = [await broker(), await broker()];
       const channel = unique('suite:presence');
-      const life = (leaseMs = LEASE_MS) => ({ life: unique('life'), leaseMs });
+      const life = async () => {
+        const begun = unique('life');
+        await renew(a, begun);
+        return begun;
+      };
       /** What was told on the channel after a position. */
       const told = async (from = originId): Promise<PresenceEvent[]> => {
         const page = await b.read(presenceChannel(channel), { from, limit: 10_000 });
@@ -57,16 +63,15 @@ export function presenceStoreSuite(name: string, setup: () => Promise<BrokerSetu
       };
       return { a, b, channel, life, told };
     };
-    const end = (broker: Broker, life: string) => broker.presence.renew({ life, leaseMs: 0 });
 
     it('lists users by their connections, for every instance', async () => {
       const { a, b, channel, life, told } = await world();
-      const [one, two] = [life(), life()];
+      const [one, two] = [await life(), await life()];
       await a.presence.change(channel, one, [
-        enter(`${one.life}.1`, 'ann', { name: 'Ann' }),
-        enter(`${one.life}.2`, 'bob'),
+        enter(`${one}.1`, 'ann', { name: 'Ann' }),
+        enter(`${one}.2`, 'bob'),
       ]);
-      await b.presence.change(channel, two, [enter(`${two.life}.1`, 'ann')]);
+      await b.presence.change(channel, two, [enter(`${two}.1`, 'ann')]);
       const page = await b.presence.read(channel, 10);
       expect(page).toMatchObject({ users: 2, connections: 3, hasEnded: false });
       expect([...page.listed].sort((x, y) => (x.user < y.user ? -1 : 1))).toEqual([
@@ -86,12 +91,12 @@ export function presenceStoreSuite(name: string, setup: () => Promise<BrokerSetu
 
     it('tells that a user has left when its last connection has, wherever that was', async () => {
       const { a, b, channel, life, told } = await world();
-      const [one, two] = [life(), life()];
-      await a.presence.change(channel, one, [enter(`${one.life}.1`, 'ann')]);
-      await b.presence.change(channel, two, [enter(`${two.life}.1`, 'ann')]);
-      await a.presence.change(channel, one, [leave(`${one.life}.1`)]);
+      const [one, two] = [await life(), await life()];
+      await a.presence.change(channel, one, [enter(`${one}.1`, 'ann')]);
+      await b.presence.change(channel, two, [enter(`${two}.1`, 'ann')]);
+      await a.presence.change(channel, one, [leave(`${one}.1`)]);
       expect(await told()).toMatchObject([{ type: 'join', id: 'ann' }]);
-      await b.presence.change(channel, two, [leave(`${two.life}.1`)]);
+      await b.presence.change(channel, two, [leave(`${two}.1`)]);
       expect(await told()).toEqual([
         { type: 'join', id: 'ann', users: 1, connections: 1 },
         { type: 'leave', id: 'ann', users: 0, connections: 0 },
@@ -101,18 +106,18 @@ export function presenceStoreSuite(name: string, setup: () => Promise<BrokerSetu
 
     it('counts connections without a user, and tells nothing of them', async () => {
       const { a, channel, life, told } = await world();
-      const own = life();
-      await a.presence.change(channel, own, [enter(`${own.life}.1`), enter(`${own.life}.2`)]);
+      const own = await life();
+      await a.presence.change(channel, own, [enter(`${own}.1`), enter(`${own}.2`)]);
       expect(await a.presence.read(channel, 10)).toMatchObject({ users: 0, connections: 2, listed: [] });
-      await a.presence.change(channel, own, [leave(`${own.life}.1`)]);
+      await a.presence.change(channel, own, [leave(`${own}.1`)]);
       expect(await a.presence.read(channel, 10)).toMatchObject({ users: 0, connections: 1 });
       expect(await told()).toEqual([]);
     });
 
     it('shows of a user what its last connection brought, or what was changed after that', async () => {
       const { a, b, channel, life, told } = await world();
-      const [one, two] = [life(), life()];
-      const [first, second] = [`${one.life}.1`, `${two.life}.1`];
+      const [one, two] = [await life(), await life()];
+      const [first, second] = [`${one}.1`, `${two}.1`];
       const infoOf = async () => listOf(await b.presence.read(channel, 10)).get('ann');
       await a.presence.change(channel, one, [enter(first, 'ann', 1)]);
       await b.presence.change(channel, two, [enter(second, 'ann', 2)]);
@@ -136,12 +141,12 @@ export function presenceStoreSuite(name: string, setup: () => Promise<BrokerSetu
 
     it('does nothing for what was done already', async () => {
       const { a, channel, life, told } = await world();
-      const own = life();
-      const changes = [enter(`${own.life}.1`, 'ann'), enter(`${own.life}.2`, 'bob'), enter(`${own.life}.3`)];
+      const own = await life();
+      const changes = [enter(`${own}.1`, 'ann'), enter(`${own}.2`, 'bob'), enter(`${own}.3`)];
       await a.presence.change(channel, own, changes);
       await a.presence.change(channel, own, changes);
-      await a.presence.change(channel, own, [leave(`${own.life}.2`), leave(`${own.life}.2`)]);
-      await a.presence.change(channel, own, [leave(`${own.life}.2`), leave(`${own.life}.unknown`)]);
+      await a.presence.change(channel, own, [leave(`${own}.2`), leave(`${own}.2`)]);
+      await a.presence.change(channel, own, [leave(`${own}.2`), leave(`${own}.unknown`)]);
       await a.presence.change(channel, own, []);
       expect(await a.presence.read(channel, 10)).toMatchObject({ users: 1, connections: 2 });
       expect((await told()).map(({ type, id }) => [type, id])).toEqual([
@@ -153,9 +158,9 @@ export function presenceStoreSuite(name: string, setup: () => Promise<BrokerSetu
 
     it('tells what one call changed in one entry, in order', async () => {
       const { a, channel, life } = await world();
-      const own = life();
-      const changes = Array.from({ length: 100 }, (_, n) => enter(`${own.life}.${n}`, `user ${n}`));
-      await a.presence.change(channel, own, [...changes, leave(`${own.life}.7`)]);
+      const own = await life();
+      const changes = Array.from({ length: 100 }, (_, n) => enter(`${own}.${n}`, `user ${n}`));
+      await a.presence.change(channel, own, [...changes, leave(`${own}.7`)]);
       const { entries } = await a.read(presenceChannel(channel), { from: originId, limit: 10 });
       expect(entries).toHaveLength(1);
       const messages = unpackEntry(entries[0]?.packed ?? Buffer.alloc(0))?.messages ?? [];
@@ -168,8 +173,8 @@ export function presenceStoreSuite(name: string, setup: () => Promise<BrokerSetu
 
     it('lists some users of many, and counts them all', async () => {
       const { a, channel, life } = await world();
-      const own = life();
-      const changes = Array.from({ length: 600 }, (_, n) => enter(`${own.life}.${n}`, `user ${n % 500}`));
+      const own = await life();
+      const changes = Array.from({ length: 600 }, (_, n) => enter(`${own}.${n}`, `user ${n % 500}`));
       for (let at = 0; at < changes.length; at += 100)
         await a.presence.change(channel, own, changes.slice(at, at + 100));
       const some = await a.presence.read(channel, 20);
@@ -182,11 +187,11 @@ export function presenceStoreSuite(name: string, setup: () => Promise<BrokerSetu
 
     it('reads list and position at one instant, so that the events after it complete the list', async () => {
       const { a, b, channel, life, told } = await world();
-      const own = [life(), life()] as const;
+      const own = [await life(), await life()] as const;
       const pages: PresencePage[] = [];
       const churn = async (broker: Broker, index: 0 | 1) => {
         for (let n = 0; n < 60; n++) {
-          const row = `${own[index].life}.${n % 7}`;
+          const row = `${own[index]}.${n % 7}`;
           const user = `user ${(n * (3 + index)) % 5}`;
           await broker.presence.change(channel, own[index], [enter(row, user, n)]);
           if (n % 3 === 0) await broker.presence.change(channel, own[index], [update(row, user, -n)]);
@@ -202,43 +207,44 @@ export function presenceStoreSuite(name: string, setup: () => Promise<BrokerSetu
       expect(new Set(pages.map(({ head }) => head)).size).toBeGreaterThan(1);
     });
 
-    it('begins a lease with the first change, and says whether it was held until now', async () => {
-      const { a, b, channel, life } = await world();
-      const own = life();
-      expect(await a.presence.change(channel, own, [enter(`${own.life}.1`, 'ann')])).toBe(false);
-      expect(await a.presence.change(channel, own, [enter(`${own.life}.2`, 'ann')])).toBe(true);
-      expect(await b.presence.renew(own)).toMatchObject({ held: true });
-      await end(b, own.life);
-      expect(await a.presence.read(channel, 10)).toMatchObject({ connections: 2, hasEnded: true });
-      expect(await a.presence.change(channel, own, [])).toBe(false);
-      expect(await a.presence.renew(own)).toEqual({ held: true, ended: [] });
+    it('enters rows under a lease only, and says at its renewal whether it was held until then', async () => {
+      const { a, b, channel } = await world();
+      const own = unique('life');
+      expect(await a.presence.change(channel, own, [enter(`${own}.1`, 'ann')])).toBe(false);
+      expect(await a.presence.read(channel, 10)).toMatchObject({ connections: 0 });
+      expect(await renew(a, own)).toEqual({ held: false, ended: [] });
+      expect(await a.presence.change(channel, own, [enter(`${own}.1`, 'ann')])).toBe(true);
+      expect(await renew(b, own)).toMatchObject({ held: true });
+      await end(b, own);
+      expect(await a.presence.change(channel, own, [leave(`${own}.1`)])).toBe(false);
+      expect(await a.presence.read(channel, 10)).toMatchObject({ connections: 1, hasEnded: true });
+      expect(await renew(a, own)).toEqual({ held: false, ended: [] });
+      expect(await a.presence.change(channel, own, [leave(`${own}.1`)])).toBe(true);
     });
 
     it('names lives whose lease has ended, and forgets those that left nothing behind', async () => {
       const { a, b, channel, life } = await world();
-      const [own, dead, empty] = [life(), life(), life()];
-      await a.presence.change(channel, dead, [enter(`${dead.life}.1`, 'ann')]);
-      await end(a, empty.life);
-      await end(a, dead.life);
-      expect(await b.presence.renew(own)).toEqual({ held: false, ended: [dead.life] });
-      await b.presence.sweep(dead.life);
-      expect(await b.presence.renew(own)).toEqual({ held: true, ended: [] });
+      const [own, dead, empty] = [await life(), await life(), await life()];
+      await a.presence.change(channel, dead, [enter(`${dead}.1`, 'ann')]);
+      await end(a, empty);
+      await end(a, dead);
+      expect(await renew(b, own)).toEqual({ held: true, ended: [dead] });
+      await b.presence.sweep(dead);
+      expect(await renew(b, own)).toEqual({ held: true, ended: [] });
       expect((await b.presence.read(channel, 10)).hasEnded).toBe(false);
     });
 
     it('sweeps what a dead life left, once, and nothing else', async () => {
       const { a, b, channel, life, told } = await world();
-      const [own, dead] = [life(), life()];
-      await a.presence.change(channel, own, [enter(`${own.life}.1`, 'ann')]);
-      const rows = Array.from({ length: 700 }, (_, n) =>
-        enter(`${dead.life}.${n}`, n % 2 ? `user ${n}` : 'ann'),
-      );
+      const [own, dead] = [await life(), await life()];
+      await a.presence.change(channel, own, [enter(`${own}.1`, 'ann')]);
+      const rows = Array.from({ length: 700 }, (_, n) => enter(`${dead}.${n}`, n % 2 ? `user ${n}` : 'ann'));
       for (let at = 0; at < rows.length; at += 100)
         await a.presence.change(channel, dead, rows.slice(at, at + 100));
-      expect(await b.presence.sweep(dead.life)).toBe(0); // it lives
-      await end(a, dead.life);
+      expect(await b.presence.sweep(dead)).toBe(0); // it lives
+      await end(a, dead);
       const { head } = await a.presence.read(channel, 1);
-      const removed = await Promise.all([a, b, a, b].map((broker) => broker.presence.sweep(dead.life)));
+      const removed = await Promise.all([a, b, a, b].map((broker) => broker.presence.sweep(dead)));
       expect(removed.reduce((sum, count) => sum + count)).toBe(700);
       const left = await told(head);
       expect(left.every(({ type }) => type === 'leave')).toBe(true);
@@ -246,43 +252,43 @@ export function presenceStoreSuite(name: string, setup: () => Promise<BrokerSetu
         rows.flatMap((_, n) => (n % 2 ? [`user ${n}`] : [])).sort(),
       );
       expect(await a.presence.read(channel, 10)).toMatchObject({ users: 1, connections: 1 });
-      expect(await b.presence.sweep(dead.life)).toBe(0);
+      expect(await b.presence.sweep(dead)).toBe(0);
     });
 
     it('sweeps all channels of a dead life', async () => {
       const { a, b, channel, life } = await world();
-      const dead = life();
+      const dead = await life();
       const channels = Array.from({ length: 150 }, (_, n) => `${channel}/${n}`);
       await Promise.all(
-        channels.map((one) => a.presence.change(one, dead, [enter(`${dead.life}.${one}`, 'ann')])),
+        channels.map((one) => a.presence.change(one, dead, [enter(`${dead}.${one}`, 'ann')])),
       );
-      await end(a, dead.life);
-      expect(await b.presence.sweep(dead.life)).toBe(150);
+      await end(a, dead);
+      expect(await b.presence.sweep(dead)).toBe(150);
       const pages = await Promise.all(channels.map((one) => b.presence.read(one, 10)));
       expect(pages.every(({ users, connections }) => users === 0 && connections === 0)).toBe(true);
     });
 
     it('leaves a life alone that is awake again', async () => {
       const { a, b, channel, life, told } = await world();
-      const own = life();
-      await a.presence.change(channel, own, [enter(`${own.life}.1`, 'ann')]);
-      await end(b, own.life);
-      expect(await a.presence.renew(own)).toMatchObject({ held: false });
-      expect(await b.presence.sweep(own.life)).toBe(0);
+      const own = await life();
+      await a.presence.change(channel, own, [enter(`${own}.1`, 'ann')]);
+      await end(b, own);
+      expect(await renew(a, own)).toMatchObject({ held: false });
+      expect(await b.presence.sweep(own)).toBe(0);
       expect(await b.presence.read(channel, 10)).toMatchObject({ users: 1, hasEnded: false });
       expect((await told()).map(({ type }) => type)).toEqual(['join']);
     });
 
     it('gives up when its caller does', async () => {
       const { a, channel, life } = await world();
-      const own = life();
+      const own = await life();
       const options = { signal: AbortSignal.abort(new Error('gone')) };
-      await expect(a.presence.change(channel, own, [enter(`${own.life}.1`, 'ann')], options)).rejects.toThrow(
+      await expect(a.presence.change(channel, own, [enter(`${own}.1`, 'ann')], options)).rejects.toThrow(
         'gone',
       );
       await expect(a.presence.read(channel, 10, options)).rejects.toThrow('gone');
-      await expect(a.presence.renew(own, options)).rejects.toThrow('gone');
-      await expect(a.presence.sweep(own.life, options)).rejects.toThrow('gone');
+      await expect(a.presence.renew({ life: own, leaseMs: LEASE_MS }, options)).rejects.toThrow('gone');
+      await expect(a.presence.sweep(own, options)).rejects.toThrow('gone');
       expect(await a.presence.read(channel, 10)).toMatchObject({ users: 0, connections: 0 });
     });
   });

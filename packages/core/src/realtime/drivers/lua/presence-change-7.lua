@@ -14,18 +14,18 @@
 -- ARGV[5]  bytes in front of the entry's messages
 -- ARGV[6]  the channel
 -- ARGV[7]  the life whose rows change
--- ARGV[8]  milliseconds of the lease to begin for it if it holds none; empty to change rows only if it holds none
+-- ARGV[8]  '1' to change rows only if it holds a lease, '0' only if it holds none
 -- ARGV[9]  milliseconds to keep everything, should nobody ask again
 -- ARGV[10..] for each change: '+' enter, '=' enter and replace the user's info, '-' leave; row; user; info
 --
--- Returns whether the life held a lease (1 or 0), and how many rows left.
+-- Returns whether rows could be changed (1 or 0; then nothing was done), and how many left.
 -- Error NOEPOCH when the data set has lost its epoch: nothing was done. Needs log-0.lua in front.
 --
 -- Atomic: rows, users and what is told of them never differ. A change that was carried out already does nothing and tells
 -- nothing, so any of them may be repeated, and of several that sweep a life each row is removed by one.
 
 local rows, users, leases, places = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local channel, life, lease_ms = ARGV[6], ARGV[7], ARGV[8]
+local channel, life = ARGV[6], ARGV[7]
 
 local lineage = lineage_of(KEYS[7])
 if not lineage then
@@ -35,13 +35,8 @@ end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local ends = tonumber(redis.call('ZSCORE', leases, life) or '0')
-local held = ends > now
-if lease_ms == '' then
-  if held then
-    return { 1, 0 }
-  end
-elseif not held then
-  redis.call('ZADD', leases, now + lease_ms, life)
+if (ends > now) ~= (ARGV[8] == '1') then
+  return { 0, 0 }
 end
 
 local packed = { ARGV[5] }
@@ -139,4 +134,4 @@ if #packed > 1 then
   local keep = { entries = ARGV[2], log_ms = ARGV[3], head_ms = ARGV[4] }
   append_to(KEYS[5], KEYS[6], ARGV[1], lineage, table.concat(packed), keep)
 end
-return { held and 1 or 0, left }
+return { 1, left }
