@@ -16,17 +16,16 @@ const config: KnipConfig = {
     '.': {
       entry: ['scripts/*.mjs'],
       project: ['scripts/**/*.mjs', '*.ts'],
-      ignoreDependencies: ['@arethetypeswrong/cli', '@changesets/cli'], // run by their paths
+      ignoreDependencies: ['@arethetypeswrong/cli'], // run by its path
     },
     'packages/core': {
       // The floor has the shape of a room, but no subpath.
       entry: [...publicModulesOf('packages/core'), 'src/redis/index.ts'],
       ignoreDependencies: ['vitest'], // the suites' peer
     },
-    'packages/*-adapter': {
-      entry: publicModulesOf('packages/express-adapter'),
-      ignoreDependencies: [/^(@types\/)?express(4|5)?(-lowest)?$/, /^fastify-lowest$/], // required by name, one after the other
-    },
+    // Frameworks in several versions are required by their names, one after the other.
+    'packages/express-adapter': { ignoreDependencies: [/^(@types\/)?express4$/, /^express5?-lowest$/] },
+    'packages/fastify-adapter': { ignoreDependencies: ['fastify-lowest'] },
     'examples/blog-api': {
       entry: ['src/{server,demo}.ts', 'public/{app,theme}.js'],
       project: ['{src,test,public}/**/*.{ts,js}'],
