@@ -5,6 +5,7 @@
  */
 
 export { EventStream, type ReceivedEvent, type Refusal, SocketClient } from './adapter/clients.js';
+export { serveOnce } from './adapter/serve-once.js';
 export {
   type AdapterHarness,
   type AdapterSupport,
