@@ -22,7 +22,7 @@ beforeAll(async () => {
   chromium = browser;
   blogs = await startInstances({
     entry: fileURLToPath(new URL('dist/server.js', blog)),
-    env: { DATABASE_URL: database.primary, INSTANCE_ID: 'blog-1' },
+    env: { DATABASE_URL: database.primary, INSTANCE_ID: 'blog-1', LIMIT_WRITE: '1000/min' },
   });
   url = blogs.urls[0] as string;
 });
@@ -39,33 +39,37 @@ const sizes = [
 ];
 
 describe.each(themes)('the page in the %s', (colorScheme) => {
-  it.each(sizes)('fits $width pixels, can be read, and says what everything is', async (viewport) => {
-    await using visitor = await Visitor.open(chromium.browser, url, { colorScheme, viewport });
-    const { page } = visitor;
-    const inspect = async (where: string) => {
-      expect(await page.evaluate(overhang), `${where}: too wide`).toBe(0);
-      expect(await page.evaluate(faintTexts), `${where}: too faint`).toEqual([]);
-      expect(await page.evaluate(namelessControls), `${where}: nameless`).toEqual([]);
-    };
-    await inspect('the list');
-    await visitor.open('The oldest program still running');
-    await visitor.at('comment').first().waitFor();
-    await waitFor(async () => (await visitor.readers()) === 'You');
-    await inspect('a post');
-    await visitor.at('sign-in').click();
-    await inspect('signing in');
-    await visitor.at('account-mode').click();
-    await inspect('registering');
-    await page.keyboard.press('Escape');
-    await visitor.register('Somebody whose name is rather long');
-    await visitor.say(`A word without end: ${'o'.repeat(300)}`);
-    await visitor.at('chat-line').first().waitFor();
-    await visitor.at('like').click();
-    await inspect('after some use');
-    await visitor.at('write').click();
-    await inspect('writing');
-    expect([...visitor.complaints, ...visitor.failures]).toEqual([]);
-  });
+  it.each(sizes)(
+    'fits $width pixels, can be read, and says what everything is',
+    async (viewport) => {
+      await using visitor = await Visitor.open(chromium.browser, url, { colorScheme, viewport });
+      const { page } = visitor;
+      const inspect = async (where: string) => {
+        expect(await page.evaluate(overhang), `${where}: too wide`).toBe(0);
+        expect(await page.evaluate(faintTexts), `${where}: too faint`).toEqual([]);
+        expect(await page.evaluate(namelessControls), `${where}: nameless`).toEqual([]);
+      };
+      await inspect('the list');
+      await visitor.open('The oldest program still running');
+      await visitor.at('comment').first().waitFor();
+      await waitFor(async () => (await visitor.readers()) === 'You');
+      await inspect('a post');
+      await visitor.at('sign-in').click();
+      await inspect('signing in');
+      await visitor.at('account-mode').click();
+      await inspect('registering');
+      await page.keyboard.press('Escape');
+      await visitor.register('Somebody whose name is rather long');
+      await visitor.say(`A word without end: ${'o'.repeat(300)}`);
+      await visitor.at('chat-line').first().waitFor();
+      await visitor.at('like').click();
+      await inspect('after some use');
+      await visitor.at('write').click();
+      await inspect('writing');
+      expect([...visitor.complaints, ...visitor.failures]).toEqual([]);
+    },
+    60_000,
+  );
 });
 
 it('the page asks nobody else for anything, and is small', async () => {
@@ -156,6 +160,44 @@ it('what an event made old is asked for with the proof that the event brought', 
   const answer = await (await refetch).response();
   expect(await answer?.json()).toMatchObject({ title: 'v2' });
   await visitor.at('open-title').getByText('v2').waitFor();
+});
+
+it('of a channel that cannot say what was missed everything is read again, and the chat says so', async () => {
+  await using visitor = await Visitor.open(chromium.browser, `${url}/#/posts/1`);
+  await visitor.at('open-title').waitFor();
+  const reset = { c: 'chat:blog:2', i: '0-0', reason: 'trimmed' };
+  await visitor.page.route('**/sse?**', (route) =>
+    route.fulfill({
+      contentType: 'text/event-stream',
+      body: `event: reset\ndata: ${JSON.stringify(reset)}\n\n`,
+    }),
+  );
+  const read = Promise.all(
+    ['posts?*', 'posts/2', 'posts/2/comments?*', 'posts/2/readers'].map((path) =>
+      visitor.page.waitForResponse(`**/api/v1/${path}`),
+    ),
+  );
+  await visitor.open('Reading your own writes');
+  await read;
+  await visitor.at('chat-lines').getByText('Some messages may be missing here.').first().waitFor();
+  await visitor.page.unroute('**/sse?**');
+  await visitor.page.locator('[data-testid=live][data-state=live]').waitFor();
+});
+
+it('the latest comments of a long discussion are shown, and the earlier ones when asked for', async () => {
+  const author = new BlogClient();
+  await author.register(url, 'Ada');
+  const { body } = await author.post(`${url}/api/posts`, { title: 'Long', body: '-' });
+  for (let n = 1; n <= 110; n++) await author.post(`${url}/api/posts/${body.id}/comments`, { body: `${n}` });
+  await using visitor = await Visitor.open(chromium.browser, `${url}/#/posts/${body.id}`);
+  const from = async (first: number) => {
+    const all = Array.from({ length: 110 - first + 1 }, (_, index) => `${first + index}`);
+    await waitFor(async () => (await visitor.comments()).length === all.length, { message: `from ${first}` });
+    expect(await visitor.comments()).toEqual(all);
+  };
+  await from(51);
+  await visitor.page.getByRole('button', { name: 'Show 50 earlier' }).click();
+  await from(1);
 });
 
 it('a keyboard is enough', async () => {

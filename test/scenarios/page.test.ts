@@ -77,7 +77,7 @@ it('two browsers see at once what the other one does: a post, a comment, a like'
   await grace.at('like').click();
   await ada.at('like-count').getByText('1 like').waitFor();
   await waitFor(async () => (await grace.texts('item-likes'))[0]?.trim() === '1 like');
-});
+}, 60_000);
 
 it('who reads a post is shown to all who do, and the chat joins them, over whatever they speak', async () => {
   await waitFor(async () => (await ada.readers()) === 'You and Grace');
@@ -98,7 +98,7 @@ it('who reads a post is shown to all who do, and the chat joins them, over whate
     expect((await visitor.chat())[0]).toBe('hello?');
     expect((await visitor.chat()).slice(-2)).toEqual(['hello from Ada', 'hello from Grace']);
   }
-});
+}, 60_000);
 
 it('an instance that is killed takes nothing along: both pages go on, nothing is lost and nothing is there twice', async () => {
   expect([...ada.complaints, ...grace.complaints]).toEqual([]);

@@ -131,7 +131,8 @@ function build(view) {
   });
   view.own = ownerButtons(view);
   view.heading = h('h3', { class: 'label', 'data-testid': 'comment-count' }, 'Comments');
-  view.earlier = h('button', { type: 'button', class: 'link', click: guarded(() => showEarlier(view)) });
+  const clickEarlier = guarded(() => showEarlier(view));
+  view.earlier = h('button', { type: 'button', class: 'link', hidden: '', click: clickEarlier });
   view.list = h('ol', { 'data-testid': 'comments', 'aria-busy': 'true' });
   const discussion = h(
     'section',
