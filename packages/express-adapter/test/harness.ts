@@ -1,10 +1,14 @@
 import { createServer } from 'node:http';
-import type { AdapterHarness, SuiteAnswer, SuiteRequest } from '@pando/core/testing/suites';
+import {
+  type AdapterHarness,
+  cacheOptionsFor,
+  type SuiteAnswer,
+  type SuiteRequest,
+} from '@pando/core/testing/suites';
 import { pandoExpress } from '@pando/express-adapter';
 import compression from 'compression';
 import type express from 'express';
 import type { ErrorRequestHandler, Request, Response, Router } from 'express';
-import { cacheOptionsFor } from '../../core/src/testing/suites/adapter/cached-route.js';
 
 /** Listens for the adapter suite with an application of Express, built as its users build theirs. */
 export function listenWith(framework: typeof express): AdapterHarness['listen'] {

@@ -1,8 +1,12 @@
 import fastifyCompress from '@fastify/compress';
-import type { AdapterHarness, SuiteAnswer, SuiteRequest } from '@pando/core/testing/suites';
+import {
+  type AdapterHarness,
+  cacheOptionsFor,
+  type SuiteAnswer,
+  type SuiteRequest,
+} from '@pando/core/testing/suites';
 import { pandoFastify } from '@pando/fastify-adapter';
 import type { FastifyInstance, FastifyReply, FastifyRequest, fastify } from 'fastify';
-import { cacheOptionsFor } from '../../core/src/testing/suites/adapter/cached-route.js';
 
 /** Listens for the adapter suite with an application of Fastify, built as its users build theirs. */
 export function listenWith(framework: typeof fastify): AdapterHarness['listen'] {

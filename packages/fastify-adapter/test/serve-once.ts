@@ -1,5 +1,5 @@
 // Run by the adapter suite under plain Node: `serve-once <name of a framework>`.
-import { serveOnce } from '../../core/src/testing/suites/adapter/serve-once.js';
+import { serveOnce } from '@pando/core/testing/suites';
 import { frameworks } from './frameworks.js';
 import { listenWith } from './harness.js';
 
