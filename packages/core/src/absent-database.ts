@@ -10,7 +10,7 @@ export class DatabaseNotConfiguredError extends PandoError {
   constructor() {
     super({
       code: 'PANDO_DB_NOT_CONFIGURED',
-      message: 'this kit has no database. Give createPando({ db: { primary: … } }) the URL of your Postgres.',
+      message: 'This kit has no database. Give createPando({ db: { primary: … } }) the URL of your Postgres.',
       status: 500,
     });
   }

@@ -28,9 +28,9 @@ export interface PoolPressure {
 export class PoolOverloadedError extends PandoError {
   constructor(connections: string, { waiting, waitedMs }: PoolPressure) {
     const what =
-      waitedMs === undefined
-        ? `${waiting} ${waiting === 1 ? 'request already waits' : 'requests already wait'} for one of the ${connections}`
-        : `None of the ${connections} became free within ${waitedMs} ms`;
+      waitedMs !== undefined
+        ? `None of the ${connections} became free within ${waitedMs} ms`
+        : `${waiting} ${waiting === 1 ? 'request already waits' : 'requests already wait'} for one of the ${connections}`;
     super({
       code: 'PANDO_DB_POOL_OVERLOADED',
       message: `${what}. Raise db.pool.size, shorten queries, or shed load earlier (see docs/how-to/size-pools.md).`,

@@ -156,7 +156,7 @@ function readPrimary(reader: OptionsReader): ResolvedServer {
 }
 
 function readReplicas(reader: OptionsReader): readonly ResolvedServer[] {
-  const value = reader.any('replicas') ?? databaseDefaults.replicas;
+  const value = reader.any('replicas', databaseDefaults.replicas);
   const refuse = () => reader.fail('replicas', `an array, each entry ${serverShape}`);
   if (!Array.isArray(value)) return refuse();
   return value.map((entry, index) => readServer(`db.replicas[${index}]`, entry, refuse));
@@ -168,8 +168,7 @@ function readServer(path: string, value: unknown, refuse: () => never): Resolved
   const reader = readOptions(path, value);
   const password = reader.any('password');
   if (password !== undefined && typeof password !== 'string' && typeof password !== 'function') {
-    // The value stays out of the message, whatever it is.
-    refuse();
+    reader.failUnshown('password', 'a text, or a function that gives it');
   }
   const server: ResolvedServer = {
     path,
@@ -195,7 +194,7 @@ function readSsl(reader: OptionsReader): ServerOptions['ssl'] {
 }
 
 function readWeight(reader: OptionsReader): number {
-  const value = reader.any('weight') ?? replicaDefaults.weight;
+  const value = reader.any('weight', replicaDefaults.weight);
   if (typeof value !== 'number' || !(value > 0) || !Number.isFinite(value))
     reader.fail('weight', 'a positive number');
   return value as number;

@@ -79,7 +79,7 @@ export function resolveHealthOptions(options: HealthOptions = {}): ResolvedHealt
 }
 
 function readChecks(reader: OptionsReader): readonly HealthCheck[] {
-  const checks = reader.any('checks') ?? healthDefaults.checks;
+  const checks = reader.any('checks', healthDefaults.checks);
   if (!Array.isArray(checks)) reader.fail('checks', 'a list of checks');
   return checks.map((check: unknown, index) => readCheck(check, `health.checks[${index}]`));
 }

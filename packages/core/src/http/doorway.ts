@@ -10,7 +10,7 @@ import type { WsRoute } from './ws-route.js';
 export interface ListenAddress {
   /** 0 takes a free one. */
   readonly port: number;
-  /** @defaultValue every address of the machine */
+  /** Name or address to listen on. @defaultValue every address of the machine */
   readonly host?: string | undefined;
   /**
    * `false` leaves SIGTERM and SIGINT to the application from here on: call `pando.close()` on them. Otherwise they begin

@@ -90,7 +90,7 @@ function readHealthPaths(reader: OptionsReader, probes: Map<string, ProbeKind>):
   if (paths === false) return;
   probes.set(readPath(paths, 'live', httpDefaults.health.live), 'live');
   probes.set(readPath(paths, 'ready', httpDefaults.health.ready), 'ready');
-  const report = paths.any('report') ?? httpDefaults.health.report;
+  const report = paths.any('report', httpDefaults.health.report);
   for (const path of Array.isArray(report) ? report : [report]) {
     if (!isPath(path)) paths.fail('report', 'a path such as "/health", or a list of paths');
     probes.set(path, 'report');

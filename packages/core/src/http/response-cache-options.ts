@@ -73,7 +73,7 @@ export function resolveResponseCacheOptions<Request>(
   if (identity !== undefined && identity !== 'public' && typeof identity !== 'function') {
     reader.fail('identity', '"public", or a function of the request');
   }
-  const statuses = reader.any('statuses') ?? responseCacheDefaults.statuses;
+  const statuses = reader.any('statuses', responseCacheDefaults.statuses);
   if (!Array.isArray(statuses) || !statuses.every((status) => reusable.includes(status))) {
     reader.fail('statuses', `a list of some of ${reusable.join(', ')}`);
   }
@@ -93,13 +93,13 @@ export function resolveResponseCacheOptions<Request>(
 }
 
 function readTags<Request>(reader: OptionsReader): (request: Request) => readonly string[] {
-  const tags = reader.any('tags') ?? [];
+  const tags = reader.any('tags', []);
   if (typeof tags === 'function') return tags as (request: Request) => readonly string[];
   return isTexts(tags) ? () => tags : reader.fail('tags', 'a list of texts, or a function');
 }
 
 function readVary(reader: OptionsReader): readonly string[] {
-  const vary = reader.any('vary') ?? [];
+  const vary = reader.any('vary', []);
   const isNames = isTexts(vary) && vary.every((name) => /^[\w!#$%&'+.^`|~-]+$/.test(name));
   return isNames
     ? vary.map((name) => name.toLowerCase())

@@ -104,9 +104,10 @@ export class OptionsReader {
   }
 
   /** An option that its reader checks itself. */
-  any(key: string): unknown {
+  any(key: string, fallback?: unknown): unknown {
     this.#known.add(key);
-    return this.#options[key];
+    const value = this.#options[key];
+    return value === undefined ? fallback : value;
   }
 
   /** A nested options object with a reader of its own. */

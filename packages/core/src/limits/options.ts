@@ -73,8 +73,8 @@ export function resolveLimitsOptions(options: LimitsOptions = {}): ResolvedLimit
 }
 
 function readPolicies(limits: OptionsReader, onUnavailable: OnUnavailable): readonly Policy[] {
-  const policies = limits.any('policies') ?? {};
-  if (typeof policies !== 'object' || Array.isArray(policies))
+  const policies = limits.any('policies', {});
+  if (typeof policies !== 'object' || policies === null || Array.isArray(policies))
     limits.fail('policies', 'an object of policies');
   const reader = readOptions('limits.policies', policies);
   return Object.keys(policies).map((name) => {

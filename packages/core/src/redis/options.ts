@@ -169,7 +169,7 @@ function readAddresses(read: OptionsReader, key: 'sentinels' | 'nodes'): readonl
 }
 
 function readTls(read: OptionsReader): boolean | TlsOptions {
-  const tls = read.any('tls') ?? false;
+  const tls = read.any('tls', false);
   if (typeof tls !== 'boolean' && (typeof tls !== 'object' || tls === null))
     read.fail('tls', 'true, false or the options of tls.connect');
   return tls as boolean | TlsOptions;

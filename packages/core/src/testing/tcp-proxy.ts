@@ -8,6 +8,7 @@ import { Lane } from './tcp-proxy-lane.js';
 
 /** Where a fault proxy listens, and where it leads. */
 export interface TcpProxyOptions {
+  /** The server behind the proxy. */
   readonly target: { readonly host: string; readonly port: number };
   /** The port on 127.0.0.1 to listen on. @defaultValue a free one */
   readonly port?: number | undefined;

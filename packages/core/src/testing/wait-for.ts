@@ -3,7 +3,7 @@ import { messageOf, PandoError } from '../kernel/errors.js';
 
 /** How long {@link waitFor} waits, and what it says when that was not enough. */
 export interface WaitForOptions {
-  /** @defaultValue `10_000` */
+  /** How long the condition may take to come true. @defaultValue `10_000` */
   readonly timeoutMs?: number | undefined;
   /** Pause between two looks. @defaultValue `20` */
   readonly intervalMs?: number | undefined;
