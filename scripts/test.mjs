@@ -1,8 +1,8 @@
 /**
- * npm test: lint, types, build, then every test, against real servers that the tests start themselves.
+ * npm test: lint, types, unused code, build, then every test, against real servers that the tests start themselves.
  *
  *   npm test                       everything
- *   npm test -- <vitest args>      only those tests, without lint and types: npm test -- packages/core/src/cache
+ *   npm test -- <vitest args>      only those tests, without the checks before: npm test -- packages/core/src/cache
  *   npm run test:long              everything, with the long sizes and durations
  *
  * The last line is `N passed, N failed`. Succeeds only when something passed and nothing at all failed.
@@ -71,6 +71,7 @@ await main(async () => {
     if (!isPartial) {
       await step('lint', () => node(tool('@biomejs/biome/bin/biome'), 'check', '--error-on-warnings', '.'));
       await step('types', () => node(tool('typescript/bin/tsc'), '--noEmit'));
+      await step('unused code', () => node(tool('knip/bin/knip.js'), '--no-progress'));
     }
     await step('build', () => ensureBuilt({ types: !isPartial }));
     await step('servers', () => ensureServers());
