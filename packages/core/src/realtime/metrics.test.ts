@@ -65,3 +65,21 @@ it('counts connections, publishes, resets and how connections ended, by closed s
   await room.close();
   expect(read('pando_realtime_connections sse')).toBeUndefined();
 });
+
+it('counts who is present because of this instance, and whom it took off the lists of dead ones', async () => {
+  const clock = createFakeClock();
+  const { meter, read } = readableMeter();
+  const world = createMemoryWorld({ clock });
+  const room = createRealtime({}, { kernel: createKernel({ clock, meter }), world });
+  await room.start();
+  world.attendances.lease({ life: 'dead', leaseMs: 10 });
+  world.attendances.change('a', [{ kind: 'enter', row: 'dead.1', user: '"bob"', info: undefined }]);
+  const outlet = new TestOutlet();
+  await room.openSse(outlet, { channels: ['a', 'b'], presence: { id: 'ann' } });
+  expect(read('pando_realtime_present_connections')).toBe(2);
+  outlet.cut();
+  await clock.advance(20_000);
+  expect(read('pando_realtime_present_connections')).toBe(0);
+  expect(read('pando_realtime_presence_swept_total')).toBe(1);
+  await room.close();
+});

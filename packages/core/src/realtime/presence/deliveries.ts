@@ -3,7 +3,7 @@ import type { Crowd, Errand, Stay } from './stay.js';
 
 /** What deliveries stand on. */
 export interface DeliveriesInit {
-  readonly store: PresenceStore;
+  readonly store: Pick<PresenceStore, 'change'>;
   readonly life: string;
   /** The store has it. */
   onDone(errands: readonly Errand[]): void;

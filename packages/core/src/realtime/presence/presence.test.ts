@@ -436,6 +436,21 @@ describe('an instance that', () => {
     expect(shortly(events)).toEqual(['join ann', 'join bob', 'leave bob']);
   });
 
+  it('drains gives its WebSockets the time, too, after which it tells them to come back', async () => {
+    const { clock, instance, socket } = setUp({ drainMs: 1 });
+    const [one, two] = [await instance(), await instance()];
+    const { wire, say } = await socket(one, { presence: () => ({ id: 'ann' }) });
+    await say({ t: 'sub', c: 'c', presence: true });
+    const drained = one.drain();
+    await clock.advance(10);
+    await drained;
+    expect(wire.frames.at(-1)).toMatchObject({ t: 'bye' });
+    await clock.advance(LEAVE_MS + COMES_BACK_MS - 11);
+    expect(await two.presence('c')).toMatchObject({ users: 1 });
+    await clock.advance(2 * TICK_MS);
+    expect(await two.presence('c')).toMatchObject({ users: 0 });
+  });
+
   it('dies is swept by another: each of its connections leaves once', async () => {
     const { clock, instance, stream, watch, world } = setUp();
     const [one, two] = [await instance(), await instance()];
@@ -509,6 +524,22 @@ describe('an instance that', () => {
     expect(await room.presence('c')).toMatchObject({ users: 0 });
     await clock.advance(5_000 + TICK_MS);
     expect(await room.presence('c')).toMatchObject({ users: 1 });
+  });
+
+  it('tells everything again every few hours, whatever happened to it in between', async () => {
+    const { clock, instance, stream, world } = setUp();
+    const room = await instance();
+    await stream(room, { id: 'ann' });
+    const [life = ''] = world.attendances.lives();
+    for (const [channel, rows] of world.attendances.rowsOf(life)) {
+      world.attendances.change(
+        channel,
+        rows.map((row) => ({ kind: 'leave', row })),
+      );
+    }
+    expect(await room.presence('c')).toMatchObject({ connections: 0 });
+    await clock.advance(6 * 3_600_000 + 10_000);
+    expect(await room.presence('c')).toMatchObject({ users: 1, connections: 1 });
   });
 
   it('serves nobody who is present does nothing for it', async () => {
