@@ -13,7 +13,8 @@ interface User {
 }
 
 export async function application(pando: Pando): Promise<void> {
-  const { context, limit, sse, problems, listen } = pandoExpress(pando, { cookie: { maxAgeMs: 60_000 } });
+  const adapter = pandoExpress(pando, { cookie: { maxAgeMs: 60_000 } });
+  const { context, limit, cacheResponse, sse, problems, listen } = adapter;
   const app = express();
   app.use(context());
   app.use('/api', context());
@@ -29,6 +30,21 @@ export async function application(pando: Pando): Promise<void> {
     '/users',
     limit('write', { key: (req: Request) => req.get('x-user'), cost: (req) => Number(req.query.n) }),
   );
+
+  app.get('/posts', cacheResponse(), (_req, res) => void res.end());
+  app.get(
+    '/posts/:id',
+    cacheResponse({ tags: ({ params }: Request<{ id: string }>) => [params.id], identity: 'public' }),
+    (req, res) => {
+      expectTypeOf(req.params).toEqualTypeOf<{ id: string }>();
+      res.json(req.params.id);
+    },
+  );
+  app.get('/mine', cacheResponse({ identity: async (req: Request) => req.get('x-user') }));
+  // @ts-expect-error: no such option
+  cacheResponse({ ttl: 60_000 });
+  // @ts-expect-error: an identity is not given by name
+  cacheResponse({ identity: 'ann' });
 
   app.get(
     '/all',

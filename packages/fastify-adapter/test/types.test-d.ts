@@ -48,6 +48,10 @@ export async function application(pando: Pando): Promise<void> {
   app.pando.sse(() => 200);
   // @ts-expect-error: so is a plan without channels
   app.pando.sse(() => ({ channel: 'posts' }));
+  const cache = { ttlMs: 60_000, tags: ({ url }: FastifyRequest) => [url], identity: 'public' } as const;
+  app.get('/posts', { config: { pando: { limit: 'write', cache } } }, async () => '');
+  // @ts-expect-error: a time is a number
+  app.get('/wrong', { config: { pando: { cache: { ttlMs: '60s' } } } }, async () => '');
   // @ts-expect-error: a limit is a name, or options
   app.put('/wrong', { config: { pando: { limit: 7 } } }, async () => '');
   // @ts-expect-error: no such option

@@ -8,7 +8,7 @@ export class PassList {
   /** Until when, in the order in which they end. */
   readonly #until = new Map<string, number>();
 
-  constructor(clock: Clock, { maxKeys = 1_000, passMs = 5_000 } = {}) {
+  constructor(clock: Clock, { maxKeys = 1_000, passMs = 10_000 } = {}) {
     this.#clock = clock;
     this.#maxKeys = maxKeys;
     this.#passMs = passMs;

@@ -52,6 +52,7 @@ export function sharedAnswerCases(start: StartApp): void {
 
       const first = [app.get('/page'), app.get('/page'), app.get('/page')];
       await inFlight(app, 3);
+      await waitFor(() => page.runs() > 0);
       expect(page.runs()).toBe(1);
       for (const gate of gates.slice(0, 3)) gate.open();
       expect(await cookies(first)).toEqual(['visitor=1', 'visitor=2', 'visitor=3']);
