@@ -15,7 +15,10 @@ const decisionTimeoutMs = 5_000;
 
 const spend: RedisScript = {
   name: 'spend',
-  source: readFileSync(new URL('../../../packages/core/src/limits/drivers/lua/spend-1.lua', import.meta.url), 'utf8'),
+  source: readFileSync(
+    new URL('../../../packages/core/src/limits/drivers/lua/spend-1.lua', import.meta.url),
+    'utf8',
+  ),
   keyCount: 1,
 };
 
