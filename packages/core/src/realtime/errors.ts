@@ -114,7 +114,11 @@ export class RealtimeFullError extends PandoError {
   }
 }
 
-/** What a connection is to be listed as cannot be listed; the connection was not opened, or is not listed. */
+/**
+ * What a connection is to be listed as cannot be listed; the connection was not opened, or is not listed.
+ *
+ * Give an `id` of 1 to 128 characters, and `info` that is plain data and not larger than `realtime.presence.maxInfoBytes`.
+ */
 export class InvalidPresenceError extends PandoError {
   constructor(why: string, cause?: unknown) {
     super({

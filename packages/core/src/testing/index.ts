@@ -5,6 +5,7 @@ export type { GuardedProcessOptions, ProcessExit } from './guarded-process.js';
 export { GuardedProcess } from './guarded-process.js';
 export type { TestCluster, TestClusterOptions } from './postgres.js';
 export { createTestCluster, DataVersionError } from './postgres.js';
+export { PostgresHostError } from './postgres-account.js';
 export type { PostgresSource } from './postgres-binaries.js';
 export { PostgresNotFoundError } from './postgres-binaries.js';
 export type { DatabaseUrls } from './postgres-database.js';

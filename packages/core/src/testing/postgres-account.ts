@@ -3,9 +3,21 @@ import { chown, lstat, mkdir, stat, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { PandoError } from '../kernel/errors.js';
 import { createTemporaryFolder } from './process-guard.js';
 
 const execute = promisify(execFile);
+
+/**
+ * This machine has no user, or no folder, that Postgres could run with.
+ *
+ * Do what the message says: run as an ordinary user, or set `TMPDIR` to a folder that this user can reach.
+ */
+export class PostgresHostError extends PandoError {
+  constructor(message: string) {
+    super({ code: 'PANDO_TESTING_POSTGRES_HOST', message });
+  }
+}
 
 /** The user that the servers run as. */
 export interface Account {
@@ -27,7 +39,7 @@ export async function serverAccount(): Promise<Account> {
   await execute('useradd', ['--system', '--no-create-home', '--shell', '/bin/false', 'postgres']);
   const created = await lookUp('postgres');
   if (created) return created;
-  throw new Error(
+  throw new PostgresHostError(
     'Postgres cannot run as root, and the user "postgres" could not be made. Run as an ordinary user.',
   );
 }
@@ -77,7 +89,7 @@ export async function volatileFolder(account: Account): Promise<string> {
 /** The folder for temporary files that the account can reach. */
 async function reachableTemporaryFolder(account: Account): Promise<string> {
   for (const folder of [tmpdir(), '/tmp', '/var/tmp']) if (await canReach(account, folder)) return folder;
-  throw new Error(
+  throw new PostgresHostError(
     `No temporary folder is open to the user ${account.uid}, who runs Postgres. Set TMPDIR to one that is.`,
   );
 }

@@ -8,6 +8,7 @@ import type { Account } from './postgres-account.js';
 import { cacheFolder, switchTo } from './postgres-account.js';
 import type { PostgresBinaries } from './postgres-binaries.js';
 import { exists, moveInto } from './postgres-files.js';
+import { ServerStartError } from './postgres-process.js';
 import { baseSettings, formatSettings } from './postgres-settings.js';
 import { createTemporaryFolder } from './process-guard.js';
 import { waitFor } from './wait-for.js';
@@ -68,8 +69,7 @@ async function settle(
     message: () => `Postgres to start from a fresh data folder. It said:\n${server.output()}`,
   });
   const { code } = await server.end('SIGINT');
-  if (code !== 0)
-    throw new Error(`Postgres did not start from a fresh data folder. It said:\n${server.output()}`);
+  if (code !== 0) throw new ServerStartError('template', server.output());
 }
 
 const smallest = [
