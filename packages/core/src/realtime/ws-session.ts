@@ -370,9 +370,9 @@ export class WsConnection implements SocketConnection, Sink<Buffer>, Beating, He
 
   #end({ code, reason }: Pick<CloseCode, 'code' | 'reason'>, why: EndReason): void {
     if (this.#isEnded) return;
-    this.#socket.close(code, reason);
     this.#env.metrics.ended(why);
-    this.#detach(bringsBack(code));
+    this.#detach(bringsBack(code)); // first: a socket may call back from within its close
+    this.#socket.close(code, reason);
   }
 
   /** The peer does not read, or is not there: a closing handshake would not get through. */
