@@ -108,7 +108,7 @@ describe('a given client', () => {
     // The same database, but keys of our own: a foreign prefix would not reach channels or scripts.
     expect(await client.get(`pando:${name}:test:where`)).toBeNull();
     await admin.select(3);
-    expect(await admin.get(`pando:${name}:test:where`)).toBe('here');
+    expect(await admin.get(`pando:${name}:@3:test:where`)).toBe('here');
     await admin.select(0);
   });
 });

@@ -9,6 +9,12 @@ describe('createKeys', () => {
     expect(keys.spread('cache', 'v', 'post:1')).toBe('pando:shop:cache:v:post:1');
   });
 
+  it('names a database other than the first, whose channels would be heard there, too', () => {
+    const keys = createKeys('shop', 5);
+    expect(keys.atomic('realtime', 'log')).toBe('pando:{shop}:@5:realtime:log');
+    expect(keys.spread('cache', 'v')).toBe('pando:shop:@5:cache:v');
+  });
+
   it.each(['', 'a b', 'a{b}', 'ä', 'x'.repeat(65)])(
     'refuses the name %j, which could not be a header or cookie name',
     (name) => {

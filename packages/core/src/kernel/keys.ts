@@ -12,8 +12,13 @@ export interface Keys {
 
 const validName = /^[A-Za-z0-9_-]{1,64}$/;
 
-/** Builds the key names of a kit; throws {@link PandoOptionsError} when the name could not be part of a key, header and cookie name. */
-export function createKeys(name: string): Keys {
+/**
+ * Builds the key names of a kit; throws {@link PandoOptionsError} when the name could not be part of a key, header and cookie name.
+ *
+ * They name the database of the server, where that is not the first: its keys would be apart anyway, but channels of
+ * Pub/Sub are heard in all of them.
+ */
+export function createKeys(name: string, database = 0): Keys {
   if (!validName.test(name)) {
     throw new PandoOptionsError({
       code: 'PANDO_OPTIONS',
@@ -21,8 +26,9 @@ export function createKeys(name: string): Keys {
     });
   }
   // Parts come last and are joined as they are: a part with ":" can only collide within its own room and kind.
-  const atomicPrefix = `pando:{${name}}:`;
-  const spreadPrefix = `pando:${name}:`;
+  const place = database === 0 ? '' : `@${database}:`;
+  const atomicPrefix = `pando:{${name}}:${place}`;
+  const spreadPrefix = `pando:${name}:${place}`;
   return {
     name,
     atomic: (room, ...parts) => atomicPrefix + [room, ...parts].join(':'),

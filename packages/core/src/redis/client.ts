@@ -148,6 +148,11 @@ export class RedisClients {
     return client;
   }
 
+  /** Number of the data set on its server. */
+  get database(): number {
+    return Number(this.commands.options.db ?? 0);
+  }
+
   /** Name of the master that the sentinels watch; undefined without sentinels. */
   get masterName(): unknown {
     return this.commands.options.sentinels ? this.commands.options.name : undefined;

@@ -3,7 +3,7 @@ import { abortable, deadline, type Signalled } from '../kernel/abort.js';
 import { ClosedError, messageOf } from '../kernel/errors.js';
 import { Events } from '../kernel/events.js';
 import type { Kernel } from '../kernel/kernel.js';
-import type { Keys } from '../kernel/keys.js';
+import { createKeys, type Keys } from '../kernel/keys.js';
 import { RedisClients } from './client.js';
 import { Commands } from './commands.js';
 import { epochArguments, epochScript, readEpoch } from './epoch.js';
@@ -60,8 +60,9 @@ class Floor implements RedisFloor {
   #closing: Promise<void> | undefined;
 
   constructor(options: ResolvedRedisOptions, kernel: Kernel, instanceId: string) {
-    const { keys, clock, meter, logger } = kernel;
-    const clients = new RedisClients(options, keys.name);
+    const { clock, meter, logger } = kernel;
+    const clients = new RedisClients(options, kernel.keys.name);
+    const keys = createKeys(kernel.keys.name, clients.database);
     const failed = (cause: unknown, refused: boolean) => this.#failed(cause, refused);
     this.#kernel = kernel;
     this.#options = options;
