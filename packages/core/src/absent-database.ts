@@ -22,6 +22,8 @@ const nothing = (): Promise<void> => Promise.resolve();
 /** Stands where the database would be, so that code which never uses it needs no check. */
 export const absentDatabase: Database = Object.freeze({
   name: 'db',
+  query: refuse,
+  sql: refuse,
   read: refuse,
   write: refuse,
   transaction: refuse,

@@ -26,6 +26,9 @@ export interface ReadOptions extends Signalled {
   readonly level?: ReadLevel | undefined;
 }
 
+/** Options of one statement; `level` matters if it turns out to read. */
+export interface QueryOptions extends ReadOptions {}
+
 /** Options of one transaction. */
 export interface TransactionOptions extends Signalled {
   /** @defaultValue the server's, normally `'read committed'` */
@@ -99,6 +102,25 @@ export interface Topology {
  * the pool or the cluster are `PandoError`s.
  */
 export interface Database extends Room {
+  /**
+   * Runs one statement where it belongs: as {@link Database.read} if its text says that it only reads, else as
+   * {@link Database.write}, with their guarantees.
+   *
+   * Comments, strings and quoted names do not confuse it, and what it does not understand goes to the primary. A function
+   * can write without its name saying so: a replica refuses that, the primary runs it, and the text is remembered.
+   * Name such functions in `db.primaryFunctions` to spare the detour. What changes the session (`set`, `listen`,
+   * `prepare`, advisory locks, `begin`) does not belong here: it would stay on a connection that others use next.
+   */
+  query<R = Row>(sql: string, params?: readonly unknown[], options?: QueryOptions): Promise<QueryResult<R>>;
+  /**
+   * The same as {@link Database.query}, as a template tag: values become parameters, never part of the text.
+   *
+   * @example
+   * ```ts
+   * const { rows } = await db.sql<Post>`select * from posts where id = ${id}`;
+   * ```
+   */
+  sql<R = Row>(strings: TemplateStringsArray, ...values: readonly unknown[]): Promise<QueryResult<R>>;
   /**
    * Runs one statement that only reads.
    *

@@ -10,6 +10,7 @@ import type { Check, CheckResult } from '../kernel/room.js';
 import { dbToken } from '../kernel/token.js';
 import type {
   Database,
+  QueryOptions,
   QueryResult,
   ReadOptions,
   Row,
@@ -20,7 +21,7 @@ import type {
 import { DatabaseUnreachableError } from './errors.js';
 import { databaseInstruments } from './metrics.js';
 import type { ResolvedDatabaseOptions } from './options.js';
-import type { DatabaseDriver, Statement } from './ports.js';
+import type { DatabaseDriver, Statement, StatementClassifier } from './ports.js';
 import type { Position } from './position.js';
 import { PositionWatch } from './position-watch.js';
 import { Primary } from './primary.js';
@@ -29,6 +30,7 @@ import { Reads } from './reads.js';
 import { Replica } from './replica.js';
 import { needOf } from './router.js';
 import { isLastingRefusal, sqlStateOf } from './sql-state.js';
+import { SqlTemplates } from './sql-templates.js';
 import { Transactions } from './transactions.js';
 import { Writes } from './writes.js';
 
@@ -61,6 +63,8 @@ export class DatabaseRoom implements Database {
   readonly #options: ResolvedDatabaseOptions;
   readonly #kernel: Kernel;
   readonly #clock: Clock;
+  readonly #classifier: StatementClassifier;
+  readonly #templates = new SqlTemplates();
   readonly #primary: Primary;
   readonly #replicas: readonly Replica[];
   readonly #watch: PositionWatch;
@@ -79,6 +83,7 @@ export class DatabaseRoom implements Database {
     this.#options = options;
     this.#kernel = kernel;
     this.#clock = clock;
+    this.#classifier = driver.classifier;
     const primary = new Primary(options, driver, kernel);
     // The first answer of any replica counts: a silent one must not hold up who waits for another.
     const ask = () =>
@@ -104,6 +109,16 @@ export class DatabaseRoom implements Database {
       meter.histogram(databaseInstruments.operationSeconds, { operation });
     this.#seconds = { read: seconds('read'), write: seconds('write'), transaction: seconds('transaction') };
     this.#gauges = this.#observe();
+  }
+
+  query<R = Row>(sql: string, params?: readonly unknown[], options?: QueryOptions): Promise<QueryResult<R>> {
+    return this.#classifier.kindOf(sql) === 'read'
+      ? this.read(sql, params, options)
+      : this.write(sql, params, options);
+  }
+
+  async sql<R = Row>(strings: TemplateStringsArray, ...values: readonly unknown[]): Promise<QueryResult<R>> {
+    return this.query(this.#templates.textOf(strings), values);
   }
 
   async read<R = Row>(
@@ -179,7 +194,11 @@ export class DatabaseRoom implements Database {
     };
     const reader = { level, token: context.token, inTransaction: context.inTransaction };
     const outcome = await this.#reads.run<R>(statement, needOf(reader, shard, this.#primary.history), limits);
-    if (outcome.kind === 'writes') return this.#write<R>(statement, signal);
+    if (outcome.kind === 'writes') {
+      const result = await this.#write<R>(statement, signal);
+      this.#classifier.learn(statement.text);
+      return result;
+    }
     context.load?.noteRead({ shard, seen: outcome.seen });
     // Declared as a read, and sent where it could write.
     if (outcome.seen === 'primary' && !readingCommands.has(outcome.result.command)) {

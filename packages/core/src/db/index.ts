@@ -1,5 +1,6 @@
 export type {
   Database,
+  QueryOptions,
   QueryResult,
   ReadLevel,
   ReadOptions,

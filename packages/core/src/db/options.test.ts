@@ -52,6 +52,7 @@ describe('database options', () => {
     [{ primary: { host: 'db1', port: '5432' } }, 'db.primary.port must be a'],
     [{ primary, replicaWaitMs: '25ms' }, 'db.replicaWaitMs must be a number of milliseconds'],
     [{ primary, pool: { size: 0 } }, 'db.pool.size must be a positive whole number'],
+    [{ primary, primaryFunctions: ['f()'] }, 'db.primaryFunctions must be an array of names of functions'],
     [{ primary: 'localhost' }, 'db.primary must be a connection URL such as'],
   ])('refuse %o', (options, message) => {
     expect(refusal(options)).toContain(message);

@@ -66,6 +66,12 @@ export interface DatabaseOptions {
   /** Postgres' `statement_timeout` of every connection; `false` keeps the server's. @defaultValue `30_000` */
   readonly statementTimeoutMs?: number | false | undefined;
   /**
+   * Functions that change something, so that `db.query` sends statements which call them to the primary. Names without
+   * their schema; `*` stands for any part of one. Postgres' own are known.
+   * @defaultValue `[]`
+   */
+  readonly primaryFunctions?: readonly string[] | undefined;
+  /**
    * Has each server keep statements prepared that come again and again. Turns itself off for a server that does not
    * keep them, as behind PgBouncer in transaction mode. @defaultValue `true`
    */
@@ -114,6 +120,7 @@ export const databaseDefaults = Object.freeze({
   maxLagMs: 10_000,
   warmupMs: 10_000,
   statementTimeoutMs: 30_000,
+  primaryFunctions: Object.freeze<readonly string[]>([]),
   prepareStatements: true,
   connectTimeoutMs: 5_000,
   startTimeoutMs: 5_000,
@@ -137,6 +144,7 @@ export function resolveDatabaseOptions(options: DatabaseOptions): ResolvedDataba
     maxLagMs: reader.ms('maxLagMs', databaseDefaults.maxLagMs),
     warmupMs: reader.ms('warmupMs', databaseDefaults.warmupMs, { min: 0 }),
     statementTimeoutMs: reader.msOrFalse('statementTimeoutMs', databaseDefaults.statementTimeoutMs),
+    primaryFunctions: readFunctions(reader),
     prepareStatements: reader.boolean('prepareStatements', databaseDefaults.prepareStatements),
     connectTimeoutMs: reader.ms('connectTimeoutMs', databaseDefaults.connectTimeoutMs),
     startTimeoutMs: reader.ms('startTimeoutMs', databaseDefaults.startTimeoutMs),
@@ -198,6 +206,15 @@ function readWeight(reader: OptionsReader): number {
   if (typeof value !== 'number' || !(value > 0) || !Number.isFinite(value))
     reader.fail('weight', 'a positive number');
   return value as number;
+}
+
+function readFunctions(reader: OptionsReader): readonly string[] {
+  const value = reader.any('primaryFunctions') ?? databaseDefaults.primaryFunctions;
+  const isName = (entry: unknown) => typeof entry === 'string' && /^[\w$*\u0080-\uffff]+$/.test(entry);
+  if (!Array.isArray(value) || !value.every(isName)) {
+    reader.fail('primaryFunctions', 'an array of names of functions, without schema and parentheses');
+  }
+  return value as readonly string[];
 }
 
 function readPool(reader: OptionsReader): ResolvedDatabaseOptions['pool'] {

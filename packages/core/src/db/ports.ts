@@ -18,6 +18,22 @@ export interface StatementResult<R> extends QueryResult<R> {
   readonly command: string;
 }
 
+/**
+ * What a statement is to the room: where it may run, and what it leaves behind.
+ *
+ * - `read`: any server may be asked. `write`: the primary; also everything that is not understood.
+ * - `begin`, `commit`, `rollback`: bounds of a transaction.
+ * - `session`: changes the session's own state, or needs it.
+ */
+export type StatementKind = 'read' | 'write' | 'begin' | 'commit' | 'rollback' | 'session';
+
+/** Tells statements apart; synchronous, asked for every statement. */
+export interface StatementClassifier {
+  kindOf(text: string): StatementKind;
+  /** A server has refused this one as a write: it is one from now on. */
+  learn(text: string): void;
+}
+
 /** What a server says about itself at one moment. */
 export interface ServerReport extends Position {
   readonly role: Role;
@@ -152,6 +168,8 @@ export interface PoolHooks {
 
 /** Makes what the room needs for one server. */
 export interface DatabaseDriver {
+  /** Knows the language of its servers. */
+  readonly classifier: StatementClassifier;
   /** Throws `PandoOptionsError` for an address that cannot be read. */
   backend(server: ResolvedServer): Backend;
   pool(backend: Backend, role: Role, hooks: PoolHooks): Pool;

@@ -145,9 +145,8 @@ export class Reads {
       }
     } catch (error) {
       if (signal?.aborted) throw signal.reason;
-      const state = sqlStateOf(error);
-      if (isRefusedByReplica(state)) return writes;
-      if (isConflict(state)) return { kind: 'elsewhere', why: 'conflict' };
+      if (isRefusedByReplica(error)) return writes;
+      if (isConflict(sqlStateOf(error))) return { kind: 'elsewhere', why: 'conflict' };
       if (error instanceof ConnectionLostError) return { kind: 'elsewhere', why: 'lost' };
       if (error instanceof PoolOverloadedError) return { kind: 'elsewhere', why: 'overloaded', error };
       if (isPandoError(error) && error.retryable) return { kind: 'elsewhere', why: 'unavailable' };

@@ -11,8 +11,16 @@ export function endsSession(state: string | undefined): boolean {
 }
 
 /** A standby's way of saying that the statement writes, or needs what only a primary has. Nothing was executed. */
-export function isRefusedByReplica(state: string | undefined): boolean {
-  return state === '25006' || state === '0A000';
+export function isRefusedByReplica(error: unknown): boolean {
+  const state = sqlStateOf(error);
+  return state === '25006' || (state === '0A000' && !isOutdatedPlan(error));
+}
+
+/** A prepared statement returns other columns now; the same class of error on every server. Nothing was executed. */
+export function isOutdatedPlan(error: unknown): boolean {
+  return (
+    sqlStateOf(error) === '0A000' && (error as { routine?: unknown }).routine === 'RevalidateCachedQuery'
+  );
 }
 
 /** The statement fell victim to others: to replay on a standby, to a concurrent transaction, to a deadlock. */

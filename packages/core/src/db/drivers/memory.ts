@@ -2,7 +2,15 @@ import { abortable } from '../../kernel/abort.js';
 import { type Clock, systemClock } from '../../kernel/clock.js';
 import type { Kernel } from '../../kernel/kernel.js';
 import type { ResolvedDatabaseOptions } from '../options.js';
-import type { Backend, Connection, ConnectOptions, DatabaseDriver, ServerReport } from '../ports.js';
+import type {
+  Backend,
+  Connection,
+  ConnectOptions,
+  DatabaseDriver,
+  ServerReport,
+  StatementClassifier,
+  StatementKind,
+} from '../ports.js';
 import { FencedPool } from './fenced-pool.js';
 import { MemoryConnection, type SessionServer } from './memory-connection.js';
 
@@ -211,6 +219,19 @@ export class MemoryServer implements Backend, SessionServer {
   }
 }
 
+/** `set` writes, and what was refused by a replica; the other statements read. */
+class MemoryClassifier implements StatementClassifier {
+  readonly #writing = new Set(['set']);
+
+  kindOf(text: string): StatementKind {
+    return this.#writing.has(text) ? 'write' : 'read';
+  }
+
+  learn(text: string): void {
+    this.#writing.add(text);
+  }
+}
+
 /** Connects to the servers of a world; their labels are the connection strings. */
 export function createMemoryDriver(
   world: MemoryWorld,
@@ -218,6 +239,7 @@ export function createMemoryDriver(
   kernel: Kernel,
 ): DatabaseDriver {
   return {
+    classifier: new MemoryClassifier(),
     backend: (server) => world.server(server.connectionString ?? ''),
     pool: (backend, role, hooks) => new FencedPool(backend, { ...options.pool, role }, hooks, kernel),
   };

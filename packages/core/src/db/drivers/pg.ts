@@ -3,6 +3,7 @@ import { deadline } from '../../kernel/abort.js';
 import type { Clock } from '../../kernel/clock.js';
 import { PandoOptionsError } from '../../kernel/errors.js';
 import type { Kernel } from '../../kernel/kernel.js';
+import { SqlClassifier } from '../classifier.js';
 import { databaseInstruments } from '../metrics.js';
 import type { ResolvedDatabaseOptions, ResolvedServer } from '../options.js';
 import type { Backend, Connection, ConnectOptions, DatabaseDriver } from '../ports.js';
@@ -15,6 +16,7 @@ import { PreparedStatements } from './prepared-statements.js';
 /** Connects through the `pg` client. */
 export function createPgDriver(options: ResolvedDatabaseOptions, kernel: Kernel): DatabaseDriver {
   return {
+    classifier: new SqlClassifier(options.primaryFunctions),
     backend: (server) => new PgBackend(server, options, kernel),
     pool: (backend, role, hooks) => new FencedPool(backend, { ...options.pool, role }, hooks, kernel),
   };

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { CounterCell } from '../../kernel/meter.js';
-import { sqlStateOf } from '../sql-state.js';
+import { isOutdatedPlan, sqlStateOf } from '../sql-state.js';
 
 /** How often a statement must come before the server keeps it: preparing one that never returns is a waste on both sides. */
 const threshold = 5;
@@ -52,9 +52,7 @@ export class PreparedStatements {
   isRefutedBy(error: unknown, text: string): boolean {
     const state = sqlStateOf(error);
     const isUnknown = state === '26000' || state === '42P05';
-    const hasChanged =
-      state === '0A000' && (error as { routine?: unknown }).routine === 'RevalidateCachedQuery';
-    if (!isUnknown && !hasChanged) return false;
+    if (!isUnknown && !isOutdatedPlan(error)) return false;
     this.#refuted.add();
     if (isUnknown) {
       this.#isOn = false;
