@@ -113,12 +113,8 @@ export interface Database extends Room {
    */
   query<R = Row>(sql: string, params?: readonly unknown[], options?: QueryOptions): Promise<QueryResult<R>>;
   /**
-   * The same as {@link Database.query}, as a template tag: values become parameters, never part of the text.
-   *
-   * @example
-   * ```ts
-   * const { rows } = await db.sql<Post>`select * from posts where id = ${id}`;
-   * ```
+   * The same as {@link Database.query}, as a template tag: ``sql`select * from posts where id = ${id}` ``. Values become
+   * parameters, never part of the text.
    */
   sql<R = Row>(strings: TemplateStringsArray, ...values: readonly unknown[]): Promise<QueryResult<R>>;
   /**

@@ -209,7 +209,8 @@ function readWeight(reader: OptionsReader): number {
 }
 
 function readFunctions(reader: OptionsReader): readonly string[] {
-  const value = reader.any('primaryFunctions') ?? databaseDefaults.primaryFunctions;
+  const value = reader.any('primaryFunctions');
+  if (value === undefined) return databaseDefaults.primaryFunctions;
   const isName = (entry: unknown) => typeof entry === 'string' && /^[\w$*\u0080-\uffff]+$/.test(entry);
   if (!Array.isArray(value) || !value.every(isName)) {
     reader.fail('primaryFunctions', 'an array of names of functions, without schema and parentheses');
