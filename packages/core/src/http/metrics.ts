@@ -41,12 +41,14 @@ export const httpInstruments = {
     help: 'Requests of cached routes, by outcome: hit (answered out of the cache, or by what another request had just been answered), miss (by their own handler), or bypass (none of the cache: by method, identity, range, or as the answer was lately not for storing).',
     type: 'counter',
     labels: ['outcome'],
+    values: { outcome: ['hit', 'miss', 'bypass'] },
   },
   cacheUnstored: {
     name: 'pando_http_cache_unstored_total',
     help: 'Answers of cached routes that were not for storing, by reason: status, cookie, directive, vary, stream, size, or wrote.',
     type: 'counter',
     labels: ['reason'],
+    values: { reason: ['status', 'cookie', 'directive', 'vary', 'stream', 'size', 'wrote'] },
   },
   upgrades: {
     name: 'pando_http_upgrades_total',
