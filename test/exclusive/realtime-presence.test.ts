@@ -50,7 +50,10 @@ function arrive(index: number, id: string): void {
 }
 
 async function idsSeenBy(index: number): Promise<readonly string[]> {
-  const response = await fetch(`${instances.urls[index]}/presence/c`);
+  const response = await waitFor(async () => {
+    const answer = await fetch(`${instances.urls[index]}/presence/c`);
+    return answer.ok && answer; // the instance may not have found Redis again
+  });
   return ((await response.json()) as Presence).members.map(({ id }) => id);
 }
 
