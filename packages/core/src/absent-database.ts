@@ -27,6 +27,9 @@ export const absentDatabase: Database = Object.freeze({
   read: refuse,
   write: refuse,
   transaction: refuse,
+  get pool(): never {
+    throw new DatabaseNotConfiguredError();
+  },
   topology: () => {
     throw new DatabaseNotConfiguredError();
   },

@@ -1,5 +1,6 @@
 import type { Signalled } from '../kernel/abort.js';
 import type { Room } from '../kernel/room.js';
+import type { PgPool } from './pool-api.js';
 
 /** One row as Postgres returns it, by column name. */
 export type Row = Record<string, unknown>;
@@ -139,5 +140,7 @@ export interface Database extends Room {
    * transaction. An abort before COMMIT rolls back; after that it has no influence.
    */
   transaction<T>(work: (tx: Transaction) => Promise<T>, options?: TransactionOptions): Promise<T>;
+  /** The same database in the shape of a `pg.Pool`, for query builders and ORMs. */
+  readonly pool: PgPool;
   topology(): Topology;
 }

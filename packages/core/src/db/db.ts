@@ -21,7 +21,9 @@ import type {
 import { DatabaseUnreachableError } from './errors.js';
 import { databaseInstruments } from './metrics.js';
 import type { ResolvedDatabaseOptions } from './options.js';
-import type { DatabaseDriver, Statement, StatementClassifier } from './ports.js';
+import { type PoolHost, RoutedPgPool } from './pool/pg-pool.js';
+import type { PgPool } from './pool-api.js';
+import type { DatabaseDriver, Statement, StatementClassifier, StatementResult } from './ports.js';
 import type { Position } from './position.js';
 import { PositionWatch } from './position-watch.js';
 import { Primary } from './primary.js';
@@ -72,6 +74,7 @@ export class DatabaseRoom implements Database {
   readonly #writes: Writes;
   readonly #transactions: Transactions;
   readonly #gauges: readonly Disposable[];
+  readonly pool: PgPool;
   readonly #seconds: Readonly<Record<'read' | 'write' | 'transaction', HistogramCell>>;
   #starting: Promise<void> | undefined;
   #isStarted = false;
@@ -109,6 +112,8 @@ export class DatabaseRoom implements Database {
       meter.histogram(databaseInstruments.operationSeconds, { operation });
     this.#seconds = { read: seconds('read'), write: seconds('write'), transaction: seconds('transaction') };
     this.#gauges = this.#observe();
+    // Its methods take and return what `pg` does, in every form: that is more than a class can be declared to do.
+    this.pool = new RoutedPgPool(this.#poolHost()) as unknown as PgPool;
   }
 
   query<R = Row>(sql: string, params?: readonly unknown[], options?: QueryOptions): Promise<QueryResult<R>> {
@@ -184,7 +189,10 @@ export class DatabaseRoom implements Database {
     return [this.#primary, ...this.#replicas];
   }
 
-  async #read<R>(statement: Statement, { level = 'causal', signal }: ReadOptions): Promise<QueryResult<R>> {
+  async #read<R>(
+    statement: Statement,
+    { level = 'causal', signal }: ReadOptions,
+  ): Promise<StatementResult<R>> {
     const { contexts } = this.#kernel;
     const context = contexts.current();
     const limits = {
@@ -207,7 +215,7 @@ export class DatabaseRoom implements Database {
     return outcome.result;
   }
 
-  async #write<R>(statement: Statement, signal: AbortSignal | undefined): Promise<QueryResult<R>> {
+  async #write<R>(statement: Statement, signal: AbortSignal | undefined): Promise<StatementResult<R>> {
     const context = this.#kernel.contexts.current();
     const { result, position } = await this.#writes.run<R>(statement, {
       signal,
@@ -216,6 +224,41 @@ export class DatabaseRoom implements Database {
     context.load?.noteRead({ shard, seen: 'primary' });
     this.#wrote(context, position);
     return result;
+  }
+
+  /** What the facade runs on: each statement in the context of the code that asked for it. */
+  #poolHost(): PoolHost {
+    const context = () => this.#kernel.contexts.current();
+    const writes = this.#writes;
+    return {
+      kindOf: (text) => this.#classifier.kindOf(text),
+      read: async (statement) => {
+        if (!this.#isStarted) await this.start();
+        return this.#timed('read', () => this.#read(statement, {}));
+      },
+      write: async (statement) => {
+        if (!this.#isStarted) await this.start();
+        return this.#timed('write', () => this.#write(statement, undefined));
+      },
+      borrow: async () => {
+        if (!this.#isStarted) await this.start();
+        return this.#primary.pool.acquire({ lane: 'main', timeoutMs: this.#timeLeft(context()) });
+      },
+      readPrimary: () => context().load?.noteRead({ shard, seen: 'primary' }),
+      wrote: async (position) => {
+        this.#wrote(context(), position ?? (await writes.positionBehind('A write')));
+      },
+      outcomeUnknown: (what, error) => writes.outcomeUnknown(what, error),
+      counts: () => {
+        const counts = { inUse: 0, idle: 0, waiting: 0 };
+        for (const { pool } of this.#servers) {
+          counts.inUse += pool.inUse;
+          counts.idle += pool.idle;
+          counts.waiting += pool.waiting;
+        }
+        return counts;
+      },
+    };
   }
 
   #wrote(context: RequestContext, position: Position): void {

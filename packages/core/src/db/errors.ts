@@ -138,6 +138,21 @@ export class EffectsUnavailableError extends PandoError {
 }
 
 /**
+ * A cursor or a stream was handed to `db.pool`. They speak to one connection behind the back of whoever owns it.
+ *
+ * Fetch in portions, by key (`where id > $1 order by id limit 1000`), or read with a `pg.Client` of your own.
+ */
+export class CursorUnsupportedError extends PandoError {
+  constructor() {
+    super({
+      code: 'PANDO_DB_CURSOR_UNSUPPORTED',
+      message:
+        'db.pool takes no cursors and no streams. Fetch in portions, by key, or read with a pg.Client of your own.',
+    });
+  }
+}
+
+/**
  * A server is not what it is configured as: a primary that is in recovery or was replaced, a promoted replica, a
  * stranger.
  *

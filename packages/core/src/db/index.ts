@@ -20,6 +20,7 @@ export {
 } from './create.js';
 export {
   ConnectionLostError,
+  CursorUnsupportedError,
   DatabaseUnreachableError,
   EffectsUnavailableError,
   NestedTransactionError,
@@ -33,12 +34,25 @@ export { databaseInstruments } from './metrics.js';
 export type { DatabaseOptions, PoolOptions, ReplicaOptions, ServerOptions } from './options.js';
 export { databaseDefaults } from './options.js';
 export type {
+  PgPool,
+  PgPoolClient,
+  PoolCallback,
+  PoolField,
+  PoolMessage,
+  PoolQueryable,
+  PoolQueryConfig,
+  PoolQueryResult,
+  PoolTypes,
+} from './pool-api.js';
+export type {
   Backend,
   Committed,
   Connection,
   ConnectOptions,
+  NativeShape,
   Role,
   ServerReport,
+  SessionListener,
   Statement,
   StatementResult,
   Written,

@@ -10,12 +10,29 @@ export type Role = 'primary' | 'replica';
 export interface Statement {
   readonly text: string;
   readonly params: readonly unknown[];
+  /** Asks for the client library's own result, in the shape that it lets its users choose. */
+  readonly native?: NativeShape | undefined;
+}
+
+/** How the client library shapes rows. */
+export interface NativeShape {
+  readonly rowMode?: 'array' | undefined;
+  readonly types?: unknown;
 }
 
 /** What a statement returned. */
 export interface StatementResult<R> extends QueryResult<R> {
   /** First word of the server's command tag: `SELECT`, `INSERT`, `COMMIT`. */
   readonly command: string;
+  /** The client library's own result, where the statement asked for it. */
+  readonly native?: unknown;
+}
+
+/** Hears what a server says unasked. */
+export interface SessionListener {
+  told(event: 'notification' | 'notice', message: unknown): void;
+  /** The session is over. */
+  lost(error: Error): void;
 }
 
 /**
@@ -91,6 +108,10 @@ export interface Connection {
   /** Cancels what runs, then rolls back. */
   rollback(): Promise<void>;
 
+  /** From now on this listener, and no other, hears what the server says unasked. */
+  listen(listener: SessionListener): Disposable;
+  /** Forgets what statements have changed in the session: settings, temporary tables, locks, cursors. Not in a transaction. */
+  reset(): Promise<void>;
   /** Resolves, within a bound, when {@link Connection.isIdle} can be trusted: an error may be known before its statement has ended. */
   settle(): Promise<void>;
   /** Takes leave of the server. Never rejects. */

@@ -97,6 +97,14 @@ export class MemoryConnection implements Connection {
     });
   }
 
+  listen(): Disposable {
+    return { [Symbol.dispose]: () => undefined }; // the servers of a world say nothing unasked
+  }
+
+  reset(): Promise<void> {
+    return this.#run(() => undefined); // and have no state to change
+  }
+
   async settle(): Promise<void> {
     await this.#tail;
   }
@@ -157,12 +165,15 @@ export class MemoryConnection implements Connection {
     });
   }
 
-  async #execute<R>({ text, params }: Statement, work: Work | undefined, signal: AbortSignal | undefined) {
-    const answer = (command: string, ...rows: unknown[]): StatementResult<R> => ({
-      rows: rows as R[],
-      rowCount: 1,
-      command,
-    });
+  async #execute<R>(
+    { text, params, native }: Statement,
+    work: Work | undefined,
+    signal: AbortSignal | undefined,
+  ) {
+    const answer = (command: string, ...rows: unknown[]): StatementResult<R> => {
+      const result = { rows: rows as R[], rowCount: 1, command };
+      return native === undefined ? result : { ...result, native: { ...result, oid: 0, fields: [] } };
+    };
     const [key, value] = params;
     try {
       if (work?.hasFailed) throw sqlError('25P02', 'current transaction is aborted');

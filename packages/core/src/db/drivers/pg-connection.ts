@@ -3,7 +3,16 @@ import type { Signalled } from '../../kernel/abort.js';
 import type { Clock } from '../../kernel/clock.js';
 import type { TransactionOptions } from '../api.js';
 import { ConnectionLostError, TransactionRolledBackError } from '../errors.js';
-import type { Committed, Connection, ServerReport, Statement, StatementResult, Written } from '../ports.js';
+import type {
+  Committed,
+  Connection,
+  NativeShape,
+  ServerReport,
+  SessionListener,
+  Statement,
+  StatementResult,
+  Written,
+} from '../ports.js';
 import type { Position } from '../position.js';
 import { endsSession, sqlStateOf } from '../sql-state.js';
 import {
@@ -27,6 +36,8 @@ export interface PgSession {
   readonly greeting: ServerReport;
   readonly segmentBytes: bigint;
   readonly prepared: PreparedStatements;
+  /** Sets back what statements may have changed in the session. */
+  readonly resetText: string;
   readonly onLost: (cause: unknown) => void;
   /** Asks the server, on a connection of its own, to cancel what the session runs. Resolves when the request has taken effect or failed. */
   readonly cancel: () => Promise<void>;
@@ -48,6 +59,7 @@ export class PgConnection implements Connection {
   #running = 0;
   #cancelling: Promise<void> | undefined;
   #isInTransaction = false;
+  #listener: SessionListener | undefined;
 
   constructor(session: PgSession) {
     this.#session = session;
@@ -56,6 +68,8 @@ export class PgConnection implements Connection {
     this.#client.on('drain', () => {
       this.#isQuiet = true;
     });
+    this.#client.on('notification', (message) => this.#listener?.told('notification', message));
+    this.#client.on('notice', (message) => this.#listener?.told('notice', message));
   }
 
   get isOpen(): boolean {
@@ -76,22 +90,22 @@ export class PgConnection implements Connection {
     return reportOf(rows[0] as ReportRow);
   }
 
-  async query<R>({ text, params }: Statement, options?: Signalled): Promise<StatementResult<R>> {
+  async query<R>({ text, params, native }: Statement, options?: Signalled): Promise<StatementResult<R>> {
     const name = this.#nameOf(text, params);
     try {
-      return shapeOf<R>(await this.#send(text, params, options?.signal, name));
+      return shapeOf<R>(await this.#send(text, params, options?.signal, { ...native, name }), native);
     } catch (error) {
       if (name === undefined || !this.#session.prepared.isRefutedBy(error, text)) throw error;
-      return shapeOf<R>(await this.#send(text, params, options?.signal));
+      return shapeOf<R>(await this.#send(text, params, options?.signal, native), native);
     }
   }
 
-  async write<R>({ text, params }: Statement, options?: Signalled): Promise<Written<R>> {
+  async write<R>({ text, params, native }: Statement, options?: Signalled): Promise<Written<R>> {
     const name = this.#nameOf(text, params);
     const send = (name?: string) =>
       Promise.allSettled(
         this.#inOnePacket(() => [
-          this.#send(text, params, options?.signal, name),
+          this.#send(text, params, options?.signal, { ...native, name }),
           this.#send<PositionRow>(positionText, undefined),
         ]),
       );
@@ -100,7 +114,7 @@ export class PgConnection implements Connection {
       if (this.#session.prepared.isRefutedBy(written.reason, text)) [written, position] = await send();
     }
     if (written.status === 'rejected') throw written.reason;
-    return { result: shapeOf<R>(written.value), position: this.#positionIn(position) };
+    return { result: shapeOf<R>(written.value, native), position: this.#positionIn(position) };
   }
 
   async position(options?: Signalled): Promise<Position> {
@@ -138,6 +152,19 @@ export class PgConnection implements Connection {
     await this.#send('rollback', undefined);
   }
 
+  listen(listener: SessionListener): Disposable {
+    this.#listener = listener;
+    return {
+      [Symbol.dispose]: () => {
+        if (this.#listener === listener) this.#listener = undefined;
+      },
+    };
+  }
+
+  async reset(): Promise<void> {
+    await this.#send(this.#session.resetText, undefined);
+  }
+
   async settle(): Promise<void> {
     await this.#cancelling;
     await this.#quiet(patienceMs);
@@ -161,6 +188,7 @@ export class PgConnection implements Connection {
     this.#isOpen = false;
     this.#lostBy = cause;
     this.#session.onLost(cause);
+    this.#listener?.lost(this.#lostError(cause));
   }
 
   /**
@@ -170,7 +198,8 @@ export class PgConnection implements Connection {
    * out to be of no use would cost the whole transaction.
    */
   #nameOf(text: string, params: readonly unknown[]): string | undefined {
-    return params.length === 0 || this.#isInTransaction ? undefined : this.#session.prepared.nameOf(text);
+    const isInTransaction = this.#isInTransaction || this.#client.getTransactionStatus() === 'T';
+    return params.length === 0 || isInTransaction ? undefined : this.#session.prepared.nameOf(text);
   }
 
   /** Statements that are handed over together leave with one system call, which costs more than all the rest. */
@@ -189,17 +218,14 @@ export class PgConnection implements Connection {
     text: string,
     values: readonly unknown[] | undefined,
     signal?: AbortSignal,
-    name?: string,
+    form?: NativeShape & { readonly name?: string | undefined },
   ): Promise<pg.QueryResult<R & pg.QueryResultRow>> {
     if (!this.#isOpen) return Promise.reject(this.#lostError(this.#lostBy ?? new Error('it was closed')));
     if (signal?.aborted) return Promise.reject(signal.reason);
     this.#isQuiet = false;
     this.#running += 1;
-    const answer = this.#client.query<R & pg.QueryResultRow>(
-      name === undefined
-        ? { text, values: values as unknown[] }
-        : { name, text, values: values as unknown[] },
-    );
+    const config = { ...form, text, values: values as unknown[] } as pg.QueryConfig;
+    const answer = this.#client.query<R & pg.QueryResultRow>(config);
     return this.#explained(signal === undefined ? answer : this.#cancellable(answer, signal), signal);
   }
 
@@ -288,7 +314,12 @@ export class PgConnection implements Connection {
 }
 
 /** Several statements in one text have several results; the last one counts, as in psql. */
-function shapeOf<R>(answer: pg.QueryResult | pg.QueryResult[]): StatementResult<R> {
+function shapeOf<R>(
+  answer: pg.QueryResult | pg.QueryResult[],
+  native?: NativeShape | undefined,
+): StatementResult<R> {
   const result = Array.isArray(answer) ? (answer.at(-1) as pg.QueryResult) : answer;
-  return { rows: result.rows as R[], rowCount: result.rowCount ?? 0, command: result.command ?? '' };
+  const { rows, rowCount, command } = result;
+  const shaped = { rows: rows as R[], rowCount: rowCount ?? 0, command: command ?? '' };
+  return native === undefined ? shaped : { ...shaped, native: answer };
 }

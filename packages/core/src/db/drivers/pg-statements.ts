@@ -34,6 +34,22 @@ export const greetingText = (statementTimeoutMs: number | false): string =>
   pg_size_bytes(current_setting('wal_segment_size'))::text as segment_bytes
   ${statementTimeoutMs === false ? '' : `, set_config('statement_timeout', '${statementTimeoutMs}', false)`}`;
 
+/**
+ * Sets back what a borrower may have changed in its session.
+ *
+ * What DISCARD ALL does, but for the statements that are prepared over the wire: the client would not know that they
+ * are gone. Those of PREPARE go.
+ */
+export const resetText = (statementTimeoutMs: number | false): string => `
+  close all; set session authorization default; reset all; unlisten *;
+  select pg_advisory_unlock_all(); discard plans; discard temp; discard sequences;
+  do $$ declare prepared text; begin
+    for prepared in select name from pg_prepared_statements where from_sql loop
+      execute format('deallocate %I', prepared);
+    end loop;
+  end $$;
+  ${statementTimeoutMs === false ? '' : `set statement_timeout = ${statementTimeoutMs}`}`;
+
 /** Sent behind a commit: whatever it returns was true after the commit was acknowledged. */
 export const positionText = `select
   pg_current_wal_flush_lsn()::text as flushed,

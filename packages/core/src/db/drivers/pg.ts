@@ -10,7 +10,7 @@ import type { Backend, Connection, ConnectOptions, DatabaseDriver } from '../por
 import { FencedPool } from './fenced-pool.js';
 import { requestCancel } from './pg-cancel.js';
 import { PgConnection, patienceMs } from './pg-connection.js';
-import { type GreetingRow, greetingText, reportOf } from './pg-statements.js';
+import { type GreetingRow, greetingText, reportOf, resetText } from './pg-statements.js';
 import { PreparedStatements } from './prepared-statements.js';
 
 /** Connects through the `pg` client. */
@@ -32,6 +32,7 @@ class PgBackend implements Backend {
   readonly label: string;
   readonly #config: pg.ClientConfig;
   readonly #greetingText: string;
+  readonly #resetText: string;
   readonly #connectTimeoutMs: number;
   readonly #clock: Clock;
   readonly #prepared: PreparedStatements;
@@ -51,6 +52,7 @@ class PgBackend implements Backend {
     const { host, port, database } = new pg.Client(this.#config);
     this.label = `${host}:${port}/${database}`;
     this.#greetingText = greetingText(statementTimeoutMs);
+    this.#resetText = resetText(statementTimeoutMs);
     this.#connectTimeoutMs = connectTimeoutMs;
     this.#clock = clock;
     this.#prepared = new PreparedStatements({
@@ -89,6 +91,7 @@ class PgBackend implements Backend {
         greeting: reportOf(greeting),
         segmentBytes: BigInt(greeting.segment_bytes),
         prepared: this.#prepared,
+        resetText: this.#resetText,
         onLost,
         cancel: () => requestCancel(client, this.#config.ssl, this.#clock, patienceMs),
       });
