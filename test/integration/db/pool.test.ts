@@ -62,7 +62,7 @@ describe('the pool', () => {
     expect(await called).toBe(1);
     const failed = new Promise((resolve) => pool.query('select * from nothing', resolve));
     expect(await failed).toMatchObject({ code: '42P01' });
-    expect(() => pool.query(undefined as never)).toThrow(TypeError);
+    expect(() => pool.query(undefined as never)).toThrow('must be a text');
   });
 
   it('refuses cursors, which speak to a connection behind its back', async () => {
@@ -72,17 +72,14 @@ describe('the pool', () => {
 
   it('sends reads to replicas that show what was written before', async () => {
     const { pool, request, kernel } = await open();
-    let onReplica = 0;
     await request(async () => {
       for (let turn = 0; turn < 40; turn++) {
         await pool.query(insert, [`routed ${turn}`]);
         expect(kernel.contexts.current().written.db).toHaveLength(1);
-        const { rows } = await pool.query<{ isReplica: boolean }>(find, [`routed ${turn}`]);
-        expect(rows).toHaveLength(1);
-        if (rows[0]?.isReplica) onReplica += 1;
+        expect((await pool.query(find, [`routed ${turn}`])).rows).toHaveLength(1);
       }
+      await waitFor(async () => (await placeOf(pool)).isReplica);
     });
-    expect(onReplica).toBeGreaterThan(0);
   });
 
   it('gives clients by callback, too, and counts', async () => {
@@ -115,7 +112,7 @@ describe('the pool', () => {
     expect(pool.ended).toBe(true);
     await expect(pool.connect()).rejects.toThrow(ClosedError);
     await expect(pool.query('select 1')).rejects.toThrow(ClosedError);
-    await expect(pool.end()).rejects.toThrow('more than once');
+    await expect(pool.end()).rejects.toThrow('ended twice');
     expect((await db.read('select 1 as one')).rows).toEqual([{ one: 1 }]);
   });
 });
@@ -131,7 +128,7 @@ describe('a client', () => {
     }
     first.release();
     second.release();
-    expect(() => first.release()).toThrow('already been released');
+    expect(() => first.release()).toThrow('released twice');
     await expect(first.query('select 1')).rejects.toThrow(ClosedError);
   });
 

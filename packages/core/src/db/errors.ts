@@ -138,17 +138,15 @@ export class EffectsUnavailableError extends PandoError {
 }
 
 /**
- * A cursor or a stream was handed to `db.pool`. They speak to one connection behind the back of whoever owns it.
+ * `db.pool` was called in a way that it does not support: no text to run, a cursor or stream, a client released twice, a
+ * pool ended twice.
  *
- * Fetch in portions, by key (`where id > $1 order by id limit 1000`), or read with a `pg.Client` of your own.
+ * Correct the call that the message names. Instead of a cursor, which speaks to a connection behind the back of its owner,
+ * fetch in portions, by key (`where id > $1 order by id limit 1000`), or read with a `pg.Client` of your own.
  */
-export class CursorUnsupportedError extends PandoError {
-  constructor() {
-    super({
-      code: 'PANDO_DB_CURSOR_UNSUPPORTED',
-      message:
-        'db.pool takes no cursors and no streams. Fetch in portions, by key, or read with a pg.Client of your own.',
-    });
+export class PoolMisuseError extends PandoError {
+  constructor(message: string) {
+    super({ code: 'PANDO_DB_POOL_MISUSE', message });
   }
 }
 

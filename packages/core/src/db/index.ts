@@ -20,11 +20,11 @@ export {
 } from './create.js';
 export {
   ConnectionLostError,
-  CursorUnsupportedError,
   DatabaseUnreachableError,
   EffectsUnavailableError,
   NestedTransactionError,
   OutcomeUnknownError,
+  PoolMisuseError,
   PoolOverloadedError,
   TransactionEndedError,
   TransactionRolledBackError,

@@ -53,7 +53,7 @@ export interface PoolQueryable {
     values: readonly unknown[] | undefined,
     callback: PoolCallback<PoolQueryResult<R>>,
   ): void;
-  /** @throws CursorUnsupportedError always: it is declared because the libraries' types ask for it. */
+  /** @throws PoolMisuseError always: it is declared because the libraries' types ask for it. */
   query<T extends { readonly submit: unknown }>(cursor: T): T;
 }
 

@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { ClosedError } from '../../kernel/errors.js';
+import { PoolMisuseError } from '../errors.js';
 import type { PoolCallback } from '../pool-api.js';
 import type { Statement, StatementResult } from '../ports.js';
 import { answer, nativeResult, readCall } from './pool-call.js';
@@ -64,7 +65,11 @@ export class RoutedPgPool extends EventEmitter {
 
   /** Resolves when every client is released. The database itself stays open: whoever opened it closes it. */
   end(callback?: PoolCallback<void>): Promise<void> | undefined {
-    if (this.#ending) return answer(Promise.reject(new Error('Called end on pool more than once')), callback);
+    if (this.#ending)
+      return answer(
+        Promise.reject(new PoolMisuseError('db.pool was ended twice. Let one owner end it.')),
+        callback,
+      );
     this.#ending = new Promise((resolve) => {
       if (this.#clients.size === 0) resolve();
       else this.#allReleased = resolve;

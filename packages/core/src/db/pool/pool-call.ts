@@ -1,4 +1,4 @@
-import { CursorUnsupportedError } from '../errors.js';
+import { PoolMisuseError } from '../errors.js';
 import type { PoolCallback, PoolQueryConfig } from '../pool-api.js';
 import type { Statement, StatementResult } from '../ports.js';
 
@@ -11,11 +11,16 @@ export interface PoolCall {
 /** Reads the arguments of a query. Throws where they are none. */
 export function readCall(query: unknown, second?: unknown, third?: unknown): PoolCall {
   if (typeof query !== 'string' && (typeof query !== 'object' || query === null)) {
-    throw new TypeError('A query must be a text, or an object with a text.');
+    throw new PoolMisuseError('A query on db.pool must be a text, or an object with a text.');
   }
-  if (typeof query === 'object' && 'submit' in query) throw new CursorUnsupportedError();
+  if (typeof query === 'object' && 'submit' in query) {
+    throw new PoolMisuseError(
+      'db.pool takes no cursors and no streams. Fetch in portions, by key, or read with a pg.Client of your own.',
+    );
+  }
   const { text, values, rowMode, types } = typeof query === 'string' ? { text: query } : (query as Config);
-  if (typeof text !== 'string') throw new TypeError('A query must be a text, or an object with a text.');
+  if (typeof text !== 'string')
+    throw new PoolMisuseError('A query on db.pool must be a text, or an object with a text.');
   const given = typeof second === 'function' ? undefined : second;
   const callback = typeof second === 'function' ? second : third;
   return {

@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { ClosedError } from '../../kernel/errors.js';
-import { ConnectionLostError, TransactionRolledBackError } from '../errors.js';
+import { ConnectionLostError, PoolMisuseError, TransactionRolledBackError } from '../errors.js';
 import type { PoolCallback } from '../pool-api.js';
 import type { Connection, Lease, Statement, StatementKind, StatementResult } from '../ports.js';
 import type { Position } from '../position.js';
@@ -56,7 +56,9 @@ export class PooledClient extends EventEmitter {
 
   release(error?: Error | boolean): void {
     if (this.#isReleased) {
-      throw new Error('Release called on client which has already been released to the pool.');
+      throw new PoolMisuseError(
+        'A client of db.pool was released twice. Release it once, in a finally block.',
+      );
     }
     this.#isReleased = true;
     this.#released(this, error);
