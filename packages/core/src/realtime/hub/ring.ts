@@ -17,6 +17,7 @@ export class Ring {
 
   /** Adds the entry that follows the last one. */
   push(entry: Entry): void {
+    if (this.#entries.has(entry.id)) this.clear(); // it would close a circle, and readers go round in it for ever
     if (this.#last !== undefined) this.#last.next = entry;
     this.#first ??= entry;
     this.#last = entry;
