@@ -44,7 +44,9 @@ describe.each(published)('the package %s', (name) => {
     const listed = (await run('tar', ['-tzf', app.tarball(name)])).trim().split('\n');
     const others = listed.filter(
       (path) =>
-        !/^package\/(dist\/.+\.(c?js|d\.c?ts|map)|package\.json|LICENSE|(README|CHANGELOG)\.md)$/.test(path),
+        !/^package\/(dist\/.+\.(c?js|d\.c?ts|map)|migrations\/.+\.sql|package\.json|LICENSE|(README|CHANGELOG)\.md)$/.test(
+          path,
+        ),
     );
     expect(others).toEqual([]);
     expect(listed).toContain('package/LICENSE');

@@ -44,7 +44,8 @@ const effects = {
 describe('effects of a committed transaction', () => {
   it('invalidate first, then publish, each event under an id of its own and with the merged token', async () => {
     const { run, calls, tokens } = rooms();
-    const seen = await run(effects, { token: written, id: 'tx' });
+    const { token: seen, isComplete } = await run(effects, { token: written, id: 'tx' });
+    expect(isComplete).toBe(true);
     expect(calls).toEqual([
       'invalidate post:1',
       'invalidated',
@@ -58,22 +59,26 @@ describe('effects of a committed transaction', () => {
 
   it('publish nothing while the invalidation is not confirmed, and answer with its pending token', async () => {
     const { run, calls } = rooms({ token: pendingToken('row'), confirmed: false });
-    const seen = await run(effects, { token: written, id: 'tx' });
+    const outcome = await run(effects, { token: written, id: 'tx' });
     expect(calls).toEqual(['invalidate post:1', 'invalidated']);
-    expect(seen).toEqual(mergeTokens(written, pendingToken('row')));
+    expect(outcome).toEqual({ token: mergeTokens(written, pendingToken('row')), isComplete: false });
   });
 
   it('publish without an invalidation where no tag was named', async () => {
     const { run, calls } = rooms();
-    expect(await run({ ...effects, tags: [] }, { token: written, id: 'tx' })).toEqual(written);
+    expect(await run({ ...effects, tags: [] }, { token: written, id: 'tx' })).toEqual({
+      token: written,
+      isComplete: true,
+    });
     expect(calls).toEqual(['publish posts as tx:0', 'publish feed as tx:1']);
   });
 
   it('do not fail the transaction, nor each other, when an event cannot be published', async () => {
     const { run, calls } = rooms(undefined, ['posts']);
-    await expect(run(effects, { token: written, id: 'tx' })).resolves.toEqual(
-      mergeTokens(written, invalidated),
-    );
+    await expect(run(effects, { token: written, id: 'tx' })).resolves.toEqual({
+      token: mergeTokens(written, invalidated),
+      isComplete: false,
+    });
     expect(calls.at(-1)).toBe('publish feed as tx:1');
   });
 });

@@ -23,6 +23,10 @@ export interface GetOrLoadOptions extends Signalled {
 export interface InvalidateOptions extends Signalled {
   /** What was written, so that nobody fills the cache from a replica that has not seen it. The token of the running context counts, too. */
   readonly token?: Token | undefined;
+  /** What the token names as pending when Redis does not confirm. For who keeps a record of its own. @defaultValue a new name */
+  readonly id?: string | undefined;
+  /** Whether tokens have gone out that name `id` as pending: once confirmed, they use the cache again. @defaultValue `false` */
+  readonly settles?: boolean | undefined;
 }
 
 /** The outcome of one invalidation. */

@@ -142,13 +142,16 @@ export class CacheRoom implements Cache {
     return abortable(this.#get(call), signal) as Promise<T>;
   }
 
-  invalidate(tags: readonly string[], { token, signal }: InvalidateOptions = {}): Promise<Invalidation> {
+  invalidate(
+    tags: readonly string[],
+    { token, signal, id = `c${randomBytes(9).toString('base64url')}`, settles }: InvalidateOptions = {},
+  ): Promise<Invalidation> {
     const all = tagsOf(tags);
     if (this.#closing !== undefined) return Promise.reject(new ClosedError('The cache'));
     const context = this.#kernel.contexts.current();
     const written = mergeTokens(context.token, token ?? emptyToken).db;
     // The write is committed: whoever leaves ends his wait, not the invalidation.
-    return abortable(this.#invalidate(all, written, context), signal);
+    return abortable(this.#invalidate(all, written, context, { id, settles: settles ? [id] : [] }), signal);
   }
 
   start({ signal }: Signalled = {}): Promise<void> {
@@ -248,17 +251,17 @@ export class CacheRoom implements Cache {
     tags: readonly string[],
     written: readonly DbPosition[],
     context: RequestContext,
+    { id, settles }: { readonly id: string; readonly settles: readonly string[] },
   ): Promise<Invalidation> {
     if (tags.length === 0) return { token: emptyToken, confirmed: true };
     try {
-      const { epoch, sequence, floor } = await this.#level.invalidate({ tags, written, settles: [] });
+      const { epoch, sequence, floor } = await this.#level.invalidate({ tags, written, settles });
       this.#follower.hear({ epoch, sequence, floor }, tags);
       this.#confirmed.add();
       const token = cacheToken({ epoch, sequence });
       context.wrote(token);
       return { token, confirmed: true };
     } catch (cause) {
-      const id = `c${randomBytes(9).toString('base64url')}`;
       this.#backlog.add({ tags, written, settles: [id] });
       this.#queued.add();
       this.#kernel.logger.warn(

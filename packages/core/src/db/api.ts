@@ -1,5 +1,6 @@
 import type { Signalled } from '../kernel/abort.js';
 import type { Room } from '../kernel/room.js';
+import type { Token } from '../kernel/token.js';
 import type { PgPool } from './pool-api.js';
 
 /** One row as Postgres returns it, by column name. */
@@ -38,6 +39,22 @@ export interface TransactionOptions extends Signalled {
   readonly readOnly?: boolean | undefined;
 }
 
+/** What a handler of an effect is told beside the payload. */
+export interface EffectCall {
+  /** The same for every attempt at this effect, and for no other effect. */
+  readonly id: string;
+  /** What the transaction wrote; reads of the handler cover it. */
+  readonly token: Token;
+  /** Aborts when the time is over after which another instance tries, and when the database closes. */
+  readonly signal: AbortSignal;
+}
+
+/** Carries out one kind of effect of the app's own; at least once for each, so that it must bear repetition. */
+export type EffectHandler = (payload: unknown, call: EffectCall) => void | Promise<void>;
+
+/** Handlers by the name that `tx.effect` calls them. */
+export type EffectHandlers = Readonly<Record<string, EffectHandler>>;
+
 /** An open transaction; usable until the callback that received it has ended. */
 export interface Transaction {
   /** Runs one statement in the transaction. Rejects with the server's error; the transaction can only be rolled back then. */
@@ -54,6 +71,13 @@ export interface Transaction {
    * @throws EffectsUnavailableError at once where no kit carries effects out.
    */
   publish(channel: string, event: unknown): void;
+  /**
+   * Has the handler `db.effects[name]` called once the transaction has committed and its events are published, with the
+   * payload as JSON carries it. The transaction does not wait for it. What fails, or dies with its process, is tried again.
+   *
+   * @throws EffectUnknownError at once where `db.effects` has no such handler.
+   */
+  effect(name: string, payload?: unknown): void;
 }
 
 /**

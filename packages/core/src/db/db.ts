@@ -18,9 +18,10 @@ import type {
   Transaction,
   TransactionOptions,
 } from './api.js';
-import { DatabaseUnreachableError } from './errors.js';
+import { DatabaseUnreachableError, OutboxUnavailableError } from './errors.js';
 import { databaseInstruments } from './metrics.js';
-import type { ResolvedDatabaseOptions } from './options.js';
+import { databaseDefaults, type ResolvedDatabaseOptions } from './options.js';
+import { AfterCommit } from './outbox/after-commit.js';
 import { type PoolHost, RoutedPgPool } from './pool/pg-pool.js';
 import type { PgPool } from './pool-api.js';
 import type { DatabaseDriver, Statement, StatementClassifier, StatementResult } from './ports.js';
@@ -72,6 +73,7 @@ export class DatabaseRoom implements Database {
   readonly #watch: PositionWatch;
   readonly #reads: Reads;
   readonly #writes: Writes;
+  readonly #afterCommit: AfterCommit;
   readonly #transactions: Transactions;
   readonly #gauges: readonly Disposable[];
   readonly pool: PgPool;
@@ -107,7 +109,29 @@ export class DatabaseRoom implements Database {
       provenRead,
     });
     this.#writes = new Writes(primary, meter);
-    this.#transactions = new Transactions({ shard, primary, writes: this.#writes, contexts, effects });
+    const hasEffects = effects !== undefined;
+    const handlers = options.effects;
+    const { takeoverMs, pollIntervalMs } = options.outbox || databaseDefaults.outbox;
+    const isKept = options.outbox !== false && (hasEffects || Object.keys(handlers).length > 0);
+    this.#afterCommit = new AfterCommit({
+      shard,
+      kernel,
+      pool: primary.pool,
+      table: options.outbox && isKept ? driver.outbox(primary.backend, options.outbox) : undefined,
+      runner: effects,
+      handlers,
+      takeoverMs,
+      pollIntervalMs,
+    });
+    this.#transactions = new Transactions({
+      shard,
+      primary,
+      writes: this.#writes,
+      contexts,
+      afterCommit: this.#afterCommit,
+      hasEffects,
+      handlers,
+    });
     const seconds = (operation: string) =>
       meter.histogram(databaseInstruments.operationSeconds, { operation });
     this.#seconds = { read: seconds('read'), write: seconds('write'), transaction: seconds('transaction') };
@@ -288,7 +312,9 @@ export class DatabaseRoom implements Database {
       await this.#reachPrimary(limit.signal);
       const looks = this.#replicas.map((replica) => replica.monitor.sample({ signal: limit.signal }));
       await Promise.allSettled(looks); // a replica that is away is out of rotation, no more
+      await this.#afterCommit.start({ signal: limit.signal });
     } catch (error) {
+      if (error instanceof OutboxUnavailableError) throw error;
       throw signal?.aborted ? signal.reason : this.#unreachable(error);
     } finally {
       clearInterval(awake);
@@ -330,6 +356,8 @@ export class DatabaseRoom implements Database {
     this.#isStarted = false;
     const { closeTimeoutMs } = this.#options;
     const limit = deadline(this.#clock, closeTimeoutMs, () => new Error('statements were still running'));
+    await this.#primary.pool.unused({ signal: limit.signal }).catch(() => undefined);
+    await this.#afterCommit.close({ signal: limit.signal });
     await Promise.all(this.#servers.map(({ pool }) => pool.close({ signal: limit.signal })));
     limit[Symbol.dispose]();
     this.#watch.close();

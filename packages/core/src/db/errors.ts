@@ -151,6 +151,41 @@ export class PoolMisuseError extends PandoError {
 }
 
 /**
+ * A transaction asked for `tx.effect` with a name that no handler has.
+ *
+ * Add the handler to `db.effects`, on every instance: any of them may have to carry it out.
+ */
+export class EffectUnknownError extends PandoError {
+  constructor(name: string, known: readonly string[]) {
+    const handlers = known.length === 0 ? 'It has none.' : `It has ${known.join(', ')}.`;
+    super({
+      code: 'PANDO_DB_EFFECT_UNKNOWN',
+      message: `tx.effect: db.effects has no handler "${name}". ${handlers} Add it on every instance: any may have to carry it out.`,
+    });
+  }
+}
+
+/**
+ * The table in which the effects of transactions outlive their process is missing or may not be used. At start nothing is
+ * served; a transaction with effects was rolled back.
+ *
+ * Run `migrations/outbox.sql` of the package as a role that may create tables, and grant select, insert, update and delete
+ * on `pando_outbox` to the role of the app. Or set `db.outbox` to `false`: effects then end with their process.
+ */
+export class OutboxUnavailableError extends PandoError {
+  constructor(server: string, table: string, cause: unknown) {
+    super({
+      code: 'PANDO_DB_OUTBOX_UNAVAILABLE',
+      message:
+        `The outbox ${table} on ${server} cannot be used: ${messageOf(cause)}. Run migrations/outbox.sql of @pando/core as a role that may ` +
+        'create tables, grant select, insert, update and delete on it to this one, or set db.outbox to false.',
+      cause,
+      status: 500,
+    });
+  }
+}
+
+/**
  * A server is not what it is configured as: a primary that is in recovery or was replaced, a promoted replica, a
  * stranger.
  *

@@ -1,5 +1,8 @@
 export type {
   Database,
+  EffectCall,
+  EffectHandler,
+  EffectHandlers,
   QueryOptions,
   QueryResult,
   ReadLevel,
@@ -22,7 +25,9 @@ export {
   ConnectionLostError,
   DatabaseUnreachableError,
   EffectsUnavailableError,
+  EffectUnknownError,
   NestedTransactionError,
+  OutboxUnavailableError,
   OutcomeUnknownError,
   PoolMisuseError,
   PoolOverloadedError,
@@ -31,8 +36,15 @@ export {
   WrongRoleError,
 } from './errors.js';
 export { databaseInstruments } from './metrics.js';
-export type { DatabaseOptions, PoolOptions, ReplicaOptions, ServerOptions } from './options.js';
+export type {
+  DatabaseOptions,
+  OutboxOptions,
+  PoolOptions,
+  ReplicaOptions,
+  ServerOptions,
+} from './options.js';
 export { databaseDefaults } from './options.js';
+export { type OutboxPlace, outboxMigration } from './outbox/migration.js';
 export type {
   PgPool,
   PgPoolClient,
@@ -50,6 +62,7 @@ export type {
   Connection,
   ConnectOptions,
   NativeShape,
+  OutboxTable,
   Role,
   ServerReport,
   SessionListener,

@@ -39,6 +39,18 @@ export const databaseInstruments = {
     help: 'Writes and commits whose answer was lost.',
     type: 'counter',
   },
+  outboxRows: {
+    name: 'pando_db_outbox_rows_total',
+    help: 'Transactions with effects by what became of these: done by the instance that committed, taken_over by another attempt, or left for a later one.',
+    type: 'counter',
+    labels: ['outcome'],
+    values: { outcome: ['done', 'taken_over', 'left'] },
+  },
+  outboxWaiting: {
+    name: 'pando_db_outbox_waiting',
+    help: 'Transactions whose effects this instance has seen waiting at its last look, and will take over.',
+    type: 'gauge',
+  },
   serverUp: {
     name: 'pando_db_server_up',
     help: 'Whether the server is in rotation (1) or not (0).',

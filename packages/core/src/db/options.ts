@@ -1,5 +1,6 @@
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import { type OptionsReader, readOptions } from '../kernel/options.js';
+import type { EffectHandler, EffectHandlers } from './api.js';
 
 /** How to reach one server. Fields win over what `connectionString` says. */
 export interface ServerOptions {
@@ -43,6 +44,21 @@ export interface PoolOptions {
   readonly validateIdleMs?: number | false | undefined;
 }
 
+/** How the effects of transactions outlive their process. */
+export interface OutboxOptions {
+  /** Whether `start` makes the table `pando_outbox` where it is missing. @defaultValue `true` */
+  readonly migrate?: boolean | undefined;
+  /** Schema of the table, which must exist. @defaultValue the first of `search_path` */
+  readonly schema?: string | undefined;
+  /**
+   * Time after which an instance carries out effects that it has seen waiting, and that a handler has for one attempt.
+   * Handlers that take longer may run twice at once. @defaultValue `5_000`
+   */
+  readonly takeoverMs?: number | undefined;
+  /** How often each instance looks for such effects, on the primary; up to 8 times less often while there are none. @defaultValue `1_000` */
+  readonly pollIntervalMs?: number | undefined;
+}
+
 /** Options of {@link createDatabase}. */
 export interface DatabaseOptions {
   /** Names the kit when the database is used alone; shown as `application_name`. @defaultValue `'app'` */
@@ -76,6 +92,13 @@ export interface DatabaseOptions {
    * keep them, as behind PgBouncer in transaction mode. @defaultValue `true`
    */
   readonly prepareStatements?: boolean | undefined;
+  /**
+   * How the effects of transactions outlive their process, where the database has any: a row that commits with the data.
+   * `false` keeps none, and effects end with their process.
+   */
+  readonly outbox?: OutboxOptions | false | undefined;
+  /** Carry out what transactions ask for with `tx.effect`, by name; at least once, on any instance. @defaultValue `{}` */
+  readonly effects?: EffectHandlers | undefined;
   /** How long one attempt to connect may take. @defaultValue `5_000` */
   readonly connectTimeoutMs?: number | undefined;
   /** How long `start` waits for the primary. @defaultValue `5_000` */
@@ -95,10 +118,16 @@ type Settled<T> = { readonly [Key in keyof T]-?: Exclude<T[Key], undefined> };
 
 /** {@link DatabaseOptions} with every default filled in. */
 export interface ResolvedDatabaseOptions
-  extends Omit<Settled<DatabaseOptions>, 'primary' | 'replicas' | 'pool'> {
+  extends Omit<Settled<DatabaseOptions>, 'primary' | 'replicas' | 'pool' | 'outbox'> {
   readonly primary: ResolvedServer;
   readonly replicas: readonly ResolvedServer[];
   readonly pool: Settled<PoolOptions>;
+  readonly outbox: ResolvedOutboxOptions | false;
+}
+
+/** {@link OutboxOptions} with every default filled in. */
+export interface ResolvedOutboxOptions extends Settled<Omit<OutboxOptions, 'schema'>> {
+  readonly schema: string | undefined;
 }
 
 /** Defaults of {@link DatabaseOptions}. */
@@ -122,6 +151,8 @@ export const databaseDefaults = Object.freeze({
   statementTimeoutMs: 30_000,
   primaryFunctions: Object.freeze<readonly string[]>([]),
   prepareStatements: true,
+  outbox: Object.freeze({ migrate: true, takeoverMs: 5_000, pollIntervalMs: 1_000 }),
+  effects: Object.freeze({}),
   connectTimeoutMs: 5_000,
   startTimeoutMs: 5_000,
   closeTimeoutMs: 5_000,
@@ -146,6 +177,8 @@ export function resolveDatabaseOptions(options: DatabaseOptions): ResolvedDataba
     statementTimeoutMs: reader.msOrFalse('statementTimeoutMs', databaseDefaults.statementTimeoutMs),
     primaryFunctions: readFunctions(reader),
     prepareStatements: reader.boolean('prepareStatements', databaseDefaults.prepareStatements),
+    outbox: readOutbox(reader),
+    effects: readEffects(reader),
     connectTimeoutMs: reader.ms('connectTimeoutMs', databaseDefaults.connectTimeoutMs),
     startTimeoutMs: reader.ms('startTimeoutMs', databaseDefaults.startTimeoutMs),
     closeTimeoutMs: reader.ms('closeTimeoutMs', databaseDefaults.closeTimeoutMs, { min: 0 }),
@@ -216,6 +249,32 @@ function readFunctions(reader: OptionsReader): readonly string[] {
     reader.fail('primaryFunctions', 'an array of names of functions, without schema and parentheses');
   }
   return value as readonly string[];
+}
+
+function readOutbox(reader: OptionsReader): ResolvedDatabaseOptions['outbox'] {
+  const outbox = reader.nestedOrFalse('outbox');
+  if (outbox === false) return false;
+  const defaults = databaseDefaults.outbox;
+  const resolved = {
+    migrate: outbox.boolean('migrate', defaults.migrate),
+    schema: outbox.string('schema', undefined),
+    takeoverMs: outbox.ms('takeoverMs', defaults.takeoverMs),
+    pollIntervalMs: outbox.ms('pollIntervalMs', defaults.pollIntervalMs),
+  };
+  outbox.done();
+  return resolved;
+}
+
+function readEffects(reader: OptionsReader): EffectHandlers {
+  const effects = reader.any('effects', databaseDefaults.effects);
+  if (typeof effects !== 'object' || effects === null || Array.isArray(effects))
+    reader.fail('effects', 'an object of functions');
+  const handlers = readOptions('db.effects', effects);
+  for (const name of Object.keys(effects as EffectHandlers)) {
+    if (handlers.fn<EffectHandler, undefined>(name, undefined) === undefined)
+      handlers.fail(name, 'a function');
+  }
+  return effects as EffectHandlers;
 }
 
 function readPool(reader: OptionsReader): ResolvedDatabaseOptions['pool'] {

@@ -1,6 +1,6 @@
 import type { Signalled } from '../kernel/abort.js';
 import type { QueryResult, TransactionOptions } from './api.js';
-import type { ResolvedServer } from './options.js';
+import type { ResolvedOutboxOptions, ResolvedServer } from './options.js';
 import type { Position } from './position.js';
 
 /** Which part a server plays. */
@@ -103,8 +103,11 @@ export interface Connection {
   position(options?: Signalled): Promise<Position>;
 
   begin(options: Pick<TransactionOptions, 'isolation' | 'readOnly'>): Promise<void>;
-  /** Commits. Rejects with `TransactionRolledBackError` when the server rolled back instead. */
-  commit(): Promise<Committed>;
+  /**
+   * Commits, with a last statement that costs no round trip of its own. Rejects with `TransactionRolledBackError` when the
+   * server rolled back instead; its cause is the error of that statement, if that was the reason.
+   */
+  commit(last?: Statement): Promise<Committed>;
   /** Cancels what runs, then rolls back. */
   rollback(): Promise<void>;
 
@@ -187,6 +190,20 @@ export interface PoolHooks {
   objection(greeting: ServerReport): Error | undefined;
 }
 
+/** The table in which effects stand until they are carried out, as statements for connections of the primary. */
+export interface OutboxTable {
+  /** For messages. */
+  readonly name: string;
+  /** Makes sure that the table is there and may be used; makes it where it may. Rejects with `OutboxUnavailableError`. */
+  prepare(connection: Connection): Promise<void>;
+  insert(id: string, effects: string): Statement;
+  /** Returns rows `{ id }`, not all where there are many. */
+  list(): Statement;
+  /** Returns one row `{ effects }` and locks it until the end of the transaction; none where it is gone or locked by another. */
+  lock(id: string): Statement;
+  remove(ids: readonly string[]): Statement;
+}
+
 /** Makes what the room needs for one server. */
 export interface DatabaseDriver {
   /** Knows the language of its servers. */
@@ -194,4 +211,5 @@ export interface DatabaseDriver {
   /** Throws `PandoOptionsError` for an address that cannot be read. */
   backend(server: ResolvedServer): Backend;
   pool(backend: Backend, role: Role, hooks: PoolHooks): Pool;
+  outbox(backend: Backend, options: ResolvedOutboxOptions): OutboxTable;
 }

@@ -11,6 +11,7 @@ import { PrimaryLog } from './primary-log.js';
 /** The server that takes writes. */
 export class Primary {
   readonly label: string;
+  readonly backend: Backend;
   readonly pool: Pool;
   readonly monitor: Monitor;
   readonly log: PrimaryLog;
@@ -21,7 +22,8 @@ export class Primary {
   #failures = 0;
 
   constructor(options: ResolvedDatabaseOptions, driver: DatabaseDriver, kernel: Kernel) {
-    const backend: Backend = driver.backend(options.primary);
+    const backend = driver.backend(options.primary);
+    this.backend = backend;
     this.label = backend.label;
     this.#kernel = kernel;
     this.log = new PrimaryLog(options.maxLagMs);

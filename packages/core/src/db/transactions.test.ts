@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { Effects, EffectsOptions } from '../kernel/effects.js';
+import type { Effects, EffectsOptions, EffectsOutcome } from '../kernel/effects.js';
 import { createKernel } from '../kernel/kernel.js';
-import { cacheToken, type Token } from '../kernel/token.js';
+import { cacheToken } from '../kernel/token.js';
 import { createFakeClock } from '../testing/fake-clock.js';
 import { createMemoryDatabase } from '../testing/memory-database.js';
 import type { Transaction } from './api.js';
@@ -14,9 +14,9 @@ function setup({ hasEffects = true }: { readonly hasEffects?: boolean } = {}) {
   const kernel = createKernel({ clock });
   const world = new MemoryWorld({ clock });
   const carriedOut: (Effects & EffectsOptions & { inUse: number })[] = [];
-  const effects = async (asked: Effects, options: EffectsOptions): Promise<Token> => {
+  const effects = async (asked: Effects, options: EffectsOptions): Promise<EffectsOutcome> => {
     carriedOut.push({ ...asked, ...options, inUse: db.topology().primary.inUse });
-    return invalidated;
+    return { token: invalidated, isComplete: true };
   };
   const { db } = createMemoryDatabase({ kernel, world, effects: hasEffects ? effects : undefined });
   const context = kernel.contexts.open({ id: 'test', signal: new AbortController().signal });

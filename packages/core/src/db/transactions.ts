@@ -1,13 +1,12 @@
-import { randomUUID } from 'node:crypto';
 import { abortable } from '../kernel/abort.js';
 import type { Contexts, RequestContext } from '../kernel/context.js';
-import type { EffectsRunner } from '../kernel/effects.js';
 import { PandoOptionsError } from '../kernel/errors.js';
 import { dbToken, emptyToken } from '../kernel/token.js';
-import type { Transaction, TransactionOptions } from './api.js';
+import type { EffectHandlers, Transaction, TransactionOptions } from './api.js';
 import { ConnectionLostError, NestedTransactionError } from './errors.js';
 import { OpenTransaction } from './open-transaction.js';
-import type { Committed } from './ports.js';
+import type { AfterCommit, Plan } from './outbox/after-commit.js';
+import type { Committed, Statement } from './ports.js';
 import type { Primary } from './primary.js';
 import type { Writes } from './writes.js';
 
@@ -17,7 +16,10 @@ export interface TransactionsOptions {
   readonly primary: Primary;
   readonly writes: Writes;
   readonly contexts: Contexts;
-  readonly effects: EffectsRunner | undefined;
+  readonly afterCommit: AfterCommit;
+  /** Whether somebody invalidates and publishes. */
+  readonly hasEffects: boolean;
+  readonly handlers: EffectHandlers;
 }
 
 /** Runs transactions, and what they want done after their commit. */
@@ -33,7 +35,7 @@ export class Transactions {
     options: TransactionOptions,
     timeoutMs: number | undefined,
   ): Promise<T> {
-    const { primary, contexts, writes, effects } = this.#options;
+    const { primary, contexts, writes, afterCommit, hasEffects, handlers } = this.#options;
     const context = contexts.current();
     if (context.inTransaction) throw new NestedTransactionError();
     assertIsolation(options.isolation); // becomes part of a statement
@@ -41,16 +43,19 @@ export class Transactions {
     const lease = await primary.pool.acquire({ lane: 'main', signal: options.signal, timeoutMs });
     let tx: OpenTransaction;
     let value: T;
+    let plan: Plan | undefined;
     let committed: Committed;
     try {
       tx = new OpenTransaction({
         ...options,
         connection: lease.connection,
         label: primary.label,
-        hasEffects: effects !== undefined,
+        hasEffects,
+        handlers,
       });
       value = await this.#work(work, tx, context, options.signal);
-      committed = await this.#commit(tx);
+      plan = await this.#plan(tx, options);
+      committed = await this.#commit(tx, plan?.row);
     } finally {
       lease.release();
     }
@@ -61,9 +66,7 @@ export class Transactions {
     const token = position === undefined ? emptyToken : dbToken({ shard: this.#options.shard, ...position });
     context.wrote(token);
     // No signal from here on: the data is committed, and caches that are not told of it would stay wrong.
-    if (effects !== undefined && tx.hasEffects) {
-      context.wrote(await effects(tx.effects, { token, id: randomUUID() }));
-    }
+    if (plan !== undefined) context.wrote(await afterCommit.carryOut(plan, token));
     return value;
   }
 
@@ -86,9 +89,19 @@ export class Transactions {
     }
   }
 
-  async #commit(tx: OpenTransaction): Promise<Committed> {
+  async #plan(tx: OpenTransaction, options: TransactionOptions): Promise<Plan | undefined> {
+    if (!tx.hasEffects) return undefined;
     try {
-      return await tx.commit();
+      return this.#options.afterCommit.plan(tx.effects, options);
+    } catch (error) {
+      await tx.rollback();
+      throw error;
+    }
+  }
+
+  async #commit(tx: OpenTransaction, row: Statement | undefined): Promise<Committed> {
+    try {
+      return await tx.commit(row);
     } catch (error) {
       throw error instanceof ConnectionLostError
         ? this.#options.writes.outcomeUnknown('A transaction', error)

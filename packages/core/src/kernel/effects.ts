@@ -19,12 +19,21 @@ export interface EffectsOptions extends Signalled {
   readonly token: Token;
   /** Identifies the transaction: carrying its effects out twice publishes each event once. */
   readonly id: string;
+  /** Whether this is another attempt: tokens may have gone out by now that name the transaction's invalidation as pending. */
+  readonly isRepeated?: boolean | undefined;
+}
+
+/** How far effects were carried out. */
+export interface EffectsOutcome {
+  /** The token to answer with; it names what could not be confirmed. */
+  readonly token: Token;
+  /** False when another attempt, later, would do what this one could not. */
+  readonly isComplete: boolean;
 }
 
 /**
  * Carries out the effects of a committed transaction: first all invalidations, then all events, never the other way round.
  *
- * Never rejects because an effect failed: the data is committed. Returns the token to answer with; it
- * names what could not be confirmed.
+ * Never rejects because something was away: the data is committed. Rejects for effects that can never be carried out.
  */
-export type EffectsRunner = (effects: Effects, options: EffectsOptions) => Promise<Token>;
+export type EffectsRunner = (effects: Effects, options: EffectsOptions) => Promise<EffectsOutcome>;

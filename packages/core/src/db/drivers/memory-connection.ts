@@ -23,6 +23,12 @@ export interface SessionServer {
   losesNextCommit: boolean;
   report(): ServerReport;
   value(key: unknown): unknown;
+  /** Rows of the outbox whose key begins so. */
+  rows(prefix: string): readonly { readonly id: string }[];
+  /** Locks a row for a session; false where another has it. */
+  lock(key: string, session: MemoryConnection): boolean;
+  /** Takes all locks of a session off. */
+  unlock(session: MemoryConnection): void;
   /** Appends to the log of the cluster. */
   commit(changes: ReadonlyMap<unknown, unknown>): void;
   /** One way of one message. */
@@ -81,20 +87,24 @@ export class MemoryConnection implements Connection {
     });
   }
 
-  commit(): Promise<Committed> {
-    return this.#run(() => {
+  commit(last?: Statement): Promise<Committed> {
+    return this.#run(async (signal) => {
       const work = this.#work;
-      this.#work = undefined;
+      let cause: unknown;
+      if (last !== undefined) {
+        await this.#execute(last, work, signal).catch((error) => {
+          cause = error;
+        });
+      }
+      this.#endWork();
       if (work === undefined) return { wrote: false, position: undefined };
-      if (work.hasFailed) throw new TransactionRolledBackError(undefined);
+      if (work.hasFailed) throw new TransactionRolledBackError(cause);
       return this.#commit(work);
     });
   }
 
   rollback(): Promise<void> {
-    return this.#run(() => {
-      this.#work = undefined;
-    });
+    return this.#run(() => this.#endWork());
   }
 
   listen(): Disposable {
@@ -127,8 +137,14 @@ export class MemoryConnection implements Connection {
 
   #end(): void {
     this.#isOpen = false;
+    this.#endWork();
     this.#server.sessions.delete(this);
     for (const cut of [...this.#cutOff]) cut(this.#lostError());
+  }
+
+  #endWork(): void {
+    this.#work = undefined;
+    this.#server.unlock(this);
   }
 
   #lostError(): ConnectionLostError {
@@ -188,6 +204,16 @@ export class MemoryConnection implements Connection {
           if (work === undefined) this.#server.commit(new Map([[key, value]]));
           else work.changes.set(key, value);
           return answer('INSERT');
+        case 'rows':
+          return answer('SELECT', ...this.#server.rows(String(key)));
+        case 'lock': {
+          const effects = this.#server.lock(String(key), this) ? this.#server.value(key) : undefined;
+          return effects === undefined ? answer('SELECT') : answer('SELECT', { effects });
+        }
+        case 'remove':
+          for (const row of params) work?.changes.set(row, undefined);
+          if (work === undefined) this.#server.commit(new Map(params.map((row) => [row, undefined])));
+          return answer('DELETE');
         case 'hang':
           return await this.#hang(signal);
         case 'fail':

@@ -7,7 +7,9 @@ import type {
   Connection,
   ConnectOptions,
   DatabaseDriver,
+  OutboxTable,
   ServerReport,
+  Statement,
   StatementClassifier,
   StatementKind,
 } from '../ports.js';
@@ -34,7 +36,7 @@ export interface MemoryWorldOptions {
  * A primary and its replicas inside this process: registers that hold values, a log that replicas replay.
  *
  * It understands four statements: `get` (key), `set` (key, value), `fail` (SQLSTATE,
- * role of the servers that fail; all) and `hang`. Instances
+ * role of the servers that fail; all) and `hang`; and `rows`, `lock` and `remove`, which an outbox needs. Instances
  * that share a world share its data.
  */
 export class MemoryWorld {
@@ -58,6 +60,9 @@ export class MemoryWorld {
   get lsn(): bigint {
     return this.#lsn;
   }
+
+  /** Sessions that have locked rows of the outbox. */
+  readonly locks = new Map<string, MemoryConnection>();
 
   /** Appends a change and has the replicas replay it when their time has come. */
   commit(changes: ReadonlyMap<unknown, unknown>): bigint {
@@ -132,6 +137,26 @@ export class MemoryServer implements Backend, SessionServer {
       if (changes.has(key)) value = changes.get(key);
     }
     return value;
+  }
+
+  rows(prefix: string): readonly { readonly id: string }[] {
+    const keys = new Set(this.world.log.flatMap(({ changes }) => [...changes.keys()]));
+    return [...keys]
+      .filter((key): key is string => typeof key === 'string' && key.startsWith(prefix))
+      .filter((key) => this.value(key) !== undefined)
+      .map((key) => ({ id: key.slice(prefix.length) }));
+  }
+
+  lock(key: string, session: MemoryConnection): boolean {
+    const { locks } = this.world;
+    if ((locks.get(key) ?? session) !== session) return false;
+    locks.set(key, session);
+    return true;
+  }
+
+  unlock(session: MemoryConnection): void {
+    const { locks } = this.world;
+    for (const [key, owner] of locks) if (owner === session) locks.delete(key);
   }
 
   async connect({ signal, onLost }: ConnectOptions): Promise<Connection> {
@@ -232,6 +257,34 @@ class MemoryClassifier implements StatementClassifier {
   }
 }
 
+/** The outbox of a world: registers like any other. */
+class MemoryOutbox implements OutboxTable {
+  readonly name = 'outbox';
+  readonly #prefix: string;
+
+  constructor(kit: string) {
+    this.#prefix = `outbox ${kit} `;
+  }
+
+  async prepare(): Promise<void> {}
+
+  insert(id: string, effects: string): Statement {
+    return { text: 'set', params: [this.#prefix + id, effects] };
+  }
+
+  list(): Statement {
+    return { text: 'rows', params: [this.#prefix] };
+  }
+
+  lock(id: string): Statement {
+    return { text: 'lock', params: [this.#prefix + id] };
+  }
+
+  remove(ids: readonly string[]): Statement {
+    return { text: 'remove', params: ids.map((id) => this.#prefix + id) };
+  }
+}
+
 /** Connects to the servers of a world; their labels are the connection strings. */
 export function createMemoryDriver(
   world: MemoryWorld,
@@ -242,5 +295,6 @@ export function createMemoryDriver(
     classifier: new MemoryClassifier(),
     backend: (server) => world.server(server.connectionString ?? ''),
     pool: (backend, role, hooks) => new FencedPool(backend, { ...options.pool, role }, hooks, kernel),
+    outbox: () => new MemoryOutbox(kernel.keys.name),
   };
 }

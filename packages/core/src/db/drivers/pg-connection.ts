@@ -128,10 +128,12 @@ export class PgConnection implements Connection {
     await this.#send(beginText(options), undefined);
   }
 
-  async commit(): Promise<Committed> {
+  async commit(last?: Statement): Promise<Committed> {
     this.#isInTransaction = false;
-    const [asked, committed, position] = await Promise.allSettled(
+    const [ended, asked, committed, position] = await Promise.allSettled(
       this.#inOnePacket(() => [
+        // Ahead of the question: it may be the only thing that the transaction writes.
+        last === undefined ? Promise.resolve() : this.#send(last.text, last.params),
         this.#send<BeforeCommitRow>(beforeCommitText, undefined),
         this.#send('commit', undefined),
         this.#send<PositionRow>(positionText, undefined),
@@ -139,7 +141,9 @@ export class PgConnection implements Connection {
     );
     if (committed.status === 'rejected') throw committed.reason;
     // A transaction in which a statement has failed is rolled back, and Postgres does not call that an error.
-    if (committed.value.command !== 'COMMIT') throw new TransactionRolledBackError(undefined);
+    if (committed.value.command !== 'COMMIT') {
+      throw new TransactionRolledBackError(ended.status === 'rejected' ? ended.reason : undefined);
+    }
     const answer = asked.status === 'fulfilled' ? asked.value.rows[0] : undefined;
     if (answer?.xid === null) return { wrote: false, position: undefined };
     return { wrote: true, position: this.#positionIn(position, answer?.mode ?? 'off') };

@@ -10,6 +10,7 @@ import type { Backend, Connection, ConnectOptions, DatabaseDriver } from '../por
 import { FencedPool } from './fenced-pool.js';
 import { requestCancel } from './pg-cancel.js';
 import { PgConnection, patienceMs } from './pg-connection.js';
+import { PgOutbox } from './pg-outbox.js';
 import { type GreetingRow, greetingText, reportOf, resetText } from './pg-statements.js';
 import { PreparedStatements } from './prepared-statements.js';
 
@@ -19,6 +20,7 @@ export function createPgDriver(options: ResolvedDatabaseOptions, kernel: Kernel)
     classifier: new SqlClassifier(options.primaryFunctions),
     backend: (server) => new PgBackend(server, options, kernel),
     pool: (backend, role, hooks) => new FencedPool(backend, { ...options.pool, role }, hooks, kernel),
+    outbox: ({ label }, outbox) => new PgOutbox(label, kernel.keys.name, outbox),
   };
 }
 

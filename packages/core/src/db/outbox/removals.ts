@@ -1,0 +1,71 @@
+import type { Clock } from '../../kernel/clock.js';
+import type { Logger } from '../../kernel/logger.js';
+import type { OutboxTable, Pool } from '../ports.js';
+
+/** How long rows are collected before they are removed together. */
+const collectMs = 50;
+const retryMs = 1_000;
+
+/** What removals need. */
+export interface RemovalsParts {
+  readonly pool: Pool;
+  readonly table: OutboxTable;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** The rows are gone. */
+  readonly removed: (ids: readonly string[]) => void;
+}
+
+/** Removes rows whose effects were carried out, many with one statement, behind everybody's back. */
+export class Removals {
+  readonly #parts: RemovalsParts;
+  #ids: string[] = [];
+  #timer: Disposable | undefined;
+  #flushing: Promise<void> = Promise.resolve();
+
+  constructor(parts: RemovalsParts) {
+    this.#parts = parts;
+  }
+
+  add(id: string): void {
+    this.#ids.push(id);
+    this.#later(collectMs);
+  }
+
+  /** Removes what is left. Never rejects: a row that stays is carried out once more, which nobody sees. */
+  async close(): Promise<void> {
+    this.#timer?.[Symbol.dispose]();
+    this.#flush();
+    await this.#flushing;
+    this.#timer?.[Symbol.dispose]();
+  }
+
+  #later(delayMs: number): void {
+    this.#timer ??= this.#parts.clock.after(delayMs, () => this.#flush());
+  }
+
+  #flush(): void {
+    this.#timer = undefined;
+    this.#flushing = this.#flushing.then(() => this.#remove());
+  }
+
+  async #remove(): Promise<void> {
+    const ids = this.#ids;
+    if (ids.length === 0) return;
+    this.#ids = [];
+    const { pool, table, logger, removed } = this.#parts;
+    try {
+      const lease = await pool.acquire({ lane: 'main' });
+      try {
+        await lease.connection.query(table.remove(ids));
+      } finally {
+        lease.release();
+      }
+      removed(ids);
+    } catch (error) {
+      logger.debug({ err: error, rows: ids.length }, 'rows of the outbox not removed: it is tried again');
+      this.#ids = [...ids, ...this.#ids];
+      this.#later(retryMs);
+    }
+  }
+}

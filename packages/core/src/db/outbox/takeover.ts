@@ -1,0 +1,196 @@
+import { deadline } from '../../kernel/abort.js';
+import { messageOf } from '../../kernel/errors.js';
+import type { Kernel } from '../../kernel/kernel.js';
+import { dbToken } from '../../kernel/token.js';
+import type { TransactionEffects } from '../open-transaction.js';
+import type { Connection, OutboxTable, Pool } from '../ports.js';
+import type { Carrier } from './carrier.js';
+
+/** A round looks less and less often where there is nothing, down to one in so many intervals. */
+const maxIdleIntervals = 8;
+/** A row whose handler fails is tried less and less often, down to once in so many takeover times. */
+const maxRetryFactor = 16;
+
+/** What taking over needs. */
+export interface TakeoverParts {
+  readonly shard: string;
+  readonly pool: Pool;
+  readonly table: OutboxTable;
+  readonly carrier: Carrier;
+  readonly kernel: Kernel;
+  readonly takeoverMs: number;
+  readonly pollIntervalMs: number;
+  readonly took: (outcome: 'taken_over' | 'left') => void;
+}
+
+/** A row that somebody else should have carried out. */
+interface Sighting {
+  /** Monotonic instant from which it may be taken over. */
+  dueAt: number;
+  attempts: number;
+}
+
+type Taken = 'done' | 'gone' | 'failed' | 'unavailable';
+
+/**
+ * Carries out rows of transactions whose own process has not: it died, or what it needs was away.
+ *
+ * A row is due when it was seen here for `takeoverMs`, by this process' own monotonic clock: neither wall clocks nor the
+ * age of the row, which counts from the start of its transaction, say how long its process has had.
+ */
+export class Takeover {
+  readonly #parts: TakeoverParts;
+  readonly #stop = new AbortController();
+  /** Rows that this process is carrying out, or about to remove. */
+  readonly #held = new Set<string>();
+  #seen = new Map<string, Sighting>();
+  #idleRounds = 0;
+  #timer: Disposable | undefined;
+  #round: Promise<void> | undefined;
+
+  constructor(parts: TakeoverParts) {
+    this.#parts = parts;
+  }
+
+  /** Rows seen that are not carried out. */
+  get waiting(): number {
+    return this.#seen.size;
+  }
+
+  hold(id: string): void {
+    this.#held.add(id);
+  }
+
+  release(ids: readonly string[]): void {
+    for (const id of ids) this.#held.delete(id);
+  }
+
+  /** A row of this process has to wait for another attempt: it is looked at soon. */
+  left(id: string): void {
+    this.release([id]);
+    this.#idleRounds = 0;
+    this.#later();
+  }
+
+  start(): void {
+    this.#later();
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort(new Error('the database is closed'));
+    this.#timer?.[Symbol.dispose]();
+    await this.#round;
+  }
+
+  #later(): void {
+    if (this.#stop.signal.aborted || this.#round !== undefined) return;
+    this.#timer?.[Symbol.dispose]();
+    const { kernel, pollIntervalMs } = this.#parts;
+    const delayMs = pollIntervalMs * Math.min(2 ** this.#idleRounds, maxIdleIntervals);
+    this.#timer = kernel.clock.after(delayMs, () => {
+      this.#round = this.#look()
+        .catch((error) => {
+          const { logger } = this.#parts.kernel;
+          if (!this.#stop.signal.aborted)
+            logger.debug({ err: error }, `cannot look at the outbox: ${messageOf(error)}`);
+        })
+        .finally(() => {
+          this.#round = undefined;
+          this.#later();
+        });
+    });
+  }
+
+  async #look(): Promise<void> {
+    const { clock } = this.#parts.kernel;
+    const ids = (await this.#list()).filter((id) => !this.#held.has(id));
+    this.#idleRounds = ids.length === 0 ? this.#idleRounds + 1 : 0;
+    const now = clock.monotonic();
+    const { takeoverMs } = this.#parts;
+    this.#seen = new Map(
+      ids.map((id) => [id, this.#seen.get(id) ?? { dueAt: now + takeoverMs, attempts: 0 }]),
+    );
+    for (const [id, sighting] of this.#seen) {
+      if (sighting.dueAt > clock.monotonic() || this.#held.has(id)) continue;
+      const taken = await this.#take(id);
+      if (this.#stop.signal.aborted) return;
+      if (taken === 'done') this.#parts.took('taken_over');
+      if (taken === 'done' || taken === 'gone') {
+        this.#seen.delete(id);
+        continue;
+      }
+      this.#parts.took('left');
+      if (taken === 'unavailable') return; // for all of them: one asks in each round
+      const factor = Math.min(2 ** sighting.attempts, maxRetryFactor);
+      sighting.attempts += 1;
+      sighting.dueAt = clock.monotonic() + takeoverMs * factor;
+    }
+  }
+
+  async #list(): Promise<readonly string[]> {
+    const { pool, table } = this.#parts;
+    const { signal } = this.#stop;
+    const lease = await pool.acquire({ lane: 'main', signal });
+    try {
+      const { rows } = await lease.connection.query<{ id: string }>(table.list(), { signal });
+      return rows.map(({ id }) => id);
+    } finally {
+      lease.release();
+    }
+  }
+
+  /** Carries one row out, under its lock: whoever else comes meanwhile passes it over. */
+  async #take(id: string): Promise<Taken> {
+    const { pool, kernel, takeoverMs } = this.#parts;
+    const late = () => new Error(`not carried out within ${takeoverMs} ms`);
+    const limit = deadline(kernel.clock, takeoverMs, late, this.#stop.signal);
+    try {
+      const lease = await pool.acquire({ lane: 'main', signal: limit.signal });
+      try {
+        return await this.#inTransaction(id, lease.connection, limit.signal);
+      } finally {
+        lease.release();
+      }
+    } catch (error) {
+      if (!this.#stop.signal.aborted) {
+        kernel.logger.warn({ id, err: error }, `a row of the outbox was not taken over: ${messageOf(error)}`);
+      }
+      return 'failed';
+    } finally {
+      limit[Symbol.dispose]();
+    }
+  }
+
+  async #inTransaction(id: string, connection: Connection, signal: AbortSignal): Promise<Taken> {
+    const begun = connection.begin({});
+    try {
+      const [, { rows }] = await Promise.all([
+        begun,
+        connection.query<{ effects: string }>(this.#parts.table.lock(id), { signal }),
+      ]);
+      const [row] = rows;
+      const taken = row === undefined ? 'gone' : await this.#carryOut(id, row.effects, connection, signal);
+      if (taken === 'done') await connection.commit();
+      else await connection.rollback();
+      return taken;
+    } catch (error) {
+      await connection.rollback().catch(() => undefined); // a session that cannot roll back is not used again
+      throw error;
+    }
+  }
+
+  async #carryOut(id: string, text: string, connection: Connection, signal: AbortSignal): Promise<Taken> {
+    const { shard, table, carrier, kernel } = this.#parts;
+    const effects = JSON.parse(text) as TransactionEffects;
+    // What the row belongs to is committed, or nobody could see it: this position lies behind.
+    const token = dbToken({ shard, ...(await connection.position({ signal })) });
+    const context = kernel.contexts.open({ id, signal, token });
+    return kernel.contexts.run(context, async () => {
+      const announced = await carrier.announce(effects, { token, id, signal, isRepeated: true });
+      if (!announced.isComplete) return 'unavailable';
+      if (!(await carrier.handle(effects, { token: announced.token, id, signal }))) return 'failed';
+      await connection.query(table.remove([id]));
+      return 'done';
+    });
+  }
+}
