@@ -1,12 +1,12 @@
 import { setMaxListeners } from 'node:events';
 import { deadline, type Signalled } from '../kernel/abort.js';
-import { type Clock, sleep } from '../kernel/clock.js';
+import type { Clock } from '../kernel/clock.js';
 import type { RequestContext } from '../kernel/context.js';
 import type { EffectsRunner } from '../kernel/effects.js';
-import { ClosedError, messageOf } from '../kernel/errors.js';
+import { ClosedError } from '../kernel/errors.js';
 import type { Kernel } from '../kernel/kernel.js';
 import type { HistogramCell } from '../kernel/meter.js';
-import type { Check, CheckResult } from '../kernel/room.js';
+import type { Check } from '../kernel/room.js';
 import { dbToken } from '../kernel/token.js';
 import type {
   Database,
@@ -18,7 +18,7 @@ import type {
   Transaction,
   TransactionOptions,
 } from './api.js';
-import { DatabaseUnreachableError, OutboxUnavailableError } from './errors.js';
+import { Cluster } from './cluster.js';
 import { databaseInstruments } from './metrics.js';
 import { databaseDefaults, type ResolvedDatabaseOptions } from './options.js';
 import { AfterCommit } from './outbox/after-commit.js';
@@ -26,13 +26,10 @@ import { type PoolHost, RoutedPgPool } from './pool/pg-pool.js';
 import type { PgPool } from './pool-api.js';
 import type { DatabaseDriver, Statement, StatementClassifier, StatementResult } from './ports.js';
 import type { Position } from './position.js';
-import { PositionWatch } from './position-watch.js';
-import { Primary } from './primary.js';
 import { provenRead } from './proven-read.js';
 import { Reads } from './reads.js';
 import { Replica } from './replica.js';
 import { needOf } from './router.js';
-import { isLastingRefusal, sqlStateOf } from './sql-state.js';
 import { SqlTemplates } from './sql-templates.js';
 import { Transactions } from './transactions.js';
 import { Writes } from './writes.js';
@@ -56,7 +53,6 @@ const rules: DatabaseRules = { provenRead, createReplica: (...args) => new Repli
 
 /** There is one shard for now; tokens name it already. */
 const shard = 'main';
-const startRetryMs = 100;
 /** Command tags of statements that change nothing. */
 const readingCommands: ReadonlySet<string> = new Set(['SELECT', 'SHOW', 'EXPLAIN', 'FETCH', '']);
 
@@ -68,14 +64,11 @@ export class DatabaseRoom implements Database {
   readonly #clock: Clock;
   readonly #classifier: StatementClassifier;
   readonly #templates = new SqlTemplates();
-  readonly #primary: Primary;
-  readonly #replicas: readonly Replica[];
-  readonly #watch: PositionWatch;
+  readonly #cluster: Cluster;
   readonly #reads: Reads;
   readonly #writes: Writes;
   readonly #afterCommit: AfterCommit;
   readonly #transactions: Transactions;
-  readonly #gauges: readonly Disposable[];
   readonly pool: PgPool;
   readonly #seconds: Readonly<Record<'read' | 'write' | 'transaction', HistogramCell>>;
   #starting: Promise<void> | undefined;
@@ -89,16 +82,9 @@ export class DatabaseRoom implements Database {
     this.#kernel = kernel;
     this.#clock = clock;
     this.#classifier = driver.classifier;
-    const primary = new Primary(options, driver, kernel);
-    // The first answer of any replica counts: a silent one must not hold up who waits for another.
-    const ask = () =>
-      Promise.any(replicas.filter((r) => r.isInRotation && !r.isStalled).map((r) => r.monitor.sample()));
-    const watch = new PositionWatch(clock, ask);
-    const parts = { primary, options, driver, kernel, moved: () => watch.moved() };
-    const replicas: readonly Replica[] = options.replicas.map((server) => createReplica(server, parts));
-    this.#primary = primary;
-    this.#replicas = replicas;
-    this.#watch = watch;
+    const cluster = new Cluster({ options, driver, kernel, createReplica });
+    const { primary, replicas, watch } = cluster;
+    this.#cluster = cluster;
     this.#reads = new Reads({
       primary,
       replicas,
@@ -135,7 +121,6 @@ export class DatabaseRoom implements Database {
     const seconds = (operation: string) =>
       meter.histogram(databaseInstruments.operationSeconds, { operation });
     this.#seconds = { read: seconds('read'), write: seconds('write'), transaction: seconds('transaction') };
-    this.#gauges = this.#observe();
     // Its methods take and return what `pg` does, in every form: that is more than a class can be declared to do.
     this.pool = new RoutedPgPool(this.#poolHost()) as unknown as PgPool;
   }
@@ -175,12 +160,7 @@ export class DatabaseRoom implements Database {
   }
 
   topology(): Topology {
-    return {
-      system: this.#primary.history?.system,
-      timeline: this.#primary.history?.timeline,
-      primary: this.#primary.status(),
-      replicas: this.#replicas.map((replica) => replica.status()),
-    };
+    return this.#cluster.topology();
   }
 
   start(options: Signalled = {}): Promise<void> {
@@ -193,7 +173,7 @@ export class DatabaseRoom implements Database {
   }
 
   async drain(options: Signalled = {}): Promise<void> {
-    await Promise.all(this.#servers.map(({ pool }) => pool.unused(options)));
+    await this.#cluster.unused(options);
   }
 
   close(): Promise<void> {
@@ -206,11 +186,7 @@ export class DatabaseRoom implements Database {
   }
 
   checks(): readonly Check[] {
-    return [{ name: 'database', critical: true, run: ({ signal }) => this.#check(signal) }];
-  }
-
-  get #servers(): readonly (Primary | Replica)[] {
-    return [this.#primary, ...this.#replicas];
+    return [{ name: 'database', critical: true, run: (options) => this.#cluster.check(options) }];
   }
 
   async #read<R>(
@@ -225,7 +201,11 @@ export class DatabaseRoom implements Database {
       timeoutMs: this.#timeLeft(context),
     };
     const reader = { level, token: context.token, inTransaction: context.inTransaction };
-    const outcome = await this.#reads.run<R>(statement, needOf(reader, shard, this.#primary.history), limits);
+    const outcome = await this.#reads.run<R>(
+      statement,
+      needOf(reader, shard, this.#cluster.primary.history),
+      limits,
+    );
     if (outcome.kind === 'writes') {
       const result = await this.#write<R>(statement, signal);
       this.#classifier.learn(statement.text);
@@ -266,7 +246,7 @@ export class DatabaseRoom implements Database {
       },
       borrow: async () => {
         if (!this.#isStarted) await this.start();
-        return this.#primary.pool.acquire({ lane: 'main', timeoutMs: this.#timeLeft(context()) });
+        return this.#cluster.primary.pool.acquire({ lane: 'main', timeoutMs: this.#timeLeft(context()) });
       },
       readPrimary: () => context().load?.noteRead({ shard, seen: 'primary' }),
       wrote: async (position) => {
@@ -275,7 +255,7 @@ export class DatabaseRoom implements Database {
       outcomeUnknown: (what, error) => writes.outcomeUnknown(what, error),
       counts: () => {
         const counts = { inUse: 0, idle: 0, waiting: 0 };
-        for (const { pool } of this.#servers) {
+        for (const { pool } of this.#cluster.servers) {
           counts.inUse += pool.inUse;
           counts.idle += pool.idle;
           counts.waiting += pool.waiting;
@@ -302,97 +282,21 @@ export class DatabaseRoom implements Database {
     }
   }
 
-  async #start({ signal }: Signalled): Promise<void> {
-    const { startTimeoutMs } = this.#options;
-    const late = () => new Error(`no answer within ${startTimeoutMs} ms`);
-    const limit = deadline(this.#clock, startTimeoutMs, late, signal);
-    // Between two attempts nothing else is pending, and timers of the clock let a process end: it would, without a word.
-    const awake = setInterval(() => undefined, startTimeoutMs);
-    try {
-      await this.#reachPrimary(limit.signal);
-      const looks = this.#replicas.map((replica) => replica.monitor.sample({ signal: limit.signal }));
-      await Promise.allSettled(looks); // a replica that is away is out of rotation, no more
-      await this.#afterCommit.start({ signal: limit.signal });
-    } catch (error) {
-      if (error instanceof OutboxUnavailableError) throw error;
-      throw signal?.aborted ? signal.reason : this.#unreachable(error);
-    } finally {
-      clearInterval(awake);
-      limit[Symbol.dispose]();
-    }
+  async #start(options: Signalled): Promise<void> {
+    await this.#cluster.start(options, (limits) => this.#afterCommit.start(limits));
     if (this.#closing) throw new ClosedError('The database');
-    for (const { monitor } of this.#servers) monitor.start();
+    this.#cluster.observe();
     this.#isStarted = true;
-  }
-
-  /** Tries until the signal: servers that are started together are not ready together. */
-  async #reachPrimary(signal: AbortSignal): Promise<void> {
-    let last: unknown;
-    for (;;) {
-      try {
-        await this.#primary.monitor.sample({ signal });
-        if (this.#primary.isUp) return;
-        last = this.#primary.failure;
-      } catch (error) {
-        if (signal.aborted) throw last ?? error;
-        last = error;
-        if (isLastingRefusal(sqlStateOf(error))) throw error;
-      }
-      await sleep(this.#clock, startRetryMs, { signal }).catch(() => {
-        throw last;
-      });
-    }
-  }
-
-  #unreachable(cause: unknown): DatabaseUnreachableError {
-    const hint = isLastingRefusal(sqlStateOf(cause))
-      ? 'Correct the credentials or the name of the database in db.primary.'
-      : 'Start Postgres there, or correct db.primary.';
-    const what = `cannot use the primary database ${this.#primary.label}`;
-    return new DatabaseUnreachableError(`${what}: ${messageOf(cause).replaceAll('\n', ' ')}. ${hint}`, cause);
   }
 
   async #close(): Promise<void> {
     this.#isStarted = false;
     const { closeTimeoutMs } = this.#options;
     const limit = deadline(this.#clock, closeTimeoutMs, () => new Error('statements were still running'));
-    await this.#primary.pool.unused({ signal: limit.signal }).catch(() => undefined);
+    await this.#cluster.primary.pool.unused({ signal: limit.signal }).catch(() => undefined);
     await this.#afterCommit.close({ signal: limit.signal });
-    await Promise.all(this.#servers.map(({ pool }) => pool.close({ signal: limit.signal })));
+    await this.#cluster.close({ signal: limit.signal });
     limit[Symbol.dispose]();
-    this.#watch.close();
-    await Promise.all(this.#servers.map((server) => server.close()));
-    for (const gauge of this.#gauges) gauge[Symbol.dispose]();
-  }
-
-  async #check(signal: AbortSignal): Promise<CheckResult> {
-    await this.#primary.monitor.sample({ signal }).catch(() => undefined);
-    signal.throwIfAborted();
-    if (!this.#primary.isUp) return { status: 'unhealthy', detail: this.#primary.reason };
-    const missing = this.#replicas
-      .filter((replica) => !replica.isInRotation)
-      .map((replica) => replica.status());
-    if (missing.length === 0) return { status: 'healthy' };
-    const detail = missing
-      .map(({ name, state, reason }) => `replica ${name} is ${state}: ${reason}`)
-      .join('; ');
-    return { status: 'degraded', detail };
-  }
-
-  #observe(): readonly Disposable[] {
-    const { meter } = this.#kernel;
-    const { serverUp, lagSeconds } = databaseInstruments;
-    const primary = this.#primary;
-    return [
-      meter.observe(serverUp, () => Number(primary.isUp), { server: primary.label, role: 'primary' }),
-      ...this.#replicas.flatMap((replica) => [
-        meter.observe(serverUp, () => Number(replica.isInRotation), {
-          server: replica.label,
-          role: 'replica',
-        }),
-        meter.observe(lagSeconds, () => (replica.lagMs ?? Number.NaN) / 1_000, { server: replica.label }),
-      ]),
-    ];
   }
 }
 

@@ -1,0 +1,159 @@
+import { deadline, type Signalled } from '../kernel/abort.js';
+import { sleep } from '../kernel/clock.js';
+import { messageOf } from '../kernel/errors.js';
+import type { Kernel } from '../kernel/kernel.js';
+import type { CheckResult } from '../kernel/room.js';
+import type { Topology } from './api.js';
+import { DatabaseUnreachableError, OutboxUnavailableError } from './errors.js';
+import { databaseInstruments } from './metrics.js';
+import type { ResolvedDatabaseOptions } from './options.js';
+import type { DatabaseDriver } from './ports.js';
+import { PositionWatch } from './position-watch.js';
+import { Primary } from './primary.js';
+import type { Replica } from './replica.js';
+import { isLastingRefusal, sqlStateOf } from './sql-state.js';
+
+/** What a cluster is built from. */
+export interface ClusterParts {
+  readonly options: ResolvedDatabaseOptions;
+  readonly driver: DatabaseDriver;
+  readonly kernel: Kernel;
+  readonly createReplica: (...args: ConstructorParameters<typeof Replica>) => Replica;
+}
+
+const startRetryMs = 100;
+
+/** The servers of one database: which they are, how they are, and their life from the first look to the last. */
+export class Cluster {
+  readonly primary: Primary;
+  readonly replicas: readonly Replica[];
+  /** Who waits for a replica to catch up. */
+  readonly watch: PositionWatch;
+  readonly #options: ResolvedDatabaseOptions;
+  readonly #kernel: Kernel;
+  readonly #gauges: readonly Disposable[];
+
+  constructor({ options, driver, kernel, createReplica }: ClusterParts) {
+    const primary = new Primary(options, driver, kernel);
+    // The first answer of any replica counts: a silent one must not hold up who waits for another.
+    const ask = () =>
+      Promise.any(replicas.filter((r) => r.isInRotation && !r.isStalled).map((r) => r.monitor.sample()));
+    const watch = new PositionWatch(kernel.clock, ask);
+    const parts = { primary, options, driver, kernel, moved: () => watch.moved() };
+    const replicas: readonly Replica[] = options.replicas.map((server) => createReplica(server, parts));
+    this.primary = primary;
+    this.replicas = replicas;
+    this.watch = watch;
+    this.#options = options;
+    this.#kernel = kernel;
+    this.#gauges = this.#observe();
+  }
+
+  get servers(): readonly (Primary | Replica)[] {
+    return [this.primary, ...this.replicas];
+  }
+
+  topology(): Topology {
+    const { history } = this.primary;
+    return {
+      system: history?.system,
+      timeline: history?.timeline,
+      primary: this.primary.status(),
+      replicas: this.replicas.map((replica) => replica.status()),
+    };
+  }
+
+  /** Reaches the primary, looks at the replicas, then runs `ready`; all within the time that a start may take. */
+  async start({ signal }: Signalled, ready: (options: Signalled) => Promise<void>): Promise<void> {
+    const { startTimeoutMs } = this.#options;
+    const late = () => new Error(`no answer within ${startTimeoutMs} ms`);
+    const limit = deadline(this.#kernel.clock, startTimeoutMs, late, signal);
+    // Between two attempts nothing else is pending, and timers of the clock let a process end: it would, without a word.
+    const awake = setInterval(() => undefined, startTimeoutMs);
+    try {
+      await this.#reachPrimary(limit.signal);
+      const looks = this.replicas.map((replica) => replica.monitor.sample({ signal: limit.signal }));
+      await Promise.allSettled(looks); // a replica that is away is out of rotation, no more
+      await ready({ signal: limit.signal });
+    } catch (error) {
+      if (error instanceof OutboxUnavailableError) throw error;
+      throw signal?.aborted ? signal.reason : this.#unreachable(error);
+    } finally {
+      clearInterval(awake);
+      limit[Symbol.dispose]();
+    }
+  }
+
+  /** Begins to ask the servers again and again how they are. */
+  observe(): void {
+    for (const { monitor } of this.servers) monitor.start();
+  }
+
+  async unused(options: Signalled): Promise<void> {
+    await Promise.all(this.servers.map(({ pool }) => pool.unused(options)));
+  }
+
+  async close(options: Signalled): Promise<void> {
+    await Promise.all(this.servers.map(({ pool }) => pool.close(options)));
+    this.watch.close();
+    await Promise.all(this.servers.map((server) => server.close()));
+    for (const gauge of this.#gauges) gauge[Symbol.dispose]();
+  }
+
+  async check({ signal }: Signalled): Promise<CheckResult> {
+    await this.primary.monitor.sample({ signal }).catch(() => undefined);
+    signal?.throwIfAborted();
+    if (!this.primary.isUp) return { status: 'unhealthy', detail: this.primary.reason };
+    const missing = this.replicas
+      .filter((replica) => !replica.isInRotation)
+      .map((replica) => replica.status());
+    if (missing.length === 0) return { status: 'healthy' };
+    const detail = missing
+      .map(({ name, state, reason }) => `replica ${name} is ${state}: ${reason}`)
+      .join('; ');
+    return { status: 'degraded', detail };
+  }
+
+  /** Tries until the signal: servers that are started together are not ready together. */
+  async #reachPrimary(signal: AbortSignal): Promise<void> {
+    let last: unknown;
+    for (;;) {
+      try {
+        await this.primary.monitor.sample({ signal });
+        if (this.primary.isUp) return;
+        last = this.primary.failure;
+      } catch (error) {
+        if (signal.aborted) throw last ?? error;
+        last = error;
+        if (isLastingRefusal(sqlStateOf(error))) throw error;
+      }
+      await sleep(this.#kernel.clock, startRetryMs, { signal }).catch(() => {
+        throw last;
+      });
+    }
+  }
+
+  #unreachable(cause: unknown): DatabaseUnreachableError {
+    const hint = isLastingRefusal(sqlStateOf(cause))
+      ? 'Correct the credentials or the name of the database in db.primary.'
+      : 'Start Postgres there, or correct db.primary.';
+    const what = `cannot use the primary database ${this.primary.label}`;
+    return new DatabaseUnreachableError(`${what}: ${messageOf(cause).replaceAll('\n', ' ')}. ${hint}`, cause);
+  }
+
+  #observe(): readonly Disposable[] {
+    const { meter } = this.#kernel;
+    const { serverUp, lagSeconds } = databaseInstruments;
+    const { primary } = this;
+    return [
+      meter.observe(serverUp, () => Number(primary.isUp), { server: primary.label, role: 'primary' }),
+      ...this.replicas.flatMap((replica) => [
+        meter.observe(serverUp, () => Number(replica.isInRotation), {
+          server: replica.label,
+          role: 'replica',
+        }),
+        meter.observe(lagSeconds, () => (replica.lagMs ?? Number.NaN) / 1_000, { server: replica.label }),
+      ]),
+    ];
+  }
+}
