@@ -67,3 +67,14 @@ it("errors are the server's own", async () => {
   await expect(db.query('select * from nothing')).rejects.toMatchObject({ code: '42P01' });
   await expect(db.sql`select ${'no number'}::int`).rejects.toMatchObject({ code: '22P02' });
 });
+
+it.each(['select broken(', 'insert broken'])(
+  'the stack of a refusal leads to the code that asked, whatever it asked: %s',
+  async (text) => {
+    const { db } = await openDatabase(urls);
+    async function theAsker() {
+      await db.query(text);
+    }
+    await expect(theAsker()).rejects.toMatchObject({ stack: expect.stringContaining('theAsker') });
+  },
+);
