@@ -1,10 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { absentDatabase } from './absent-database.js';
-import { type Cache, createCache } from './cache/index.js';
-import { createDatabase, type Database } from './db/index.js';
+import { composeCache } from './cache/create.js';
+import type { Cache } from './cache/index.js';
+import type { CacheRules } from './cache/rules.js';
+import { composeDatabase } from './db/create.js';
+import type { DatabaseRules } from './db/db.js';
+import type { Database } from './db/index.js';
 import { createEffectsRunner } from './effects.js';
 import { createHealth, type Health } from './health/index.js';
+import type { EffectsRunner } from './kernel/effects.js';
 import { createKernel, type Kernel } from './kernel/kernel.js';
 import type { Check } from './kernel/room.js';
 import { createTokenCodec, type TokenCodec } from './kernel/token-codec.js';
@@ -56,7 +61,20 @@ export interface Pando extends AsyncDisposable {
  * });
  * ```
  */
-export async function createPando(options: PandoOptions = {}): Promise<Pando> {
+export function createPando(options: PandoOptions = {}): Promise<Pando> {
+  return composePando(options);
+}
+
+/** The decisions on which the kit's promises rest. Tests put broken ones in their place, to see that they notice. */
+export interface KitRules {
+  readonly cache?: Partial<CacheRules> | undefined;
+  readonly db?: Partial<DatabaseRules> | undefined;
+  /** How effects are carried out, given the sound way. */
+  readonly effects?: ((sound: EffectsRunner) => EffectsRunner) | undefined;
+}
+
+/** {@link createPando}, with rules replaced that a test wants to see missing. */
+export async function composePando(options: PandoOptions, rules: KitRules = {}): Promise<Pando> {
   const { name, instanceId = newInstanceId(), secret } = resolvePandoOptions(options);
   const { clock, logger } = options;
 
@@ -67,10 +85,12 @@ export async function createPando(options: PandoOptions = {}): Promise<Pando> {
     options.redis === undefined ? undefined : createRedisFloor(options.redis, kernel, { instanceId });
   let signingSecret = ''; // learned before anybody can sign: the rooms start after it
   const tokens = createTokenCodec(name, () => signingSecret);
-  const cache = createCache(options.cache, { kernel, redis });
+  const cache = composeCache(options.cache ?? {}, { kernel, redis }, rules.cache);
   const realtime = createRealtime(options.realtime, { kernel, redis, tokens });
-  const effects = createEffectsRunner({ cache, realtime, logger: kernel.logger });
-  const db = options.db === undefined ? absentDatabase : createDatabase(options.db, { kernel, effects });
+  const sound = createEffectsRunner({ cache, realtime, logger: kernel.logger });
+  const effects = rules.effects?.(sound) ?? sound;
+  const db =
+    options.db === undefined ? absentDatabase : composeDatabase(options.db, { kernel, effects }, rules.db);
   const limits = createLimits(options.limits, { kernel, redis });
   const rooms = [cache, realtime, db, limits];
   const health = createHealth(options.health, {

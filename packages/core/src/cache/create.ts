@@ -7,6 +7,7 @@ import { createLruLevel } from './drivers/lru.js';
 import { createMemoryWorld, MemoryLevel, type MemoryWorld } from './drivers/memory.js';
 import { RedisLevel } from './drivers/redis.js';
 import { type CacheOptions, resolveCacheOptions } from './options.js';
+import { type CacheRules, soundRules } from './rules.js';
 
 export { createMemoryWorld, type MemoryWorld, type MemoryWorldOptions } from './drivers/memory.js';
 
@@ -33,6 +34,15 @@ export interface CacheWiring {
  * ```
  */
 export function createCache(options: CacheOptions = {}, wiring: CacheWiring = {}): Cache {
+  return composeCache(options, wiring);
+}
+
+/** {@link createCache}, with rules replaced that a test wants to see missing. */
+export function composeCache(
+  options: CacheOptions,
+  wiring: CacheWiring,
+  rules: Partial<CacheRules> = {},
+): Cache {
   const resolved = resolveCacheOptions(options);
   const kernel = wiring.kernel ?? createKernel({ name: resolved.name });
   const { clock, logger } = kernel;
@@ -44,5 +54,5 @@ export function createCache(options: CacheOptions = {}, wiring: CacheWiring = {}
     floor === undefined
       ? new MemoryLevel(wiring.world ?? createMemoryWorld({ clock }), onError)
       : new RedisLevel(floor, { ownsFloor: wiring.redis === undefined, doubtMs: resolved.doubtMs, onError });
-  return new CacheRoom({ kernel, options: resolved, level, local });
+  return new CacheRoom({ kernel, options: resolved, level, local, rules: { ...soundRules, ...rules } });
 }

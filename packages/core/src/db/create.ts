@@ -1,7 +1,7 @@
 import type { EffectsRunner } from '../kernel/effects.js';
 import { createKernel, type Kernel } from '../kernel/kernel.js';
 import type { Database } from './api.js';
-import { DatabaseRoom } from './db.js';
+import { DatabaseRoom, type DatabaseRules } from './db.js';
 import { createMemoryDriver, type MemoryWorld } from './drivers/memory.js';
 import { createPgDriver } from './drivers/pg.js';
 import { type DatabaseOptions, resolveDatabaseOptions } from './options.js';
@@ -34,10 +34,19 @@ export interface DatabaseWiring {
  * ```
  */
 export function createDatabase(options: DatabaseOptions, wiring: DatabaseWiring = {}): Database {
+  return composeDatabase(options, wiring);
+}
+
+/** {@link createDatabase}, with rules replaced that a test wants to see missing. */
+export function composeDatabase(
+  options: DatabaseOptions,
+  wiring: DatabaseWiring,
+  rules?: Partial<DatabaseRules>,
+): Database {
   const resolved = resolveDatabaseOptions(options);
   const kernel = wiring.kernel ?? createKernel({ name: resolved.name });
   const { world, effects } = wiring;
   const driver =
     world === undefined ? createPgDriver(resolved, kernel) : createMemoryDriver(world, resolved, kernel);
-  return new DatabaseRoom(resolved, { driver, kernel, effects });
+  return new DatabaseRoom(resolved, { driver, kernel, effects, rules });
 }

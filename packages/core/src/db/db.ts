@@ -47,9 +47,15 @@ export interface DatabaseParts {
 export interface DatabaseRules {
   readonly provenRead: typeof provenRead;
   readonly createReplica: (...args: ConstructorParameters<typeof Replica>) => Replica;
+  /** How servers are spoken to, given the sound way. */
+  readonly driver: (sound: DatabaseDriver) => DatabaseDriver;
 }
 
-const rules: DatabaseRules = { provenRead, createReplica: (...args) => new Replica(...args) };
+const rules: DatabaseRules = {
+  provenRead,
+  createReplica: (...args) => new Replica(...args),
+  driver: (sound) => sound,
+};
 
 /** There is one shard for now; tokens name it already. */
 const shard = 'main';
@@ -75,8 +81,12 @@ export class DatabaseRoom implements Database {
   #isStarted = false;
   #closing: Promise<void> | undefined;
 
-  constructor(options: ResolvedDatabaseOptions, { driver, kernel, effects, rules: given }: DatabaseParts) {
-    const { provenRead, createReplica } = { ...rules, ...given };
+  constructor(
+    options: ResolvedDatabaseOptions,
+    { driver: sound, kernel, effects, rules: given }: DatabaseParts,
+  ) {
+    const { provenRead, createReplica, driver: driverFrom } = { ...rules, ...given };
+    const driver = driverFrom(sound);
     const { clock, meter, contexts } = kernel;
     this.#options = options;
     this.#kernel = kernel;
