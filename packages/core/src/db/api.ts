@@ -1,4 +1,5 @@
 import type { Signalled } from '../kernel/abort.js';
+import type { Priority } from '../kernel/context.js';
 import type { Room } from '../kernel/room.js';
 import type { Token } from '../kernel/token.js';
 import type { PgPool } from './pool-api.js';
@@ -22,8 +23,18 @@ export interface QueryResult<R = Row> {
  */
 export type ReadLevel = 'eventual' | 'causal' | 'strong';
 
+/** Options of every call. */
+export interface CallOptions extends Signalled {
+  /**
+   * `'batch'` lets others go first while connections are short: for jobs that nobody waits for. Writes and transactions
+   * come before reads, and reads before these; nobody is passed for longer than `db.pool.acquireTimeoutMs` allows.
+   * @defaultValue that of the context, normally `'normal'`
+   */
+  readonly priority?: Priority | undefined;
+}
+
 /** Options of one read. */
-export interface ReadOptions extends Signalled {
+export interface ReadOptions extends CallOptions {
   /** @defaultValue `'causal'` */
   readonly level?: ReadLevel | undefined;
 }
@@ -32,7 +43,7 @@ export interface ReadOptions extends Signalled {
 export interface QueryOptions extends ReadOptions {}
 
 /** Options of one transaction. */
-export interface TransactionOptions extends Signalled {
+export interface TransactionOptions extends CallOptions {
   /** @defaultValue the server's, normally `'read committed'` */
   readonly isolation?: 'read committed' | 'repeatable read' | 'serializable' | undefined;
   /** Lets Postgres refuse writes. @defaultValue `false` */
@@ -155,7 +166,7 @@ export interface Database extends Room {
    * Never runs twice. When the connection is lost before the answer it rejects with `OutcomeUnknownError`.
    * An abort cancels the statement; when it had already finished, its result is returned.
    */
-  write<R = Row>(sql: string, params?: readonly unknown[], options?: Signalled): Promise<QueryResult<R>>;
+  write<R = Row>(sql: string, params?: readonly unknown[], options?: CallOptions): Promise<QueryResult<R>>;
   /**
    * Runs `work` in one transaction on the primary: COMMIT when it resolves, ROLLBACK when it rejects.
    *

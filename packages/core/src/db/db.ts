@@ -9,6 +9,7 @@ import type { HistogramCell } from '../kernel/meter.js';
 import type { Check } from '../kernel/room.js';
 import { dbToken } from '../kernel/token.js';
 import type {
+  CallOptions,
   Database,
   QueryOptions,
   QueryResult,
@@ -32,6 +33,7 @@ import { Replica } from './replica.js';
 import { needOf } from './router.js';
 import { SqlTemplates } from './sql-templates.js';
 import { Transactions } from './transactions.js';
+import { urgencyOf } from './urgency.js';
 import { Writes } from './writes.js';
 
 /** What the room is built from. */
@@ -157,10 +159,10 @@ export class DatabaseRoom implements Database {
   async write<R = Row>(
     sql: string,
     params: readonly unknown[] = [],
-    options: Signalled = {},
+    options: CallOptions = {},
   ): Promise<QueryResult<R>> {
     if (!this.#isStarted) await this.start();
-    return this.#timed('write', () => this.#write<R>({ text: sql, params }, shared(options.signal)));
+    return this.#timed('write', () => this.#write<R>({ text: sql, params }, options));
   }
 
   async transaction<T>(work: (tx: Transaction) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
@@ -199,13 +201,12 @@ export class DatabaseRoom implements Database {
     return [{ name: 'database', critical: true, run: (options) => this.#cluster.check(options) }];
   }
 
-  async #read<R>(
-    statement: Statement,
-    { level = 'causal', signal }: ReadOptions,
-  ): Promise<StatementResult<R>> {
+  async #read<R>(statement: Statement, options: ReadOptions): Promise<StatementResult<R>> {
+    const { level = 'causal', signal } = options;
     const { contexts } = this.#kernel;
     const context = contexts.current();
     const limits = {
+      urgency: urgencyOf('read', options, context),
       // Nobody reads on behalf of a request whose client has left; the ambient context never ends.
       signal: shared(signal ?? (contexts.isOpen() ? context.signal : undefined)),
       timeoutMs: this.#timeLeft(context),
@@ -217,7 +218,7 @@ export class DatabaseRoom implements Database {
       limits,
     );
     if (outcome.kind === 'writes') {
-      const result = await this.#write<R>(statement, signal);
+      const result = await this.#write<R>(statement, options);
       this.#classifier.learn(statement.text);
       return result;
     }
@@ -229,10 +230,11 @@ export class DatabaseRoom implements Database {
     return outcome.result;
   }
 
-  async #write<R>(statement: Statement, signal: AbortSignal | undefined): Promise<StatementResult<R>> {
+  async #write<R>(statement: Statement, options: CallOptions): Promise<StatementResult<R>> {
     const context = this.#kernel.contexts.current();
     const { result, position } = await this.#writes.run<R>(statement, {
-      signal,
+      urgency: urgencyOf('write', options, context),
+      signal: shared(options.signal),
       timeoutMs: this.#timeLeft(context),
     });
     context.load?.noteRead({ shard, seen: 'primary' });
@@ -252,11 +254,16 @@ export class DatabaseRoom implements Database {
       },
       write: async (statement) => {
         if (!this.#isStarted) await this.start();
-        return this.#timed('write', () => this.#write(statement, undefined));
+        return this.#timed('write', () => this.#write(statement, {}));
       },
       borrow: async () => {
         if (!this.#isStarted) await this.start();
-        return this.#cluster.primary.pool.acquire({ lane: 'main', timeoutMs: this.#timeLeft(context()) });
+        const urgency = urgencyOf('write', {}, context());
+        return this.#cluster.primary.pool.acquire({
+          lane: 'main',
+          urgency,
+          timeoutMs: this.#timeLeft(context()),
+        });
       },
       readPrimary: () => context().load?.noteRead({ shard, seen: 'primary' }),
       wrote: async (position) => {

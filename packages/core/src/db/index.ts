@@ -1,4 +1,5 @@
 export type {
+  CallOptions,
   Database,
   EffectCall,
   EffectHandler,

@@ -140,9 +140,14 @@ export interface Backend {
 /** Why a connection is borrowed: `spill`, reads that no replica could serve, gets at most half of a pool. */
 export type Lane = 'main' | 'spill';
 
+/** Who is served first where several wait for a connection. */
+export type Urgency = 'write' | 'read' | 'batch';
+
 /** How a connection is borrowed. */
 export interface AcquireOptions extends Signalled {
   readonly lane: Lane;
+  /** @defaultValue `'write'` */
+  readonly urgency?: Urgency | undefined;
   /** Bounds the wait below the pool's own limit. */
   readonly timeoutMs?: number | undefined;
 }
@@ -166,7 +171,7 @@ export interface Pool {
   readonly idle: number;
   readonly waiting: number;
   /**
-   * Borrows a connection, waiting in order of arrival.
+   * Borrows a connection; who waits is served by urgency, then in order of arrival.
    *
    * Rejects with `PoolOverloadedError` when too many wait or the wait is over, with
    * `DatabaseUnreachableError` at once when the server refuses connections, with the signal's reason on abort.

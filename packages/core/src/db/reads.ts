@@ -25,7 +25,7 @@ export interface ReadsOptions {
 }
 
 /** How one read waits. */
-export type ReadLimits = Pick<AcquireOptions, 'signal' | 'timeoutMs'>;
+export type ReadLimits = Pick<AcquireOptions, 'signal' | 'timeoutMs' | 'urgency'>;
 
 /** How a read ended. */
 export type ReadOutcome<R> =

@@ -8,6 +8,7 @@ import { OpenTransaction } from './open-transaction.js';
 import type { AfterCommit, Plan } from './outbox/after-commit.js';
 import type { Committed, Statement } from './ports.js';
 import type { Primary } from './primary.js';
+import { urgencyOf } from './urgency.js';
 import type { Writes } from './writes.js';
 
 /** What transactions run on. */
@@ -40,7 +41,12 @@ export class Transactions {
     if (context.inTransaction) throw new NestedTransactionError();
     assertIsolation(options.isolation); // becomes part of a statement
 
-    const lease = await primary.pool.acquire({ lane: 'main', signal: options.signal, timeoutMs });
+    const lease = await primary.pool.acquire({
+      lane: 'main',
+      urgency: urgencyOf('write', options, context),
+      signal: options.signal,
+      timeoutMs,
+    });
     let tx: OpenTransaction;
     let value: T;
     let plan: Plan | undefined;

@@ -12,7 +12,7 @@ export interface WriteOutcome<R> {
 }
 
 /** How one write waits. */
-export type WriteLimits = Pick<AcquireOptions, 'signal' | 'timeoutMs'>;
+export type WriteLimits = Pick<AcquireOptions, 'signal' | 'timeoutMs' | 'urgency'>;
 
 /** Carries writes to the primary, each at most once. */
 export class Writes {

@@ -22,6 +22,9 @@ export interface LoadScope {
   noteRead(bound: ReadBound): void;
 }
 
+/** How urgent something is: `batch` lets everybody else pass where there is a queue, within a bound. */
+export type Priority = 'normal' | 'batch';
+
 /** How a context begins. */
 export interface ContextInit {
   readonly id: string;
@@ -31,6 +34,8 @@ export interface ContextInit {
   readonly token?: Token | undefined;
   /** Monotonic instant of the kit's clock after which the outcome has no use. */
   readonly deadlineAt?: number | undefined;
+  /** @defaultValue `'normal'` */
+  readonly priority?: Priority | undefined;
 }
 
 /** What makes a context differ from the one around it. */
@@ -57,6 +62,7 @@ class OpenContext {
   readonly id: string;
   readonly signal: AbortSignal;
   readonly deadlineAt: number | undefined;
+  readonly priority: Priority;
   /** Monotonic instant at which it began: what was trusted then may be trusted for its whole life. */
   readonly openedAt: number;
   /** The cache load that runs here, if any. */
@@ -71,6 +77,7 @@ class OpenContext {
     this.id = init.id;
     this.signal = init.signal;
     this.deadlineAt = init.deadlineAt;
+    this.priority = init.priority ?? 'normal';
     this.openedAt = openedAt;
     this.load = derivation.load;
     this.inTransaction = derivation.inTransaction ?? false;
@@ -128,8 +135,8 @@ class OpenContext {
    * load what it reads. What it sees and writes counts for the request.
    */
   loading({ load, token, openedAt }: RequestContext): RequestContext {
-    const { id, signal, deadlineAt } = this;
-    return new OpenContext({ id, signal, deadlineAt, token }, openedAt, { parent: this, load });
+    const { id, signal, deadlineAt, priority } = this;
+    return new OpenContext({ id, signal, deadlineAt, priority, token }, openedAt, { parent: this, load });
   }
 }
 

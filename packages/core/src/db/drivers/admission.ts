@@ -1,5 +1,6 @@
 import type { Clock } from '../../kernel/clock.js';
-import type { AcquireOptions, Lane } from '../ports.js';
+import type { AcquireOptions, Lane, Urgency } from '../ports.js';
+import { Waiter, WaitLine } from './wait-line.js';
 
 /** How many may be inside, and how many may wait outside. */
 export interface AdmissionOptions {
@@ -7,70 +8,45 @@ export interface AdmissionOptions {
   readonly maxWaiting: number;
   readonly timeoutMs: number;
   readonly clock: Clock;
-  /** The refusal: of the caller that found the queue full, or (with `waitedMs`) of one that has waited long enough. */
+  /** The refusal: of a caller for whom the queue has no room, or (with `waitedMs`) of one that has waited long enough. */
   readonly overloaded: (waiting: number, waitedMs: number | undefined) => Error;
 }
 
-/** One caller that waits; settles once. */
-class Waiter {
-  readonly lane: Lane;
-  readonly #resolve: () => void;
-  readonly #reject: (reason: unknown) => void;
-  readonly #signal: AbortSignal | undefined;
-  readonly #onAbort: () => void;
-  timer: Disposable | undefined;
-
-  constructor(
-    options: AcquireOptions,
-    resolve: () => void,
-    reject: (reason: unknown) => void,
-    leave: (waiter: Waiter) => void,
-  ) {
-    this.lane = options.lane;
-    this.#resolve = resolve;
-    this.#reject = reject;
-    this.#signal = options.signal;
-    this.#onAbort = () => {
-      leave(this);
-      this.refuse(options.signal?.reason);
-    };
-    this.#signal?.addEventListener('abort', this.#onAbort, { once: true });
-  }
-
-  admit(): void {
-    this.#forget();
-    this.#resolve();
-  }
-
-  refuse(reason: unknown): void {
-    this.#forget();
-    this.#reject(reason);
-  }
-
-  #forget(): void {
-    this.timer?.[Symbol.dispose]();
-    this.#signal?.removeEventListener('abort', this.#onAbort);
-  }
-}
+/**
+ * How much longer than a write others may have to wait before they are served ahead of it, as a share of the longest wait.
+ * An advance, not a rank: who is behind everybody moves up with time, and is never passed for good.
+ */
+const advanceRatios: Readonly<Record<Urgency, number>> = { write: 0, read: 0.1, batch: 0.4 };
+const urgencies: readonly Urgency[] = ['write', 'read', 'batch'];
 
 /**
- * Lets a bounded number in, in order of arrival, and a bounded number wait.
+ * Lets a bounded number in, and a bounded number wait: who is urgent first, then in order of arrival.
  *
  * Callers of the lane `spill` hold at most half of the places, so that reads which lost their replicas
  * cannot shut writes out; those behind them pass.
  */
 export class Admission {
   readonly #options: AdmissionOptions;
-  readonly #spillMax: number;
-  readonly #queue = new Set<Waiter>();
+  readonly #lines: Readonly<Record<Lane, Readonly<Record<Urgency, WaitLine>>>>;
+  readonly #all: readonly WaitLine[];
+  #max: number;
+  #spillMax = 0;
   #inUse = 0;
   #spilled = 0;
   #closedBy: Error | undefined;
   #whenEmpty: (() => void)[] = [];
 
   constructor(options: AdmissionOptions) {
+    const lines = () => ({ write: new WaitLine(), read: new WaitLine(), batch: new WaitLine() });
     this.#options = options;
-    this.#spillMax = Math.max(1, Math.floor(options.max / 2));
+    this.#lines = { main: lines(), spill: lines() };
+    this.#all = Object.values(this.#lines).flatMap((lane) => urgencies.map((urgency) => lane[urgency]));
+    this.#max = options.max;
+    this.resize(options.max);
+  }
+
+  get max(): number {
+    return this.#max;
   }
 
   get inUse(): number {
@@ -78,7 +54,9 @@ export class Admission {
   }
 
   get waiting(): number {
-    return this.#queue.size;
+    let count = 0;
+    for (const { length } of this.#all) count += length;
+    return count;
   }
 
   /** Resolves when the caller may go in. Rejects when it may not, or with its signal's reason. */
@@ -87,8 +65,6 @@ export class Admission {
     if (this.#closedBy) throw this.#closedBy;
     // Room is handed to those who wait as soon as it appears: who finds room here passes nobody who could use it.
     if (this.#hasRoom(options.lane)) return this.#admit(options.lane);
-    if (this.#queue.size >= this.#options.maxWaiting)
-      throw this.#options.overloaded(this.#queue.size, undefined);
     await this.#wait(options);
   }
 
@@ -100,6 +76,13 @@ export class Admission {
     if (this.#inUse === 0) for (const resolve of this.#whenEmpty.splice(0)) resolve();
   }
 
+  /** Changes how many may be inside; nobody is turned out. */
+  resize(max: number): void {
+    this.#max = max;
+    this.#spillMax = Math.max(1, Math.floor(max / 2));
+    this.#admitNext();
+  }
+
   /** Resolves when nobody is inside. */
   empty(): Promise<void> {
     return this.#inUse === 0 ? Promise.resolve() : new Promise((resolve) => this.#whenEmpty.push(resolve));
@@ -108,33 +91,52 @@ export class Admission {
   /** Refuses everybody outside from now on. */
   close(reason: Error): void {
     this.#closedBy = reason;
-    for (const waiter of this.#queue) waiter.refuse(reason);
-    this.#queue.clear();
+    for (const line of this.#all) while (line.first) line.first.refuse(reason);
   }
 
   #wait(options: AcquireOptions): Promise<void> {
-    const timeoutMs = Math.max(
-      0,
-      Math.min(this.#options.timeoutMs, options.timeoutMs ?? Number.POSITIVE_INFINITY),
-    );
+    const { timeoutMs: longestMs, clock } = this.#options;
+    const timeoutMs = Math.max(0, Math.min(longestMs, options.timeoutMs ?? Number.POSITIVE_INFINITY));
+    const { lane, urgency = 'write' } = options;
+    const dueAt = clock.monotonic() + longestMs * advanceRatios[urgency];
+    this.#makeRoomToWait(dueAt);
     return new Promise<void>((resolve, reject) => {
-      const waiter = new Waiter(options, resolve, reject, (left) => this.#queue.delete(left));
-      waiter.timer = this.#options.clock.after(timeoutMs, () => {
-        this.#queue.delete(waiter);
-        waiter.refuse(this.#options.overloaded(this.#queue.size, Math.round(timeoutMs)));
-      });
-      this.#queue.add(waiter);
+      const waiter = new Waiter(options, dueAt, resolve, reject);
+      waiter.timer = clock.after(timeoutMs, () =>
+        waiter.refuse(this.#options.overloaded(this.waiting - 1, Math.round(timeoutMs))),
+      );
+      this.#lines[lane][urgency].add(waiter);
     });
   }
 
-  #admitNext(): void {
-    for (const waiter of this.#queue) {
-      if (this.#inUse >= this.#options.max) return;
-      if (!this.#hasRoom(waiter.lane)) continue;
-      this.#queue.delete(waiter);
-      this.#admit(waiter.lane);
-      waiter.admit();
+  /** A full queue gives up whoever would be served last, be it the newcomer. */
+  #makeRoomToWait(dueAt: number): void {
+    const { waiting } = this;
+    if (waiting < this.#options.maxWaiting) return;
+    const refusal = this.#options.overloaded(waiting, undefined);
+    let last: Waiter | undefined;
+    for (const line of this.#all) {
+      if (line.last !== undefined && line.last.dueAt > (last?.dueAt ?? dueAt)) last = line.last;
     }
+    if (last === undefined) throw refusal;
+    last.refuse(refusal);
+  }
+
+  #admitNext(): void {
+    for (let next = this.#next(); next !== undefined; next = this.#next()) {
+      this.#admit(next.options.lane);
+      next.admit();
+    }
+  }
+
+  /** Who is due first among those for whom there is room. */
+  #next(): Waiter | undefined {
+    let next: Waiter | undefined;
+    for (const { first } of this.#all) {
+      if (first === undefined || (next !== undefined && first.dueAt >= next.dueAt)) continue;
+      if (this.#hasRoom(first.options.lane)) next = first;
+    }
+    return next;
   }
 
   #admit(lane: Lane): void {
@@ -143,6 +145,6 @@ export class Admission {
   }
 
   #hasRoom(lane: Lane): boolean {
-    return this.#inUse < this.#options.max && (lane !== 'spill' || this.#spilled < this.#spillMax);
+    return this.#inUse < this.#max && (lane !== 'spill' || this.#spilled < this.#spillMax);
   }
 }

@@ -1,0 +1,75 @@
+import type { AcquireOptions } from '../ports.js';
+
+/** One caller that waits; settles once, and has left its line by then. */
+export class Waiter {
+  readonly #resolve: () => void;
+  readonly #reject: (reason: unknown) => void;
+  readonly #signal: AbortSignal | undefined;
+  readonly #onAbort: () => void;
+  readonly options: AcquireOptions;
+  /** Monotonic instant that orders it among all who wait: when it came, and later for who is less urgent. */
+  readonly dueAt: number;
+  timer: Disposable | undefined;
+  line: WaitLine | undefined;
+  previous: Waiter | undefined;
+  next: Waiter | undefined;
+
+  constructor(
+    options: AcquireOptions,
+    dueAt: number,
+    resolve: () => void,
+    reject: (reason: unknown) => void,
+  ) {
+    this.options = options;
+    this.dueAt = dueAt;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    this.#signal = options.signal;
+    this.#onAbort = () => this.refuse(options.signal?.reason);
+    this.#signal?.addEventListener('abort', this.#onAbort, { once: true });
+  }
+
+  admit(): void {
+    this.#leave();
+    this.#resolve();
+  }
+
+  refuse(reason: unknown): void {
+    this.#leave();
+    this.#reject(reason);
+  }
+
+  #leave(): void {
+    this.line?.remove(this);
+    this.timer?.[Symbol.dispose]();
+    this.#signal?.removeEventListener('abort', this.#onAbort);
+  }
+}
+
+/** Callers that wait for the same and are equally urgent, in order of arrival; anybody may leave at any time. */
+export class WaitLine {
+  first: Waiter | undefined;
+  last: Waiter | undefined;
+  length = 0;
+
+  add(waiter: Waiter): void {
+    waiter.line = this;
+    waiter.previous = this.last;
+    if (this.last === undefined) this.first = waiter;
+    else this.last.next = waiter;
+    this.last = waiter;
+    this.length += 1;
+  }
+
+  remove(waiter: Waiter): void {
+    if (waiter.line !== this) return;
+    waiter.line = undefined;
+    if (waiter.previous === undefined) this.first = waiter.next;
+    else waiter.previous.next = waiter.next;
+    if (waiter.next === undefined) this.last = waiter.previous;
+    else waiter.next.previous = waiter.previous;
+    waiter.previous = undefined;
+    waiter.next = undefined;
+    this.length -= 1;
+  }
+}
