@@ -1,16 +1,17 @@
-/** The measurements of one room, or of all: `npm run bench -- [room] [--quick] [--json]`. Progress goes to standard error. */
+/** The measurements of one room, or of all: `npm run bench -- [room] [--quick] [--json] [--save]`. Progress goes to standard error. */
 import { createRequire } from 'node:module';
 import { parseArgs } from 'node:util';
 import { compare, sizes } from './harness/compare.mjs';
 import { describeMachine, formatMarkdown } from './harness/report.mjs';
+import { saveSection } from './harness/save.mjs';
 import { Servers } from './harness/servers.mjs';
 
 const rooms = {
-  cache: './peers/cache.mjs',
-  db: './peers/db.mjs',
-  kernel: './micro/kernel.mjs',
-  limits: './peers/limits.mjs',
-  realtime: './peers/realtime.mjs',
+  cache: ['./peers/cache.mjs'],
+  db: ['./micro/db.mjs', './peers/db.mjs', './peers/db-policies.mjs'],
+  kernel: ['./micro/kernel.mjs'],
+  limits: ['./peers/limits.mjs'],
+  realtime: ['./peers/realtime.mjs'],
 };
 
 const { positionals, values } = readArguments();
@@ -25,7 +26,8 @@ const machine = describeMachine();
 const servers = new Servers();
 const rows = [];
 try {
-  for (const [name, file] of Object.entries(rooms).filter(([name]) => room === undefined || name === room)) {
+  const asked = Object.entries(rooms).filter(([name]) => room === undefined || name === room);
+  for (const [name, file] of asked.flatMap(([name, files]) => files.map((file) => [name, file]))) {
     const module = new URL(file, import.meta.url).href;
     const { comparisons, open } = await import(module);
     const settings = await open(servers);
@@ -43,20 +45,23 @@ if (values.json) {
 } else {
   const command = ['npm run bench --', ...process.argv.slice(2)].join(' ');
   const versions = [`@pando/core ${own}`, ...servers.versions];
-  console.log(formatMarkdown({ command, machine, versions, size, rows }));
+  const markdown = formatMarkdown({ command, machine, versions, size, rows });
+  console.log(markdown);
+  if (values.save) saveSection(room, markdown);
 }
 
 function readArguments() {
   try {
-    const options = { quick: { type: 'boolean' }, json: { type: 'boolean' } };
+    const options = { quick: { type: 'boolean' }, json: { type: 'boolean' }, save: { type: 'boolean' } };
     const read = parseArgs({ allowPositionals: true, options });
     const unknown = read.positionals.find((name) => !Object.hasOwn(rooms, name));
+    if (read.values.save && read.positionals.length === 0) throw new Error('Results are saved room by room.');
     if (unknown !== undefined || read.positionals.length > 1)
       throw new Error(`There is no room "${read.positionals.join(' ')}".`);
     return read;
   } catch (error) {
     console.error(
-      `${error.message}\nnpm run bench -- [${Object.keys(rooms).join(' | ')}] [--quick] [--json]`,
+      `${error.message}\nnpm run bench -- [${Object.keys(rooms).join(' | ')}] [--quick] [--json] [--save]`,
     );
     process.exit(2);
   }

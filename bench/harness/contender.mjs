@@ -26,7 +26,8 @@ const methods = {
     const runs = (await Promise.all(workers)).reduce((sum, count) => sum + count, 0);
     const seconds = (performance.now() - beganAt) / 1_000;
     const { user, system } = process.cpuUsage(cpuBefore);
-    return { operations: runs * load.batch * (load.each ?? 1), seconds, cpuMicros: user + system };
+    const operations = runs * load.batch * (load.each ?? 1);
+    return { operations, seconds, cpuMicros: user + system, figures: await contender.figures?.() };
   },
 };
 

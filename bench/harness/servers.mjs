@@ -21,7 +21,7 @@ export class Servers {
     return this.#once('redis', () => this.#startRedis());
   }
 
-  /** A primary and one streaming replica, and a database on them. */
+  /** A primary and two streaming replicas, and a database on them. */
   postgres() {
     return this.#once('postgres', () => this.#startPostgres());
   }
@@ -69,11 +69,11 @@ export class Servers {
   }
 
   async #startPostgres() {
-    const cluster = this.#keep(await createTestCluster({ replicas: 1 }));
+    const cluster = this.#keep(await createTestCluster({ replicas: 2 }));
     const [{ version }] = await cluster.primary.query(`select split_part(version(), ' ', 2) as version`);
     this.versions.push(`Postgres ${version}`);
     const { primary, replicas } = await cluster.createDatabase('bench');
-    return { primary, replica: replicas[0], caughtUp: () => cluster.caughtUp() };
+    return { primary, replicas, caughtUp: () => cluster.caughtUp() };
   }
 
   #keep(disposable) {
