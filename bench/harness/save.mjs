@@ -17,7 +17,7 @@ export function saveSection(room, markdown) {
 export function withSection(text, room, markdown) {
   const [head, ...sections] = text.split(/^(?=## )/m);
   const heading = `## ${room}\n`;
-  const section = `${heading}\n${markdown.trim()}\n`;
+  const section = `${heading}\n${markdown.trimEnd()}\n`;
   const at = sections.findIndex((other) => other.startsWith(heading));
   if (at === -1) sections.push(section);
   else sections[at] = section;

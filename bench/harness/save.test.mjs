@@ -6,7 +6,7 @@ const page = '# Benchmarks\n\nWords.\n\n## cache\n\nold cache\n\n## db\n\nold db
 describe('the page of results', () => {
   it('gets a new section for a room in the place of its old one', () => {
     expect(withSection(page, 'cache', 'new cache')).toBe(page.replace('old cache', 'new cache'));
-    expect(withSection(page, 'db', '\nnew db\n\n')).toBe(page.replace('old db', 'new db'));
+    expect(withSection(page, 'db', 'new db\n\n')).toBe(page.replace('old db', 'new db'));
   });
 
   it('gets a section behind the others for a room that had none', () => {
