@@ -23,12 +23,12 @@ const urgencies: readonly Urgency[] = ['write', 'read', 'batch'];
  * Lets a bounded number in, and a bounded number wait: who is urgent first, then in order of arrival.
  *
  * Callers of the lane `spill` hold at most half of the places, so that reads which lost their replicas
- * cannot shut writes out; those behind them pass.
+ * cannot shut writes out; those behind them pass. A place that is given back may hold something of use to whoever gets it.
  */
-export class Admission {
+export class Admission<T> {
   readonly #options: AdmissionOptions;
-  readonly #lines: Readonly<Record<Lane, Readonly<Record<Urgency, WaitLine>>>>;
-  readonly #all: readonly WaitLine[];
+  readonly #lines: Readonly<Record<Lane, Readonly<Record<Urgency, WaitLine<T>>>>>;
+  readonly #all: readonly WaitLine<T>[];
   #max: number;
   #spillMax = 0;
   #inUse = 0;
@@ -37,7 +37,7 @@ export class Admission {
   #whenEmpty: (() => void)[] = [];
 
   constructor(options: AdmissionOptions) {
-    const lines = () => ({ write: new WaitLine(), read: new WaitLine(), batch: new WaitLine() });
+    const lines = () => ({ write: new WaitLine<T>(), read: new WaitLine<T>(), batch: new WaitLine<T>() });
     this.#options = options;
     this.#lines = { main: lines(), spill: lines() };
     this.#all = Object.values(this.#lines).flatMap((lane) => urgencies.map((urgency) => lane[urgency]));
@@ -59,21 +59,25 @@ export class Admission {
     return count;
   }
 
-  /** Resolves when the caller may go in. Rejects when it may not, or with its signal's reason. */
-  async enter(options: AcquireOptions): Promise<void> {
+  /** Resolves when the caller may go in, with what its place holds. Rejects when it may not, or with its signal's reason. */
+  async enter(options: AcquireOptions): Promise<T | undefined> {
     options.signal?.throwIfAborted();
     if (this.#closedBy) throw this.#closedBy;
     // Room is handed to those who wait as soon as it appears: who finds room here passes nobody who could use it.
-    if (this.#hasRoom(options.lane)) return this.#admit(options.lane);
-    await this.#wait(options);
+    if (!this.#hasRoom(options.lane)) return this.#wait(options);
+    this.#admit(options.lane);
+    return undefined;
   }
 
-  /** Gives a place back. */
-  leave(lane: Lane): void {
+  /** Gives a place back; whoever is due next gets what it holds. Returns whether somebody did. */
+  leave(lane: Lane, content?: T): boolean {
     this.#inUse -= 1;
     if (lane === 'spill') this.#spilled -= 1;
+    const next = this.#next();
+    if (next !== undefined) this.#letIn(next, content);
     this.#admitNext();
     if (this.#inUse === 0) for (const resolve of this.#whenEmpty.splice(0)) resolve();
+    return next !== undefined;
   }
 
   /** Changes how many may be inside; nobody is turned out. */
@@ -94,14 +98,14 @@ export class Admission {
     for (const line of this.#all) while (line.first) line.first.refuse(reason);
   }
 
-  #wait(options: AcquireOptions): Promise<void> {
+  #wait(options: AcquireOptions): Promise<T | undefined> {
     const { timeoutMs: longestMs, clock } = this.#options;
     const timeoutMs = Math.max(0, Math.min(longestMs, options.timeoutMs ?? Number.POSITIVE_INFINITY));
     const { lane, urgency = 'write' } = options;
     const dueAt = clock.monotonic() + longestMs * advanceRatios[urgency];
     this.#makeRoomToWait(dueAt);
-    return new Promise<void>((resolve, reject) => {
-      const waiter = new Waiter(options, dueAt, resolve, reject);
+    return new Promise<T | undefined>((resolve, reject) => {
+      const waiter = new Waiter<T>(options, dueAt, resolve, reject);
       waiter.timer = clock.after(timeoutMs, () =>
         waiter.refuse(this.#options.overloaded(this.waiting - 1, Math.round(timeoutMs))),
       );
@@ -114,7 +118,7 @@ export class Admission {
     const { waiting } = this;
     if (waiting < this.#options.maxWaiting) return;
     const refusal = this.#options.overloaded(waiting, undefined);
-    let last: Waiter | undefined;
+    let last: Waiter<T> | undefined;
     for (const line of this.#all) {
       if (line.last !== undefined && line.last.dueAt > (last?.dueAt ?? dueAt)) last = line.last;
     }
@@ -123,15 +127,17 @@ export class Admission {
   }
 
   #admitNext(): void {
-    for (let next = this.#next(); next !== undefined; next = this.#next()) {
-      this.#admit(next.options.lane);
-      next.admit();
-    }
+    for (let next = this.#next(); next !== undefined; next = this.#next()) this.#letIn(next, undefined);
+  }
+
+  #letIn(waiter: Waiter<T>, content: T | undefined): void {
+    this.#admit(waiter.options.lane);
+    waiter.admit(content);
   }
 
   /** Who is due first among those for whom there is room. */
-  #next(): Waiter | undefined {
-    let next: Waiter | undefined;
+  #next(): Waiter<T> | undefined {
+    let next: Waiter<T> | undefined;
     for (const { first } of this.#all) {
       if (first === undefined || (next !== undefined && first.dueAt >= next.dueAt)) continue;
       if (this.#hasRoom(first.options.lane)) next = first;

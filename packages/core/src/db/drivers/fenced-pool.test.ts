@@ -59,6 +59,19 @@ describe('the pool', () => {
     expect(server.attempts).toBe(3);
   });
 
+  it('hands a connection on to who waits, and makes another where it has ended on the way', async () => {
+    const { acquire, acquireAll, server } = setup();
+    const [first, ...others] = await acquireAll(3);
+    const waiting = acquire();
+    first?.release();
+    expect((await waiting).connection).toBe(first?.connection);
+    const unlucky = acquire();
+    others[0]?.release();
+    others[0]?.connection.destroy();
+    expect((await unlucky).connection.isOpen).toBe(true);
+    expect(server.attempts).toBe(4);
+  });
+
   it('refuses at once when too many wait', async () => {
     const { acquire, acquireAll, pool, clock } = setup({ maxWaiting: 1 });
     const leases = await acquireAll(3);

@@ -11,6 +11,7 @@ import type {
   AcquireOptions,
   Backend,
   Connection,
+  Lane,
   Lease,
   Pool,
   PoolHooks,
@@ -45,7 +46,7 @@ export class FencedPool implements Pool {
   readonly #hooks: PoolHooks;
   readonly #clock: Clock;
   readonly #slots: genericPool.Pool<Slot>;
-  readonly #admission: Admission;
+  readonly #admission: Admission<Slot>;
   /** Slots that hold a connection, borrowed or not. */
   readonly #open = new Set<Slot>();
   readonly #idle = new Set<Slot>();
@@ -70,7 +71,7 @@ export class FencedPool implements Pool {
       { create: async () => new Slot(this.#hooks), destroy: (slot) => slot.close() },
       { max, min: 0, fifo: false, autostart: false },
     );
-    this.#admission = new Admission({
+    this.#admission = new Admission<Slot>({
       max,
       maxWaiting: options.maxWaiting,
       timeoutMs: options.acquireTimeoutMs,
@@ -95,9 +96,9 @@ export class FencedPool implements Pool {
 
   async acquire(options: AcquireOptions): Promise<Lease> {
     if (this.#closing) throw this.#closed();
-    await this.#admission.enter(options);
+    const handed = await this.#admission.enter(options);
     try {
-      const slot = await this.#furnished(options.signal);
+      const slot = await this.#furnished(options.signal, handed);
       return new SlotLease(slot, () => this.#release(slot, options));
     } catch (error) {
       this.#admission.leave(options.lane);
@@ -147,8 +148,12 @@ export class FencedPool implements Pool {
     return new ClosedError(`The pool of ${this.#backend.label}`);
   }
 
-  /** A slot with a connection that is worth handing out. */
-  async #furnished(signal: AbortSignal | undefined): Promise<Slot> {
+  /** A slot with a connection that is worth handing out: the one that came with the place, if it still is. */
+  async #furnished(signal: AbortSignal | undefined, handed: Slot | undefined): Promise<Slot> {
+    if (handed !== undefined) {
+      if (handed.isFit(this.#clock.monotonic())) return handed;
+      this.#discard(handed, 'unfit');
+    }
     for (;;) {
       signal?.throwIfAborted();
       const slot = await this.#slots.acquire(); // at once: whoever was admitted has a slot
@@ -249,22 +254,26 @@ export class FencedPool implements Pool {
 
   #release(slot: Slot, { lane }: AcquireOptions): void {
     if (slot.connection?.isIdle) {
-      this.#shelve(slot);
-      this.#admission.leave(lane);
+      this.#handOn(slot, lane);
       return;
     }
     // A statement that has failed may not have ended yet: its error arrives before the server is ready again.
     void slot.settle().then(() => {
-      this.#shelve(slot);
-      this.#admission.leave(lane);
+      this.#handOn(slot, lane);
     });
   }
 
-  #shelve(slot: Slot): void {
+  /** From hand to hand while others wait: under load nothing is put away only to be fetched again. */
+  #handOn(slot: Slot, lane: Lane): void {
     if (this.#closing || !slot.connection?.isIdle || !slot.isFit(this.#clock.monotonic())) {
       this.#discard(slot, 'unfit');
-      return;
+      this.#admission.leave(lane);
+    } else if (!this.#admission.leave(lane, slot)) {
+      this.#shelve(slot);
     }
+  }
+
+  #shelve(slot: Slot): void {
     slot.idleSince = this.#clock.monotonic();
     this.#idle.add(slot);
     void this.#slots.release(slot);

@@ -1,8 +1,8 @@
 import type { AcquireOptions } from '../ports.js';
 
 /** One caller that waits; settles once, and has left its line by then. */
-export class Waiter {
-  readonly #resolve: () => void;
+export class Waiter<T> {
+  readonly #resolve: (content: T | undefined) => void;
   readonly #reject: (reason: unknown) => void;
   readonly #signal: AbortSignal | undefined;
   readonly #onAbort: () => void;
@@ -10,14 +10,14 @@ export class Waiter {
   /** Monotonic instant that orders it among all who wait: when it came, and later for who is less urgent. */
   readonly dueAt: number;
   timer: Disposable | undefined;
-  line: WaitLine | undefined;
-  previous: Waiter | undefined;
-  next: Waiter | undefined;
+  line: WaitLine<T> | undefined;
+  previous: Waiter<T> | undefined;
+  next: Waiter<T> | undefined;
 
   constructor(
     options: AcquireOptions,
     dueAt: number,
-    resolve: () => void,
+    resolve: (content: T | undefined) => void,
     reject: (reason: unknown) => void,
   ) {
     this.options = options;
@@ -29,9 +29,10 @@ export class Waiter {
     this.#signal?.addEventListener('abort', this.#onAbort, { once: true });
   }
 
-  admit(): void {
+  /** Lets it in, to a place that holds this, or nothing yet. */
+  admit(content: T | undefined): void {
     this.#leave();
-    this.#resolve();
+    this.#resolve(content);
   }
 
   refuse(reason: unknown): void {
@@ -47,12 +48,12 @@ export class Waiter {
 }
 
 /** Callers that wait for the same and are equally urgent, in order of arrival; anybody may leave at any time. */
-export class WaitLine {
-  first: Waiter | undefined;
-  last: Waiter | undefined;
+export class WaitLine<T> {
+  first: Waiter<T> | undefined;
+  last: Waiter<T> | undefined;
   length = 0;
 
-  add(waiter: Waiter): void {
+  add(waiter: Waiter<T>): void {
     waiter.line = this;
     waiter.previous = this.last;
     if (this.last === undefined) this.first = waiter;
@@ -61,7 +62,7 @@ export class WaitLine {
     this.length += 1;
   }
 
-  remove(waiter: Waiter): void {
+  remove(waiter: Waiter<T>): void {
     if (waiter.line !== this) return;
     waiter.line = undefined;
     if (waiter.previous === undefined) this.first = waiter.next;
