@@ -145,7 +145,8 @@ export interface Database extends Room {
    * Comments, strings and quoted names do not confuse it, and what it does not understand goes to the primary. A function
    * can write without its name saying so: a replica refuses that, the primary runs it, and the text is remembered.
    * Name such functions in `db.primaryFunctions` to spare the detour. What changes the session (`set`, `listen`,
-   * `prepare`, advisory locks, `begin`) does not belong here: it would stay on a connection that others use next.
+   * `prepare`, advisory locks) goes to the primary and is gone with the statement: the connection is reset before others
+   * use it.
    */
   query<R = Row>(sql: string, params?: readonly unknown[], options?: QueryOptions): Promise<QueryResult<R>>;
   /**

@@ -129,6 +129,7 @@ export class DatabaseRoom implements Database {
       afterCommit: this.#afterCommit,
       hasEffects,
       handlers,
+      classifier: driver.classifier,
     });
     const seconds = (operation: string) =>
       meter.histogram(databaseInstruments.operationSeconds, { operation });
@@ -152,6 +153,8 @@ export class DatabaseRoom implements Database {
     params: readonly unknown[] = [],
     options: ReadOptions = {},
   ): Promise<QueryResult<R>> {
+    // A replica would do what makes no sense there: a lock that nobody else respects.
+    if (this.#classifier.kindOf(sql) === 'session') return this.write(sql, params, options);
     if (!this.#isStarted) await this.start();
     return this.#timed('read', () => this.#read<R>({ text: sql, params }, options));
   }
@@ -234,6 +237,7 @@ export class DatabaseRoom implements Database {
     const context = this.#kernel.contexts.current();
     const { result, position } = await this.#writes.run<R>(statement, {
       urgency: urgencyOf('write', options, context),
+      changesSession: this.#classifier.kindOf(statement.text) === 'session',
       signal: shared(options.signal),
       timeoutMs: this.#timeLeft(context),
     });

@@ -8,12 +8,13 @@ import {
   TransactionEndedError,
   TransactionRolledBackError,
 } from './errors.js';
-import type { Committed, Connection, Statement } from './ports.js';
+import type { Committed, Connection, Lease, Statement, StatementClassifier } from './ports.js';
 import { sqlStateOf } from './sql-state.js';
 
 /** What an open transaction needs to know. */
 export interface OpenTransactionOptions extends TransactionOptions {
-  readonly connection: Connection;
+  readonly lease: Lease;
+  readonly classifier: StatementClassifier;
   /** For messages. */
   readonly label: string;
   /** Whether somebody invalidates and publishes. */
@@ -47,7 +48,7 @@ export class OpenTransaction implements Transaction {
 
   constructor(options: OpenTransactionOptions) {
     this.#options = options;
-    this.#connection = options.connection;
+    this.#connection = options.lease.connection;
     // Not awaited: the first statement travels right behind it.
     this.#begun = this.#connection.begin(options).catch((error) => {
       this.#beginError = error;
@@ -65,6 +66,9 @@ export class OpenTransaction implements Transaction {
 
   async query<R = Row>(sql: string, params: readonly unknown[] = []): Promise<QueryResult<R>> {
     this.#assertOpen();
+    const { lease, classifier } = this.#options;
+    // Without `local`, what a transaction sets stays when it has ended.
+    if (classifier.kindOf(sql) === 'session') lease.sessionChanged();
     try {
       return await this.#connection.query<R>({ text: sql, params }, { signal: this.#options.signal });
     } catch (error) {

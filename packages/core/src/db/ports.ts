@@ -89,6 +89,10 @@ export interface Committed {
 export interface Connection {
   /** What the server said when the session began. */
   readonly greeting: ServerReport;
+  /** Connections that the server has for sessions like this one; undefined: unknown, or a pooler stands before it. */
+  readonly capacity: number | undefined;
+  /** Whether a pooler stands before the server: what is set in the session may meet anybody. */
+  readonly isPooled: boolean;
   /** False as soon as the session is known to be over. */
   readonly isOpen: boolean;
   /** Whether everything is answered, no transaction is open and no cancellation is on its way: fit for the next borrower. */
@@ -161,6 +165,8 @@ export interface Lease {
   readonly proof: ServerReport;
   /** Asks again on this session, and remembers it. */
   prove(options?: Signalled): Promise<ServerReport>;
+  /** What ran has changed the session: it is reset before anybody else gets it, or closed where that is of no use. */
+  sessionChanged(): void;
   /** Gives the connection back; the pool keeps or closes it. Exactly once. */
   release(): void;
 }

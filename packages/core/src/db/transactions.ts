@@ -6,7 +6,7 @@ import type { EffectHandlers, Transaction, TransactionOptions } from './api.js';
 import { ConnectionLostError, NestedTransactionError } from './errors.js';
 import { OpenTransaction } from './open-transaction.js';
 import type { AfterCommit, Plan } from './outbox/after-commit.js';
-import type { Committed, Statement } from './ports.js';
+import type { Committed, Statement, StatementClassifier } from './ports.js';
 import type { Primary } from './primary.js';
 import { urgencyOf } from './urgency.js';
 import type { Writes } from './writes.js';
@@ -21,6 +21,7 @@ export interface TransactionsOptions {
   /** Whether somebody invalidates and publishes. */
   readonly hasEffects: boolean;
   readonly handlers: EffectHandlers;
+  readonly classifier: StatementClassifier;
 }
 
 /** Runs transactions, and what they want done after their commit. */
@@ -54,7 +55,8 @@ export class Transactions {
     try {
       tx = new OpenTransaction({
         ...options,
-        connection: lease.connection,
+        lease,
+        classifier: this.#options.classifier,
         label: primary.label,
         hasEffects,
         handlers,

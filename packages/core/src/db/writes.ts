@@ -12,7 +12,10 @@ export interface WriteOutcome<R> {
 }
 
 /** How one write waits. */
-export type WriteLimits = Pick<AcquireOptions, 'signal' | 'timeoutMs' | 'urgency'>;
+export interface WriteLimits extends Pick<AcquireOptions, 'signal' | 'timeoutMs' | 'urgency'> {
+  /** Whether the statement changes the session that it runs in. */
+  readonly changesSession: boolean;
+}
 
 /** Carries writes to the primary, each at most once. */
 export class Writes {
@@ -28,6 +31,7 @@ export class Writes {
   async run<R>(statement: Statement, limits: WriteLimits): Promise<WriteOutcome<R>> {
     const lease = await this.#primary.pool.acquire({ lane: 'main', ...limits });
     let written: Awaited<ReturnType<typeof lease.connection.write<R>>>;
+    if (limits.changesSession) lease.sessionChanged();
     try {
       written = await lease.connection.write<R>(statement, { signal: limits.signal });
     } catch (error) {

@@ -143,6 +143,44 @@ describe('the pool', () => {
     expect(server.attempts).toBe(1);
   });
 
+  it('resets a connection whose session was changed, and closes it where a pooler stands between', async () => {
+    const { acquire, server, pool, clock } = setup();
+    const borrow = async () => {
+      const lease = await acquire();
+      const { connection } = lease;
+      lease.sessionChanged();
+      lease.release();
+      expect(pool.inUse).toBe(1); // nobody gets it before it is clean
+      await clock.advance(0);
+      expect(pool.inUse).toBe(0);
+      return connection;
+    };
+    const direct = await borrow();
+    expect(pool.idle).toBe(1);
+    expect(await borrow()).toBe(direct);
+    expect(server.sessions.size).toBe(1);
+
+    const pooled = setup();
+    pooled.server.isPooled = true;
+    const lease = await pooled.acquire();
+    lease.sessionChanged();
+    lease.release();
+    await pooled.clock.advance(0);
+    expect(pooled.pool).toMatchObject({ inUse: 0, idle: 0 });
+    expect(pooled.server.sessions.size).toBe(0);
+  });
+
+  it('closes a connection that does not become fit in time', async () => {
+    const { acquire, server, pool, clock } = setup();
+    const lease = await acquire();
+    lease.sessionChanged();
+    server.freeze();
+    lease.release();
+    await clock.advance(5_000);
+    expect(pool).toMatchObject({ inUse: 0, idle: 0 });
+    server.thaw();
+  });
+
   it('closes a connection that comes back inside a transaction', async () => {
     const { acquire, server, pool, clock } = setup();
     const lease = await acquire();

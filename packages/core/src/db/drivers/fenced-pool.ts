@@ -30,6 +30,8 @@ const sweepMs = 1_000;
 const overflowLingerMs = 1_000;
 /** How long an idle connection may take to prove itself. */
 const validateTimeoutMs = 1_000;
+/** How long a connection may take to become fit for the next borrower. */
+const settleTimeoutMs = 5_000;
 const retryFromMs = 50;
 const retryUpToMs = 1_000;
 
@@ -253,12 +255,14 @@ export class FencedPool implements Pool {
   }
 
   #release(slot: Slot, { lane }: AcquireOptions): void {
-    if (slot.connection?.isIdle) {
+    if (slot.connection?.isIdle && !slot.isChanged) {
       this.#handOn(slot, lane);
       return;
     }
     // A statement that has failed may not have ended yet: its error arrives before the server is ready again.
+    const limit = this.#clock.after(settleTimeoutMs, () => slot.destroy());
     void slot.settle().then(() => {
+      limit[Symbol.dispose]();
       this.#handOn(slot, lane);
     });
   }
@@ -329,6 +333,10 @@ class SlotLease implements Lease {
 
   prove(options?: Signalled): Promise<ServerReport> {
     return this.#slot.prove(options);
+  }
+
+  sessionChanged(): void {
+    this.#slot.isChanged = true;
   }
 
   release(): void {

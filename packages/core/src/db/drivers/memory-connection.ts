@@ -17,6 +17,8 @@ interface Work {
 /** The server as its sessions see it. */
 export interface SessionServer {
   readonly label: string;
+  readonly capacity: number | undefined;
+  readonly isPooled: boolean;
   readonly role: ServerReport['role'];
   readonly sessions: Set<MemoryConnection>;
   /** Has the next commit take effect, and its answer lost with the session. */
@@ -38,6 +40,8 @@ export interface SessionServer {
 /** A session of the fake server: keeps the promises of the port, executes one statement after the other. */
 export class MemoryConnection implements Connection {
   readonly greeting: ServerReport;
+  readonly capacity: number | undefined;
+  readonly isPooled: boolean;
   readonly #server: SessionServer;
   readonly #onLost: (cause: unknown) => void;
   readonly #cutOff = new Set<(error: Error) => void>();
@@ -51,6 +55,8 @@ export class MemoryConnection implements Connection {
     this.#server = server;
     this.#onLost = onLost;
     this.greeting = server.report();
+    this.capacity = server.capacity;
+    this.isPooled = server.isPooled;
   }
 
   get isOpen(): boolean {

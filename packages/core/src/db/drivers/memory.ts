@@ -97,6 +97,10 @@ export class MemoryServer implements Backend, SessionServer {
   role: ServerReport['role'];
   system = 'memory';
   timeline = 1;
+  /** Connections that it has for everybody together, as far as it says so. */
+  capacity: number | undefined;
+  /** Whether it is reached through a pooler. */
+  isPooled = false;
   /** How long after a commit a replica shows it. */
   lagMs = 0;
   /** Attempts to connect so far. */

@@ -35,6 +35,8 @@ export interface PgSession {
   readonly label: string;
   readonly clock: Clock;
   readonly greeting: ServerReport;
+  readonly capacity: number | undefined;
+  readonly isPooled: boolean;
   readonly segmentBytes: bigint;
   readonly prepared: PreparedStatements;
   /** Sets back what statements may have changed in the session. */
@@ -52,6 +54,8 @@ export const patienceMs = 1_000;
 /** A session of the `pg` client in pipeline mode: every statement has its own Sync, so errors stay with their statement. */
 export class PgConnection implements Connection {
   readonly greeting: ServerReport;
+  readonly capacity: number | undefined;
+  readonly isPooled: boolean;
   readonly #session: PgSession;
   readonly #client: pg.Client;
   #isOpen = true;
@@ -68,6 +72,8 @@ export class PgConnection implements Connection {
     this.#session = session;
     this.#client = session.client;
     this.greeting = session.greeting;
+    this.capacity = session.capacity;
+    this.isPooled = session.isPooled;
     this.#client.on('drain', () => {
       this.#isQuiet = true;
     });

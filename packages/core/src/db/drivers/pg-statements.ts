@@ -28,10 +28,19 @@ const reportColumns = `
 /** What a server says about itself. */
 export const reportText = `select ${reportColumns}`;
 
+/** Connections that are there for roles like this one: what the server, the database and the role allow, the least counts. */
+const capacityColumn = `least(
+    current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+      - coalesce(current_setting('reserved_connections', true)::int, 0),
+    (select nullif(datconnlimit, -1) from pg_database where datname = current_database()),
+    (select nullif(rolconnlimit, -1) from pg_roles where rolname = session_user))`;
+
 /** The same at the start of a session, with what stays the same, and with the session's own settings. */
 export const greetingText = (statementTimeoutMs: number | false): string =>
   `select ${reportColumns},
-  pg_size_bytes(current_setting('wal_segment_size'))::text as segment_bytes
+  pg_size_bytes(current_setting('wal_segment_size'))::text as segment_bytes,
+  pg_backend_pid() as pid,
+  ${capacityColumn} as capacity
   ${statementTimeoutMs === false ? '' : `, set_config('statement_timeout', '${statementTimeoutMs}', false)`}`;
 
 /**
@@ -81,6 +90,17 @@ export interface ReportRow {
 /** A row of {@link greetingText}. */
 export interface GreetingRow extends ReportRow {
   readonly segment_bytes: string;
+  readonly pid: number;
+  readonly capacity: number;
+}
+
+/** What a session is to its server. A pooler gives its clients a number of its own in place of the server's process. */
+export function standingOf(
+  { pid, capacity }: GreetingRow,
+  processId: number | undefined,
+): { readonly isPooled: boolean; readonly capacity: number | undefined } {
+  const isPooled = processId !== pid;
+  return { isPooled, capacity: isPooled ? undefined : capacity };
 }
 
 /** A row of {@link positionText}. */

@@ -11,7 +11,7 @@ import { FencedPool } from './fenced-pool.js';
 import { requestCancel } from './pg-cancel.js';
 import { PgConnection, patienceMs } from './pg-connection.js';
 import { PgOutbox } from './pg-outbox.js';
-import { type GreetingRow, greetingText, reportOf, resetText } from './pg-statements.js';
+import { type GreetingRow, greetingText, reportOf, resetText, standingOf } from './pg-statements.js';
 import { PreparedStatements } from './prepared-statements.js';
 
 /** Connects through the `pg` client. */
@@ -91,6 +91,7 @@ class PgBackend implements Backend {
         label: this.label,
         clock: this.#clock,
         greeting: reportOf(greeting),
+        ...standingOf(greeting, (client as pg.Client & Numbered).processID),
         segmentBytes: BigInt(greeting.segment_bytes),
         prepared: this.#prepared,
         resetText: this.#resetText,
@@ -106,6 +107,11 @@ class PgBackend implements Backend {
       limit[Symbol.dispose]();
     }
   }
+}
+
+/** What the server has called the session; the client's published types lack it. */
+interface Numbered {
+  readonly processID: number;
 }
 
 /** What the client makes of a connection URL; its published types lack it. */

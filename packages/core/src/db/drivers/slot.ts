@@ -8,6 +8,8 @@ export class Slot {
   idleSince = 0;
   proof: ServerReport | undefined;
   isSpent = false;
+  /** What ran on it has changed the session. */
+  isChanged = false;
   readonly onLost: (cause: unknown) => void;
   #recycleAt = 0;
 
@@ -32,8 +34,15 @@ export class Slot {
     return this.proof;
   }
 
+  /** Resolves when it can be told whether the connection is fit for the next borrower, and none of this one's session is left. */
   async settle(): Promise<void> {
-    await this.connection?.settle();
+    const { connection } = this;
+    await connection?.settle();
+    if (!this.isChanged || !connection?.isIdle) return;
+    this.isChanged = false;
+    // A pooler may have given the session to somebody else, and would reset a third.
+    if (connection.isPooled) this.destroy();
+    else await connection.reset().catch(() => this.destroy());
   }
 
   /** Ends the connection politely if nothing runs on it, else at once. */

@@ -79,8 +79,12 @@ export class PooledClient extends EventEmitter {
       this.#giveBack(); // first: who waits for one connection must not hold another
       return nativeResult(this.#host.read(statement));
     }
-    const { connection } = await this.#borrowed();
-    if (kind === 'session') this.#hasChangedSession = true;
+    const lease = await this.#borrowed();
+    const { connection } = lease;
+    if (kind === 'session') {
+      this.#hasChangedSession = true;
+      lease.sessionChanged();
+    }
     if (kind === 'session' || (!this.#isInTransaction && kind !== 'read' && kind !== 'begin')) {
       return this.#write(connection, statement);
     }
@@ -159,7 +163,6 @@ export class PooledClient extends EventEmitter {
     try {
       if (isUnfit) connection?.destroy();
       else if (this.#isInTransaction) await connection?.rollback();
-      if (!isUnfit && this.#hasChangedSession) await connection?.reset();
     } catch {
       connection?.destroy();
     }
