@@ -29,6 +29,7 @@ export declare const server: Server;
 export declare const response: ServerResponse;
 export declare const replicaUrls: string[];
 export declare const id: string;
+export declare const query: Readonly<Record<string, unknown>>;
 export declare const authorId: string;
 export declare const user: { readonly id: string };
 export declare const posts: { all(): Promise<Post[]>; byId(id: string): Promise<Post> };

@@ -139,6 +139,26 @@ describe.each(frameworks)('the blog on %s', (framework) => {
       }
     });
 
+    it('are listed from a position, on any instance, which no newer post moves', async () => {
+      const client = new BlogClient();
+      await client.register(base());
+      const first = await client.get(`${base()}/api/posts?per_page=2`);
+      const expected = await client.get(`${base()}/api/posts?skip=2&limit=2`);
+      expect(expected.body).toMatchObject({ page: 2, per_page: 2 });
+      await client.post(`${other()}/api/posts`, { title: 'Newer', body: '-' });
+      const second = await client.get(`${other()}/api/posts?per_page=2&after=${first.body.next}`);
+      expect(second.body.data).toEqual(expected.body.data);
+      expect(second.body).not.toHaveProperty('page');
+      const back = await client.get(`${base()}/api/posts?per_page=2&before=${second.body.previous}`);
+      expect(back.body.data).toEqual(first.body.data);
+      for (const query of [`after=${first.body.next}x`, `after=k1.W10.x`, 'before=', 'page=1&limit=2']) {
+        expect(await client.get(`${base()}/api/posts?${query}`)).toMatchObject({
+          status: 400,
+          body: { code: 'PANDO_DB_INVALID_PAGE' },
+        });
+      }
+    });
+
     it('are written, read under each of their paths, changed and deleted by their author', async () => {
       const client = new BlogClient();
       const { id: author } = await client.register(base());
@@ -241,6 +261,11 @@ describe.each(frameworks)('the blog on %s', (framework) => {
       await client.post(`${other()}${path}`, { body: 'two' });
       const { body } = await client.get(`${base()}${path}`);
       expect(body).toMatchObject({ total: 2, data: [{ body: 'one' }, { body: 'two' }] });
+      const older = await client.get(`${base()}${path}?limit=1`);
+      expect(older.body).toMatchObject({ data: [{ body: 'one' }] });
+      expect((await client.get(`${other()}${path}?after=${older.body.next}`)).body.data).toEqual([
+        body.data[1],
+      ]);
       expect((await client.get(`${other()}/api/posts/${id}`)).body.comments_count).toBe(2);
       expect((await client.get(`${base()}/api/posts?per_page=1`)).body.data[0].comments_count).toBe(2);
     });

@@ -5,7 +5,7 @@ import { api, newKey, observe } from './api.js';
 import { $, guarded, icon, onSubmit } from './dom.js';
 import { EventStream } from './event-stream.js';
 import { showStream } from './instances.js';
-import { markOpen, newestId, turnTo } from './list.js';
+import { markOpen, newestId, showNewest } from './list.js';
 import { announce } from './news.js';
 import { missChat, openId, openPost, showGone, takeChat, takeReader } from './post.js';
 import { refresh } from './refresh.js';
@@ -86,7 +86,7 @@ onSubmit(drafts, async (draft) => {
   const post = await (id === ''
     ? api('POST', '/posts', { body: draft, key })
     : api('PUT', `/posts/${id}`, { body: draft }));
-  if (id === '') await turnTo(1);
+  if (id === '') await showNewest();
   location.hash = `#/posts/${post.id}`;
   await refresh('list', 'post');
 });

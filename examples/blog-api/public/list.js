@@ -6,15 +6,17 @@ import { refresh, setLoader } from './refresh.js';
 
 const perPage = 10;
 
-let page = 1;
+let starts = ['']; // behind which cursor each page begins, up to the one on display
+let next;
 let openId;
 let posts = [];
 
 setLoader('list', async () => {
   try {
-    const { data, total } = await api('GET', `/posts?page=${page}&per_page=${perPage}`);
-    posts = data;
-    showPager(Math.max(1, Math.ceil(total / perPage)));
+    const list = await api('GET', `/posts?per_page=${perPage}${starts.at(-1)}`);
+    posts = list.data;
+    next = list.next && `&after=${list.next}`;
+    showPager(list.total);
   } catch (error) {
     if ($('posts').ariaBusy === 'true') showFailure();
     throw error;
@@ -31,9 +33,11 @@ export function markOpen(id) {
   if ($('posts').ariaBusy !== 'true') show();
 }
 
-/** Turns to a page of the list. */
-export function turnTo(next) {
-  page = next;
+/** Turns to the newest posts, and shows those that have come since. */
+export const showNewest = () => turnTo(['']);
+
+function turnTo(pages) {
+  starts = pages;
   return refresh('list');
 }
 
@@ -72,11 +76,13 @@ function tally(name, count, noun, attributes) {
   return h('span', { class: 'tally', ...attributes }, icon(name), `${count}`, words);
 }
 
-function showPager(pages) {
+function showPager(total) {
+  const page = starts.length;
+  const pages = Math.max(page, Math.ceil(total / perPage));
   $('pages').textContent = `${page} of ${pages}`;
   $('pager').hidden = pages === 1;
-  $('newer').disabled = page <= 1;
-  $('older').disabled = page >= pages;
+  $('newer').disabled = page === 1;
+  $('older').disabled = next === undefined;
 }
 
 function showFailure() {
@@ -86,5 +92,5 @@ function showFailure() {
   );
 }
 
-$('newer').onclick = guarded(() => turnTo(page - 1));
-$('older').onclick = guarded(() => turnTo(page + 1));
+$('newer').onclick = guarded(() => turnTo(starts.slice(0, -1)));
+$('older').onclick = guarded(() => turnTo([...starts, next]));

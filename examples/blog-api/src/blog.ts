@@ -30,8 +30,8 @@ export interface Blog {
 /** Puts the features together. */
 export function createBlog(pando: Pando, config: Config, logger: Logger, jwtSecret: string): Blog {
   const sessions = new Sessions(jwtSecret);
-  const posts = new PostService(pando);
-  const comments = new CommentService(pando, posts);
+  const posts = new PostService(pando, jwtSecret);
+  const comments = new CommentService(pando, posts, jwtSecret);
   const likes = new LikeService(pando);
   const chat = {
     chat: new ChatService(pando),

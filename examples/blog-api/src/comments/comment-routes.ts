@@ -1,4 +1,4 @@
-import { InputReader, readId, readPage, readRequestKey } from '../http/input.js';
+import { InputReader, readId, readRequestKey } from '../http/input.js';
 import { mount, type Route } from '../http/route.js';
 import { postPaths } from '../posts/post-routes.js';
 import type { CommentService } from './comment-service.js';
@@ -11,7 +11,7 @@ export function commentRoutes(comments: CommentService): Route[] {
       path: '/:id/comments',
       handle: async ({ params, query }) => ({
         status: 200,
-        body: await comments.list(readId(params.id, 'post'), readPage(query)),
+        body: await comments.list(readId(params.id, 'post'), query),
       }),
     },
     {

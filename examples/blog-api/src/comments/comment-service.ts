@@ -2,7 +2,7 @@ import type { Pando } from '@pando/core';
 import type { Transaction } from '@pando/core/db';
 import type { User } from '../auth/user.js';
 import { NotFoundError, UnauthorizedError } from '../errors.js';
-import type { Page, Paged } from '../http/input.js';
+import { Listing, type Paged } from '../http/listing.js';
 import { notifications, personal } from '../notifications/channels.js';
 import { type PostService, postTags } from '../posts/post-service.js';
 
@@ -27,29 +27,32 @@ export interface NewComment {
 export class CommentService {
   readonly #pando: Pick<Pando, 'cache' | 'db'>;
   readonly #posts: PostService;
+  readonly #secret: string;
 
-  constructor(pando: Pick<Pando, 'cache' | 'db'>, posts: PostService) {
+  /** The secret signs the cursors of lists. */
+  constructor(pando: Pick<Pando, 'cache' | 'db'>, posts: PostService, secret: string) {
     this.#pando = pando;
     this.#posts = posts;
+    this.#secret = secret;
   }
 
-  /** The oldest first. @throws {@link NotFoundError} when there is no such post. */
-  async list(postId: number, { page, perPage, offset }: Page): Promise<Paged<Comment>> {
+  /** The oldest first; which part of them is in the query. @throws {@link NotFoundError} when there is no such post. */
+  async list(postId: number, query: Readonly<Record<string, unknown>>): Promise<Paged<Comment>> {
     const { comments_count: total } = await this.#posts.byId(postId);
-    const data = await this.#pando.cache.getOrLoad(
-      `comments:${postId}:${page}:${perPage}`,
-      async () => {
-        const { rows } = await this.#pando.db.read<CommentRow>(
-          `select c.id, c.post_id, c.body, c.created_at, u.id as author_id, u.name as author_name
-           from comments c join users u on u.id = c.author_id
-           where c.post_id = $1 order by c.id limit $2 offset $3`,
-          [postId, perPage, offset],
-        );
-        return rows.map(commentOf);
-      },
-      { tags: [postTags.one(postId)] },
-    );
-    return { data, page, per_page: perPage, total };
+    const listing = new Listing(query, { orderBy: oldestFirst, params: [postId], secret: this.#secret });
+    const load = async () => {
+      const { rows } = await this.#pando.db.read<CommentRow>(
+        `select c.id, c.post_id, c.body, c.created_at, u.id as author_id, u.name as author_name, ${listing.key}
+         from comments c join users u on u.id = c.author_id
+         where c.post_id = $1 and ${listing.where} ${listing.end}`,
+        listing.params,
+      );
+      return listing.answer(rows, total, commentOf);
+    };
+    const page = await this.#pando.cache.getOrLoad(`comments:${postId}:${listing.name}`, load, {
+      tags: [postTags.one(postId)],
+    });
+    return { ...page, total };
   }
 
   /**
@@ -100,6 +103,9 @@ async function createdBefore(
   if (row === undefined) throw new UnauthorizedError('Your account no longer exists.');
   return commentOf(row);
 }
+
+/** As the index `comments_of_post` has them. */
+const oldestFirst = [['c.id', 'asc']] as const;
 
 interface CommentRow {
   readonly id: number;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ApiError, InvalidInputError, NotFoundError } from '../errors.js';
-import { InputReader, readId, readPage, readRequestKey } from './input.js';
+import { InputReader, readId, readRequestKey } from './input.js';
 
 describe('a JSON body', () => {
   it('gives its texts without the white space around them, unless that belongs to them', () => {
@@ -44,29 +44,6 @@ describe('a JSON body', () => {
   it.each([undefined, null, 'text', 7, []])('is refused when it is %j', (body) => {
     expect(() => new InputReader(body)).toThrow(ApiError);
   });
-});
-
-describe('a page', () => {
-  it('is the first, of twenty, when nothing is said', () => {
-    expect(readPage({})).toEqual({ page: 1, perPage: 20, offset: 0 });
-  });
-
-  it('begins after the pages before it', () => {
-    expect(readPage({ page: '3', per_page: '15' })).toEqual({ page: 3, perPage: 15, offset: 30 });
-  });
-
-  it('holds no more than a hundred', () => {
-    expect(readPage({ per_page: '5000' }).perPage).toBe(100);
-  });
-
-  it.each(['0', '-1', '1.5', 'two', '', '9999999', ['1', '2']])(
-    'is refused when its number is %j',
-    (page) => {
-      expect(() => readPage({ page })).toThrow(
-        new ApiError(400, 'page must be a whole number from 1 to 999999.'),
-      );
-    },
-  );
 });
 
 describe('a number in a path', () => {

@@ -63,39 +63,6 @@ export class InputReader {
   }
 }
 
-/** Which part of a list is wanted. */
-export interface Page {
-  readonly page: number;
-  readonly perPage: number;
-  readonly offset: number;
-}
-
-/** One part of a list. */
-export interface Paged<Item> {
-  readonly data: readonly Item[];
-  readonly page: number;
-  readonly per_page: number;
-  readonly total: number;
-}
-
-const maxPerPage = 100;
-
-/** Reads `page` and `per_page`; asking for too many items gets as many as there may be. */
-export function readPage(query: Readonly<Record<string, unknown>>): Page {
-  const page = readCount(query, 'page', 1);
-  const perPage = Math.min(readCount(query, 'per_page', 20), maxPerPage);
-  return { page, perPage, offset: (page - 1) * perPage };
-}
-
-function readCount(query: Readonly<Record<string, unknown>>, name: string, fallback: number): number {
-  const value = query[name];
-  if (value === undefined) return fallback;
-  if (typeof value !== 'string' || !/^[1-9]\d{0,5}$/.test(value)) {
-    throw new ApiError(400, `${name} must be a whole number from 1 to 999999.`);
-  }
-  return Number(value);
-}
-
 /** Reads the header that marks a request as the repetition of another one: `Idempotency-Key`. */
 export function readRequestKey(headers: IncomingHttpHeaders): string | undefined {
   const key = headers['idempotency-key'];

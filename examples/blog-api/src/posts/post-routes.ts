@@ -1,5 +1,5 @@
 import type { User } from '../auth/user.js';
-import { InputReader, readId, readPage, readRequestKey } from '../http/input.js';
+import { InputReader, readId, readRequestKey } from '../http/input.js';
 import { mount, type Route } from '../http/route.js';
 import type { LikeService } from '../likes/like-service.js';
 import type { Draft, Post, PostService } from './post-service.js';
@@ -17,7 +17,7 @@ export function postRoutes(posts: PostService, likes: LikeService): Route[] {
       path: '',
       auth: 'optional',
       async handle({ user, query }) {
-        const list = await posts.list(readPage(query));
+        const list = await posts.list(query);
         return { status: 200, body: { ...list, data: await likes.addTo(list.data, user) } };
       },
     },

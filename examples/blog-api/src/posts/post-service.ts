@@ -2,7 +2,7 @@ import type { Pando } from '@pando/core';
 import type { Transaction } from '@pando/core/db';
 import type { User } from '../auth/user.js';
 import { ForbiddenError, NotFoundError, UnauthorizedError } from '../errors.js';
-import type { Page, Paged } from '../http/input.js';
+import { Listing, type Paged } from '../http/listing.js';
 import { notifications } from '../notifications/channels.js';
 
 /** A post as the API shows it. */
@@ -31,9 +31,12 @@ export const postTags = {
 /** Reads posts through the cache from any replica, and writes them so that no cache is left behind. */
 export class PostService {
   readonly #pando: Pick<Pando, 'cache' | 'db'>;
+  readonly #secret: string;
 
-  constructor(pando: Pick<Pando, 'cache' | 'db'>) {
+  /** The secret signs the cursors of lists. */
+  constructor(pando: Pick<Pando, 'cache' | 'db'>, secret: string) {
     this.#pando = pando;
+    this.#secret = secret;
   }
 
   /** @throws {@link NotFoundError} */
@@ -41,18 +44,20 @@ export class PostService {
     return this.#pando.cache.getOrLoad(postTags.one(id), () => this.#load(id));
   }
 
-  list({ page, perPage, offset }: Page): Promise<Paged<Post>> {
+  /** The newest first; which part of them is in the query. @throws InvalidPageError */
+  list(query: Readonly<Record<string, unknown>>): Promise<Paged<Post>> {
+    const listing = new Listing(query, { orderBy: newestFirst, secret: this.#secret });
     const load = async () => {
       const [posts, total] = await Promise.all([
         this.#pando.db.read<PostRow>(
-          `${selectPosts} order by p.created_at desc, p.id desc limit $1 offset $2`,
-          [perPage, offset],
+          `select ${postColumns}, ${listing.key} from ${postTables} where ${listing.where} ${listing.end}`,
+          listing.params,
         ),
         this.#pando.db.read<{ total: number }>('select count(*)::int as total from posts'),
       ]);
-      return { data: posts.rows.map(postOf), page, per_page: perPage, total: total.rows[0]?.total ?? 0 };
+      return listing.answer(posts.rows, total.rows[0]?.total ?? 0, postOf);
     };
-    return this.#pando.cache.getOrLoad(`posts:${page}:${perPage}`, load, { tags: [postTags.list] });
+    return this.#pando.cache.getOrLoad(`posts:${listing.name}`, load, { tags: [postTags.list] });
   }
 
   /** Creates a post; a second request with the same key finds the first one's. */
@@ -109,7 +114,10 @@ export class PostService {
   }
 
   async #load(id: number): Promise<Post> {
-    const { rows } = await this.#pando.db.read<PostRow>(`${selectPosts} where p.id = $1`, [id]);
+    const { rows } = await this.#pando.db.read<PostRow>(
+      `select ${postColumns} from ${postTables} where p.id = $1`,
+      [id],
+    );
     const [row] = rows;
     if (row === undefined) throw new NotFoundError('post');
     return postOf(row);
@@ -139,10 +147,16 @@ interface PostRow {
   readonly updated_at: Date;
 }
 
-const selectPosts = `
-  select p.id, p.title, p.body, p.created_at, p.updated_at, u.id as author_id, u.name as author_name,
-         (select count(*)::int from comments c where c.post_id = p.id) as comments_count
-  from posts p join users u on u.id = p.author_id`;
+/** As the index `posts_newest` has them. */
+const newestFirst = [
+  ['p.created_at', 'desc'],
+  ['p.id', 'desc'],
+] as const;
+
+const postColumns = `
+  p.id, p.title, p.body, p.created_at, p.updated_at, u.id as author_id, u.name as author_name,
+  (select count(*)::int from comments c where c.post_id = p.id) as comments_count`;
+const postTables = 'posts p join users u on u.id = p.author_id';
 
 /** Plain JSON, as it is once it has been in a cache: the same on a hit and on a miss. */
 function postOf(row: PostRow): Post {

@@ -151,6 +151,19 @@ export class PoolMisuseError extends PandoError {
 }
 
 /**
+ * A client asked for a page that there cannot be: `limit`, `page` or `skip` is no such number, or a cursor was changed, or
+ * is of another list or order.
+ *
+ * It is an answer: 400, and the message says what to send. Clients begin anew without a cursor when the order of a list
+ * has changed with a release.
+ */
+export class InvalidPageError extends PandoError {
+  constructor(message: string) {
+    super({ code: 'PANDO_DB_INVALID_PAGE', message, status: 400 });
+  }
+}
+
+/**
  * A transaction asked for `tx.effect` with a name that no handler has.
  *
  * Add the handler to `db.effects`, on every instance: any of them may have to carry it out.

@@ -27,6 +27,7 @@ export {
   DatabaseUnreachableError,
   EffectsUnavailableError,
   EffectUnknownError,
+  InvalidPageError,
   NestedTransactionError,
   OutboxUnavailableError,
   OutcomeUnknownError,
@@ -46,6 +47,19 @@ export type {
 } from './options.js';
 export { databaseDefaults } from './options.js';
 export { type OutboxPlace, outboxMigration } from './outbox/migration.js';
+export {
+  type Keyset,
+  type KeysetColumn,
+  type KeysetOptions,
+  type KeysetPage,
+  keyset,
+} from './pagination/keyset.js';
+export {
+  type OffsetAnswer,
+  type OffsetPage,
+  type OffsetPageOptions,
+  offsetPage,
+} from './pagination/offset-page.js';
 export type {
   PgPool,
   PgPoolClient,
