@@ -7,8 +7,8 @@ import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
  * covers them, the version, and the order in which they mean something.
  */
 const version = 'k1';
-/** Longer ones are refused unread. */
-const maxChars = 4_096;
+/** What fits into a request beside everything else; longer ones are refused unread. */
+const maxChars = 8_192;
 const sealChars = 22;
 
 /** The values of a row's columns, exact as text: a `Date` or a number of JavaScript would round them. */
@@ -26,9 +26,11 @@ export class Cursors {
     this.#secret = secret;
   }
 
-  write(values: KeyValues): string {
+  /** Undefined for values that are too long. */
+  write(values: KeyValues): string | undefined {
     const payload = Buffer.from(JSON.stringify(values)).toString('base64url');
-    return `${version}.${payload}.${this.#sealOf(payload)}`;
+    const text = `${version}.${payload}.${this.#sealOf(payload)}`;
+    return text.length > maxChars ? undefined : text;
   }
 
   /** Undefined for whatever these cursors have not written. Never throws. */

@@ -153,15 +153,20 @@ class KeysetQuery implements Keyset {
     if (before !== undefined) found.reverse();
     const keys = found.map((row) => this.#keyOf(row));
     const items = found.map(withoutKey);
-    const first = this.#cursor(keys[0]);
-    const last = this.#cursor(keys.at(-1));
-    return before === undefined
-      ? { items, next: hasMore ? last : undefined, previous: after && first }
-      : { items, next: last, previous: hasMore ? first : undefined };
+    const isBack = before !== undefined;
+    return {
+      items,
+      next: isBack || hasMore ? this.#cursor(keys.at(-1)) : undefined,
+      previous: (isBack ? hasMore : after !== undefined) ? this.#cursor(keys[0]) : undefined,
+    };
   }
 
   #cursor(values: KeyValues | undefined): string | undefined {
-    return values && this.#parts.cursors.write(values);
+    if (values === undefined) return undefined;
+    const cursor = this.#parts.cursors.write(values);
+    if (cursor === undefined)
+      throw wrong('The values of a row are too long for a cursor. Order by shorter columns.');
+    return cursor;
   }
 
   #keyOf(row: object): KeyValues {
