@@ -20,6 +20,7 @@ import type {
   TransactionOptions,
 } from './api.js';
 import { Cluster } from './cluster.js';
+import { LostCommits } from './lost-commits.js';
 import { databaseInstruments } from './metrics.js';
 import { databaseDefaults, type ResolvedDatabaseOptions } from './options.js';
 import { AfterCommit } from './outbox/after-commit.js';
@@ -75,6 +76,7 @@ export class DatabaseRoom implements Database {
   readonly #cluster: Cluster;
   readonly #reads: Reads;
   readonly #writes: Writes;
+  readonly #lostCommits: LostCommits;
   readonly #afterCommit: AfterCommit;
   readonly #transactions: Transactions;
   readonly pool: PgPool;
@@ -107,6 +109,13 @@ export class DatabaseRoom implements Database {
       provenRead,
     });
     this.#writes = new Writes(primary, meter);
+    this.#lostCommits = new LostCommits({
+      primary,
+      writes: this.#writes,
+      clock,
+      meter,
+      waitMs: options.failoverWaitMs,
+    });
     const hasEffects = effects !== undefined;
     const handlers = options.effects;
     const { takeoverMs, pollIntervalMs } = options.outbox || databaseDefaults.outbox;
@@ -125,6 +134,7 @@ export class DatabaseRoom implements Database {
       shard,
       primary,
       writes: this.#writes,
+      lostCommits: this.#lostCommits,
       contexts,
       afterCommit: this.#afterCommit,
       hasEffects,
@@ -274,6 +284,7 @@ export class DatabaseRoom implements Database {
         this.#wrote(context(), position ?? (await writes.positionBehind('A write')));
       },
       outcomeUnknown: (what, error) => writes.outcomeUnknown(what, error),
+      findCommit: (connection, error) => this.#lostCommits.find(connection, error),
       counts: () => {
         const counts = { inUse: 0, idle: 0, waiting: 0 };
         for (const { pool } of this.#cluster.servers) {

@@ -58,7 +58,8 @@ export class ConnectionLostError extends PandoError {
 }
 
 /**
- * The connection ended between sending a write or COMMIT and its answer: Postgres may have carried it out or not.
+ * The connection ended between sending a write or COMMIT and its answer: Postgres may have carried it out or not. For a
+ * COMMIT the database was asked afterwards, and nobody could tell any more.
  *
  * Look whether it took effect before repeating it, or make it idempotent: a unique key of the request's own does. This
  * is never retried by Pando.

@@ -39,6 +39,13 @@ export const databaseInstruments = {
     help: 'Writes and commits whose answer was lost.',
     type: 'counter',
   },
+  lostCommits: {
+    name: 'pando_db_lost_commits_total',
+    help: 'Commits whose answer was lost, by what the database said of them afterwards.',
+    type: 'counter',
+    labels: ['outcome'],
+    values: { outcome: ['committed', 'aborted', 'unknown'] },
+  },
   outboxRows: {
     name: 'pando_db_outbox_rows_total',
     help: 'Transactions with effects by what became of these: done by the instance that committed, taken_over by another attempt, or left for a later one.',

@@ -99,6 +99,11 @@ export interface DatabaseOptions {
   readonly outbox?: OutboxOptions | false | undefined;
   /** Carry out what transactions ask for with `tx.effect`, by name; at least once, on any instance. @defaultValue `{}` */
   readonly effects?: EffectHandlers | undefined;
+  /**
+   * How long calls that need the primary wait for one while there is none; and how long it is asked what became of a commit
+   * whose answer was lost. @defaultValue `10_000`
+   */
+  readonly failoverWaitMs?: number | undefined;
   /** How long one attempt to connect may take. @defaultValue `5_000` */
   readonly connectTimeoutMs?: number | undefined;
   /** How long `start` waits for the primary. @defaultValue `5_000` */
@@ -153,6 +158,7 @@ export const databaseDefaults = Object.freeze({
   prepareStatements: true,
   outbox: Object.freeze({ migrate: true, takeoverMs: 5_000, pollIntervalMs: 1_000 }),
   effects: Object.freeze({}),
+  failoverWaitMs: 10_000,
   connectTimeoutMs: 5_000,
   startTimeoutMs: 5_000,
   closeTimeoutMs: 5_000,
@@ -179,6 +185,7 @@ export function resolveDatabaseOptions(options: DatabaseOptions): ResolvedDataba
     prepareStatements: reader.boolean('prepareStatements', databaseDefaults.prepareStatements),
     outbox: readOutbox(reader),
     effects: readEffects(reader),
+    failoverWaitMs: reader.ms('failoverWaitMs', databaseDefaults.failoverWaitMs, { min: 0 }),
     connectTimeoutMs: reader.ms('connectTimeoutMs', databaseDefaults.connectTimeoutMs),
     startTimeoutMs: reader.ms('startTimeoutMs', databaseDefaults.startTimeoutMs),
     closeTimeoutMs: reader.ms('closeTimeoutMs', databaseDefaults.closeTimeoutMs, { min: 0 }),

@@ -1,7 +1,7 @@
 import type { Signalled } from '../kernel/abort.js';
 import type { QueryResult, TransactionOptions } from './api.js';
 import type { ResolvedOutboxOptions, ResolvedServer } from './options.js';
-import type { Position } from './position.js';
+import type { History, Position } from './position.js';
 
 /** Which part a server plays. */
 export type Role = 'primary' | 'replica';
@@ -75,6 +75,16 @@ export interface Committed {
   readonly position: Position | undefined;
 }
 
+/** Names a transaction that has written something, to other sessions. */
+export interface TransactionId extends History {
+  readonly xid: string;
+  /** How long the server has kept count of its transactions: after a crash it may give the same number to another one. */
+  readonly life: string;
+}
+
+/** What became of a transaction; `unknown` where the server cannot tell, or is of another history. */
+export type TransactionFate = 'committed' | 'aborted' | 'running' | 'unknown';
+
 /**
  * One session on one server, used by one borrower at a time.
  *
@@ -114,6 +124,10 @@ export interface Connection {
   commit(last?: Statement): Promise<Committed>;
   /** Cancels what runs, then rolls back. */
   rollback(): Promise<void>;
+  /** The transaction that is open, or was last; `'none'` when it has written nothing, undefined while that is not known. */
+  readonly transactionId: TransactionId | 'none' | undefined;
+  /** What became of a transaction of another session; on a primary. */
+  fateOf(id: TransactionId): Promise<TransactionFate>;
 
   /** From now on this listener, and no other, hears what the server says unasked. */
   listen(listener: SessionListener): Disposable;

@@ -3,6 +3,7 @@ import type { Effects, EffectsOptions, EffectsOutcome } from '../kernel/effects.
 import { createKernel } from '../kernel/kernel.js';
 import { cacheToken } from '../kernel/token.js';
 import { createFakeClock } from '../testing/fake-clock.js';
+import { during } from '../testing/memory-cluster.js';
 import { createMemoryDatabase } from '../testing/memory-database.js';
 import type { Transaction } from './api.js';
 import { MemoryWorld } from './drivers/memory.js';
@@ -83,16 +84,58 @@ describe('a transaction', () => {
     expect(committed('a')).toBeUndefined();
   });
 
-  it('whose COMMIT is not answered has an unknown outcome, and no effects', async () => {
-    const { transaction, committed, world, carriedOut } = setup();
-    world.primary.losesNextCommit = true;
+  describe('whose COMMIT is not answered', () => {
     const work = async (tx: Transaction) => {
       await tx.query('set', ['a', 1]);
       tx.invalidate(['a']);
+      return 'done';
     };
-    await expect(transaction(work)).rejects.toMatchObject({ code: 'PANDO_DB_OUTCOME_UNKNOWN' });
-    expect(committed('a')).toBe(1);
-    expect(carriedOut).toEqual([]);
+
+    it('has succeeded if the database says that it was committed, with its effects and its token', async () => {
+      const { transaction, committed, world, carriedOut, context } = setup();
+      world.primary.losesNextCommit = true;
+      await expect(transaction(work)).resolves.toBe('done');
+      expect(committed('a')).toBe(1);
+      expect(carriedOut).toMatchObject([{ tags: ['a'] }]);
+      expect(context.written.db).toMatchObject([{ lsn: world.lsn }]);
+    });
+
+    it('can be repeated if the database says that it was rolled back', async () => {
+      const { transaction, committed, world, carriedOut, clock } = setup();
+      world.primary.dropsNextCommit = true;
+      world.primary.noticeMs = 1_000; // until then the transaction is open
+      const outcome = transaction(work);
+      await expect(during(clock, outcome)).rejects.toMatchObject({
+        code: 'PANDO_DB_CONNECTION_LOST',
+        retryable: true,
+      });
+      expect(clock.monotonic()).toBeGreaterThanOrEqual(1_000);
+      expect(committed('a')).toBeUndefined();
+      expect(carriedOut).toEqual([]);
+    });
+
+    it('has an unknown outcome and no effects here if another server has taken over', async () => {
+      const { transaction, committed, world, carriedOut } = setup();
+      world.primary.losesNextCommit = true;
+      const outcome = transaction(async (tx) => {
+        await work(tx);
+        world.primary.timeline = 2;
+      });
+      await expect(outcome).rejects.toMatchObject({ code: 'PANDO_DB_OUTCOME_UNKNOWN' });
+      expect(committed('a')).toBe(1);
+      expect(carriedOut).toEqual([]);
+    });
+
+    it('has an unknown outcome if nobody answers in time', async () => {
+      const { transaction, world, clock } = setup();
+      world.primary.dropsNextCommit = true;
+      world.primary.noticeMs = 60_000;
+      await expect(during(clock, transaction(work))).rejects.toMatchObject({
+        code: 'PANDO_DB_OUTCOME_UNKNOWN',
+      });
+      expect(clock.monotonic()).toBeGreaterThan(9_000);
+      expect(clock.monotonic()).toBeLessThanOrEqual(10_000);
+    });
   });
 
   it('whose connection is lost before COMMIT can be repeated', async () => {

@@ -4,9 +4,10 @@ import { PandoOptionsError } from '../kernel/errors.js';
 import { dbToken, emptyToken } from '../kernel/token.js';
 import type { EffectHandlers, Transaction, TransactionOptions } from './api.js';
 import { ConnectionLostError, NestedTransactionError } from './errors.js';
+import type { LostCommits } from './lost-commits.js';
 import { OpenTransaction } from './open-transaction.js';
 import type { AfterCommit, Plan } from './outbox/after-commit.js';
-import type { Committed, Statement, StatementClassifier } from './ports.js';
+import type { Committed, Lease, Statement, StatementClassifier } from './ports.js';
 import type { Primary } from './primary.js';
 import { urgencyOf } from './urgency.js';
 import type { Writes } from './writes.js';
@@ -16,6 +17,7 @@ export interface TransactionsOptions {
   readonly shard: string;
   readonly primary: Primary;
   readonly writes: Writes;
+  readonly lostCommits: LostCommits;
   readonly contexts: Contexts;
   readonly afterCommit: AfterCommit;
   /** Whether somebody invalidates and publishes. */
@@ -63,7 +65,7 @@ export class Transactions {
       });
       value = await this.#work(work, tx, context, options.signal);
       plan = await this.#plan(tx, options);
-      committed = await this.#commit(tx, plan?.row);
+      committed = await this.#commit(tx, lease, plan?.row);
     } finally {
       lease.release();
     }
@@ -107,13 +109,14 @@ export class Transactions {
     }
   }
 
-  async #commit(tx: OpenTransaction, row: Statement | undefined): Promise<Committed> {
+  async #commit(tx: OpenTransaction, lease: Lease, row: Statement | undefined): Promise<Committed> {
     try {
       return await tx.commit(row);
     } catch (error) {
-      throw error instanceof ConnectionLostError
-        ? this.#options.writes.outcomeUnknown('A transaction', error)
-        : error;
+      if (!(error instanceof ConnectionLostError)) throw error;
+      lease.release(); // its place in the pool is needed to ask what became of it
+      await this.#options.lostCommits.find(lease.connection, error);
+      return { wrote: true, position: undefined };
     }
   }
 }

@@ -1,6 +1,15 @@
 import type { Signalled } from '../../kernel/abort.js';
 import { ConnectionLostError, TransactionRolledBackError } from '../errors.js';
-import type { Committed, Connection, ServerReport, Statement, StatementResult, Written } from '../ports.js';
+import type {
+  Committed,
+  Connection,
+  ServerReport,
+  Statement,
+  StatementResult,
+  TransactionFate,
+  TransactionId,
+  Written,
+} from '../ports.js';
 import type { Position } from '../position.js';
 
 /** An error as Postgres would send it. */
@@ -12,6 +21,7 @@ function sqlError(code: string, message: string): Error {
 interface Work {
   readonly changes: Map<unknown, unknown>;
   hasFailed: boolean;
+  readonly xid: string;
 }
 
 /** The server as its sessions see it. */
@@ -23,6 +33,16 @@ export interface SessionServer {
   readonly sessions: Set<MemoryConnection>;
   /** Has the next commit take effect, and its answer lost with the session. */
   losesNextCommit: boolean;
+  /** Has the session end instead of the next commit. */
+  dropsNextCommit: boolean;
+  /** How long it takes to notice that a session has ended. */
+  readonly noticeMs: number;
+  /** Begins a transaction. */
+  nextXid(): string;
+  /** What became of transactions; those that are open are missing. */
+  readonly fates: Map<string, 'committed' | 'aborted'>;
+  /** Calls back later. */
+  later(delayMs: number, run: () => void): void;
   report(): ServerReport;
   value(key: unknown): unknown;
   /** Rows of the outbox whose key begins so. */
@@ -50,6 +70,7 @@ export class MemoryConnection implements Connection {
   #running = 0;
   #tail: Promise<unknown> = Promise.resolve();
   #work: Work | undefined;
+  #id: TransactionId | 'none' | undefined;
 
   constructor(server: SessionServer, onLost: (cause: unknown) => void) {
     this.#server = server;
@@ -77,7 +98,7 @@ export class MemoryConnection implements Connection {
 
   write<R>(statement: Statement, options?: Signalled): Promise<Written<R>> {
     return this.#run(async (signal) => {
-      const work: Work = { changes: new Map(), hasFailed: false };
+      const work = this.#newWork();
       const result = await this.#execute<R>(statement, work, signal);
       return { result, position: this.#commit(work).position ?? this.#position() };
     }, options);
@@ -89,7 +110,19 @@ export class MemoryConnection implements Connection {
 
   begin(): Promise<void> {
     return this.#run(() => {
-      this.#work = { changes: new Map(), hasFailed: false };
+      this.#work = this.#newWork();
+      this.#id = undefined;
+    });
+  }
+
+  get transactionId(): TransactionId | 'none' | undefined {
+    return this.#id;
+  }
+
+  fateOf({ xid, system, timeline }: TransactionId): Promise<TransactionFate> {
+    return this.#run(() => {
+      const isKnown = system === this.greeting.system && timeline === this.greeting.timeline;
+      return isKnown ? (this.#server.fates.get(xid) ?? 'running') : 'unknown';
     });
   }
 
@@ -102,6 +135,12 @@ export class MemoryConnection implements Connection {
           cause = error;
         });
       }
+      if (work !== undefined && work.changes.size > 0 && this.#server.dropsNextCommit) {
+        this.#server.dropsNextCommit = false;
+        this.lose(new Error('read ECONNRESET'));
+      }
+      if (!this.#isOpen) throw this.#lostError();
+      this.#work = undefined; // its fate is decided below
       this.#endWork();
       if (work === undefined) return { wrote: false, position: undefined };
       if (work.hasFailed) throw new TransactionRolledBackError(cause);
@@ -148,7 +187,18 @@ export class MemoryConnection implements Connection {
     for (const cut of [...this.#cutOff]) cut(this.#lostError());
   }
 
+  #newWork(): Work {
+    return { changes: new Map(), hasFailed: false, xid: this.#server.nextXid() };
+  }
+
   #endWork(): void {
+    const { noticeMs, fates } = this.#server;
+    const xid = this.#work?.xid;
+    if (xid !== undefined) {
+      const notice = () => void fates.set(xid, 'aborted');
+      if (noticeMs > 0) this.#server.later(noticeMs, notice);
+      else notice();
+    }
     this.#work = undefined;
     this.#server.unlock(this);
   }
@@ -208,7 +258,15 @@ export class MemoryConnection implements Connection {
           if (this.#server.role === 'replica')
             throw sqlError('25006', 'cannot execute in a read-only transaction');
           if (work === undefined) this.#server.commit(new Map([[key, value]]));
-          else work.changes.set(key, value);
+          else {
+            work.changes.set(key, value);
+            this.#id = {
+              xid: work.xid,
+              life: '',
+              system: this.greeting.system,
+              timeline: this.greeting.timeline,
+            };
+          }
           return answer('INSERT');
         case 'rows':
           return answer('SELECT', ...this.#server.rows(String(key)));
@@ -241,9 +299,13 @@ export class MemoryConnection implements Connection {
     });
   }
 
-  #commit({ changes }: Work): Committed {
-    if (changes.size === 0) return { wrote: false, position: undefined };
+  #commit({ changes, xid }: Work): Committed {
+    if (changes.size === 0) {
+      this.#id = 'none';
+      return { wrote: false, position: undefined };
+    }
     this.#server.commit(changes);
+    this.#server.fates.set(xid, 'committed');
     if (this.#server.losesNextCommit) {
       this.#server.losesNextCommit = false;
       this.lose(new Error('read ECONNRESET'));

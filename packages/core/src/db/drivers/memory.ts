@@ -64,6 +64,15 @@ export class MemoryWorld {
   /** Sessions that have locked rows of the outbox. */
   readonly locks = new Map<string, MemoryConnection>();
 
+  /** What became of transactions, by their numbers. */
+  readonly fates = new Map<string, 'committed' | 'aborted'>();
+  #xid = 700;
+
+  nextXid(): string {
+    this.#xid += 1;
+    return String(this.#xid);
+  }
+
   /** Appends a change and has the replicas replay it when their time has come. */
   commit(changes: ReadonlyMap<unknown, unknown>): bigint {
     this.#lsn += 8n;
@@ -107,6 +116,10 @@ export class MemoryServer implements Backend, SessionServer {
   attempts = 0;
   /** Has the next commit take effect, and its answer lost with the session. */
   losesNextCommit = false;
+  /** Has the session end instead of the next commit. */
+  dropsNextCommit = false;
+  /** How long the server takes to notice that a session has ended: its transaction stays open until then. */
+  noticeMs = 0;
   readonly sessions = new Set<MemoryConnection>();
   #replayed = 1_000n;
   #isDown = false;
@@ -128,6 +141,18 @@ export class MemoryServer implements Backend, SessionServer {
   report(): ServerReport {
     const { role, system, timeline, lsn } = this;
     return { role, system, timeline, lsn, node: `${this.label} ${this.#life}` };
+  }
+
+  get fates(): Map<string, 'committed' | 'aborted'> {
+    return this.world.fates;
+  }
+
+  nextXid(): string {
+    return this.world.nextXid();
+  }
+
+  later(delayMs: number, run: () => void): void {
+    this.world.clock.after(delayMs, run);
   }
 
   commit(changes: ReadonlyMap<unknown, unknown>): void {

@@ -11,6 +11,8 @@ import type {
   SessionListener,
   Statement,
   StatementResult,
+  TransactionFate,
+  TransactionId,
   Written,
 } from '../ports.js';
 import type { Position } from '../position.js';
@@ -20,13 +22,18 @@ import {
   type BeforeCommitRow,
   beforeCommitText,
   beginText,
+  type FateRow,
+  fateText,
   lsnOf,
   type PositionRow,
   positionText,
   type ReportRow,
   reportOf,
   reportText,
+  type XidRow,
+  xidText,
 } from './pg-statements.js';
+import { TransactionNumber } from './pg-transaction-number.js';
 import type { PreparedStatements } from './prepared-statements.js';
 
 /** What a connection is made of once the server has greeted. */
@@ -38,6 +45,10 @@ export interface PgSession {
   readonly capacity: number | undefined;
   readonly isPooled: boolean;
   readonly segmentBytes: bigint;
+  /** As in {@link TransactionId}. */
+  readonly life: string;
+  /** Whether a statement is known to change nothing. */
+  readonly onlyReads: (text: string) => boolean;
   readonly prepared: PreparedStatements;
   /** Sets back what statements may have changed in the session. */
   readonly resetText: string;
@@ -66,6 +77,7 @@ export class PgConnection implements Connection {
   #running = 0;
   #cancelling: Promise<void> | undefined;
   #isInTransaction = false;
+  readonly #number: TransactionNumber;
   #listener: SessionListener | undefined;
 
   constructor(session: PgSession) {
@@ -74,6 +86,7 @@ export class PgConnection implements Connection {
     this.greeting = session.greeting;
     this.capacity = session.capacity;
     this.isPooled = session.isPooled;
+    this.#number = new TransactionNumber(session.greeting, session.life);
     this.#client.on('drain', () => {
       this.#isQuiet = true;
     });
@@ -102,7 +115,8 @@ export class PgConnection implements Connection {
   async query<R>({ text, params, native }: Statement, options?: Signalled): Promise<StatementResult<R>> {
     const name = this.#nameOf(text, params);
     try {
-      return shapeOf<R>(await this.#send(text, params, options?.signal, formOf(native, name)), native);
+      const send = () => this.#send(text, params, options?.signal, formOf(native, name));
+      return shapeOf<R>(await (this.#isToBeNumbered(text) ? this.#numbered(send) : send()), native);
     } catch (error) {
       if (name === undefined || !this.#session.prepared.isRefutedBy(error, text)) throw traced(error);
       return shapeOf<R>(await this.#send(text, params, options?.signal, native), native);
@@ -134,6 +148,7 @@ export class PgConnection implements Connection {
 
   async begin(options: Pick<TransactionOptions, 'isolation' | 'readOnly'>): Promise<void> {
     this.#isInTransaction = true;
+    this.#number.forget();
     await this.#send(beginText(options), undefined);
   }
 
@@ -148,6 +163,7 @@ export class PgConnection implements Connection {
         this.#send<PositionRow>(positionText, undefined),
       ]),
     );
+    if (asked.status === 'fulfilled') this.#number.last(asked.value.rows[0]);
     if (committed.status === 'rejected') throw committed.reason;
     // A transaction in which a statement has failed is rolled back, and Postgres does not call that an error.
     if (committed.value.command !== 'COMMIT') {
@@ -163,6 +179,14 @@ export class PgConnection implements Connection {
     if (this.#running > 0) this.#cancel();
     await this.#cancelling;
     await this.#send('rollback', undefined);
+  }
+
+  get transactionId(): TransactionId | 'none' | undefined {
+    return this.#number.id;
+  }
+
+  fateOf(id: TransactionId): Promise<TransactionFate> {
+    return this.#number.fateOf(id, async () => (await this.#send<FateRow>(fateText, [id.xid])).rows[0]);
   }
 
   listen(listener: SessionListener): Disposable {
@@ -211,8 +235,29 @@ export class PgConnection implements Connection {
    * out to be of no use would cost the whole transaction.
    */
   #nameOf(text: string, params: readonly unknown[]): string | undefined {
-    const isInTransaction = this.#isInTransaction || this.#client.getTransactionStatus() === 'T';
-    return params.length === 0 || isInTransaction ? undefined : this.#session.prepared.nameOf(text);
+    return params.length === 0 || this.#isOpenTransaction() ? undefined : this.#session.prepared.nameOf(text);
+  }
+
+  #isOpenTransaction(): boolean {
+    return this.#isInTransaction || this.#client.getTransactionStatus() === 'T';
+  }
+
+  /** Whether to ask for the number of the transaction behind this statement: it gets one with its first change. */
+  #isToBeNumbered(text: string): boolean {
+    if (!this.#isOpenTransaction()) {
+      this.#number.forget();
+      return false;
+    }
+    return !this.#number.isKnown && !this.#session.onlyReads(text);
+  }
+
+  #numbered<T>(send: () => Promise<T>): Promise<T> {
+    const learn = async () => {
+      this.#number.learn((await this.#send<XidRow>(xidText, undefined)).rows[0]);
+    };
+    // Without an answer the outcome of a lost COMMIT may remain unknown, no more.
+    const [answer] = this.#inOnePacket(() => [send(), learn().catch(() => undefined)]);
+    return answer;
   }
 
   /** Statements that are handed over together leave with one system call, which costs more than all the rest. */

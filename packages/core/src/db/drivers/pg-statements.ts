@@ -35,12 +35,19 @@ const capacityColumn = `least(
     (select nullif(datconnlimit, -1) from pg_database where datname = current_database()),
     (select nullif(rolconnlimit, -1) from pg_roles where rolname = session_user))`;
 
+/**
+ * Changes when the server has recovered from a crash, or from the crash of one backend, and with nothing else that is
+ * known without special rights: statistics outlive a shutdown, and are thrown away then.
+ */
+const lifeColumn = `coalesce(pg_stat_get_bgwriter_stat_reset_time()::text, '')`;
+
 /** The same at the start of a session, with what stays the same, and with the session's own settings. */
 export const greetingText = (statementTimeoutMs: number | false): string =>
   `select ${reportColumns},
   pg_size_bytes(current_setting('wal_segment_size'))::text as segment_bytes,
   pg_backend_pid() as pid,
-  ${capacityColumn} as capacity
+  ${capacityColumn} as capacity,
+  ${lifeColumn} as life
   ${statementTimeoutMs === false ? '' : `, set_config('statement_timeout', '${statementTimeoutMs}', false)`}`;
 
 /**
@@ -70,6 +77,12 @@ export const beforeCommitText = `select
   pg_current_xact_id_if_assigned()::text as xid,
   current_setting('synchronous_commit') as mode`;
 
+/** Sent behind the first statement of a transaction that may write, so that its number is known when COMMIT is sent. */
+export const xidText = 'select pg_current_xact_id_if_assigned()::text as xid';
+
+/** What became of a transaction: null where the number is too old to tell. */
+export const fateText = 'select pg_xact_status($1::xid8) as fate';
+
 /** BEGIN with the characteristics of the transaction. */
 export function beginText({
   isolation,
@@ -92,6 +105,17 @@ export interface GreetingRow extends ReportRow {
   readonly segment_bytes: string;
   readonly pid: number;
   readonly capacity: number;
+  readonly life: string;
+}
+
+/** A row of {@link xidText}. */
+export interface XidRow {
+  readonly xid: string | null;
+}
+
+/** A row of {@link fateText}. */
+export interface FateRow {
+  readonly fate: 'committed' | 'aborted' | 'in progress' | null;
 }
 
 /** What a session is to its server. A pooler gives its clients a number of its own in place of the server's process. */

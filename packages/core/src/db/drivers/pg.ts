@@ -6,7 +6,7 @@ import type { Kernel } from '../../kernel/kernel.js';
 import { SqlClassifier } from '../classifier.js';
 import { databaseInstruments } from '../metrics.js';
 import type { ResolvedDatabaseOptions, ResolvedServer } from '../options.js';
-import type { Backend, Connection, ConnectOptions, DatabaseDriver } from '../ports.js';
+import type { Backend, Connection, ConnectOptions, DatabaseDriver, StatementClassifier } from '../ports.js';
 import { FencedPool } from './fenced-pool.js';
 import { requestCancel } from './pg-cancel.js';
 import { PgConnection, patienceMs } from './pg-connection.js';
@@ -16,9 +16,10 @@ import { PreparedStatements } from './prepared-statements.js';
 
 /** Connects through the `pg` client. */
 export function createPgDriver(options: ResolvedDatabaseOptions, kernel: Kernel): DatabaseDriver {
+  const classifier = new SqlClassifier(options.primaryFunctions);
   return {
-    classifier: new SqlClassifier(options.primaryFunctions),
-    backend: (server) => new PgBackend(server, options, kernel),
+    classifier,
+    backend: (server) => new PgBackend(server, options, kernel, classifier),
     pool: (backend, role, hooks) => new FencedPool(backend, { ...options.pool, role }, hooks, kernel),
     outbox: ({ label }, outbox) => new PgOutbox(label, kernel.keys.name, outbox),
   };
@@ -38,12 +39,15 @@ class PgBackend implements Backend {
   readonly #connectTimeoutMs: number;
   readonly #clock: Clock;
   readonly #prepared: PreparedStatements;
+  readonly #onlyReads: (text: string) => boolean;
 
   constructor(
     server: ResolvedServer,
     { name, connectTimeoutMs, statementTimeoutMs, prepareStatements }: Session,
     { clock, meter }: Pick<Kernel, 'clock' | 'meter'>,
+    classifier: StatementClassifier,
   ) {
+    this.#onlyReads = (text) => classifier.kindOf(text) === 'read';
     this.#config = {
       ...configOf(server),
       fallback_application_name: `pando:${name}`,
@@ -93,6 +97,8 @@ class PgBackend implements Backend {
         greeting: reportOf(greeting),
         ...standingOf(greeting, (client as pg.Client & Numbered).processID),
         segmentBytes: BigInt(greeting.segment_bytes),
+        life: greeting.life,
+        onlyReads: this.#onlyReads,
         prepared: this.#prepared,
         resetText: this.#resetText,
         onLost,

@@ -16,8 +16,10 @@ export interface ClientHost {
   readPrimary(): void;
   /** Something was written; undefined: its position was lost on the way. */
   wrote(position: Position | undefined): Promise<void>;
-  /** The error for a write or commit whose answer is lost. */
+  /** The error for a write whose answer is lost. */
   outcomeUnknown(what: string, error: ConnectionLostError): Error;
+  /** Resolves when a transaction was committed although the answer was lost; rejects as `db.transaction` does. */
+  findCommit(connection: Connection, error: ConnectionLostError): Promise<void>;
 }
 
 /**
@@ -145,10 +147,16 @@ export class PooledClient extends EventEmitter {
       if (wrote) await this.#host.wrote(position);
       return commitResult;
     } catch (error) {
-      if (isOpen && error instanceof ConnectionLostError)
-        throw this.#host.outcomeUnknown('A transaction', error);
+      if (isOpen && error instanceof ConnectionLostError) return this.#lostCommit(connection, error);
       throw error instanceof TransactionRolledBackError ? new TransactionRolledBackError(cause) : error;
     }
+  }
+
+  async #lostCommit(connection: Connection, error: ConnectionLostError): Promise<unknown> {
+    this.#giveBack(); // its place in the pool is needed to ask what became of it
+    await this.#host.findCommit(connection, error);
+    await this.#host.wrote(undefined);
+    return commitResult;
   }
 
   #giveBack(): void {
