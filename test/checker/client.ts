@@ -1,0 +1,260 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { emptyToken, mergeTokens, type Pando, type Token } from '@pando/core';
+import type { Message, Subscription } from '@pando/core/realtime';
+import type { Instance } from './instance.js';
+import { Known } from './known.js';
+import type { Following, Ledger } from './ledger.js';
+import {
+  allRegisters,
+  cachedRegisters,
+  channel,
+  plainRegisters,
+  read,
+  readBoard,
+  readCached,
+  transact,
+  type Written,
+  write,
+} from './registers.js';
+import type { Report } from './report.js';
+
+/** What clients share. */
+export interface ClientWorld {
+  readonly report: Report;
+  readonly ledger: Ledger;
+  readonly instances: readonly Instance[];
+  /** Whether what was read may not go back either. */
+  readonly isMonotonic: boolean;
+  /** Share of the operations that write. */
+  readonly writeRatio: number;
+  /** Longest pause between two requests of one of the client's loops. */
+  readonly pauseMs: number;
+}
+
+/** What one request may not fall behind: of everything, and of what was read from the database. */
+interface Floor {
+  readonly known: Known;
+  readonly read: Known;
+}
+
+/**
+ * One client: it has several requests in flight, follows the channel, and brings along what it was given, wherever it goes.
+ *
+ * It knows itself which versions it must be shown, from acknowledgements and events alone: tokens are what is on trial.
+ */
+export class Client {
+  readonly name: string;
+  readonly #world: ClientWorld;
+  readonly #random: () => number;
+  readonly #known = new Known();
+  readonly #read = new Known();
+  /** As text, like any client: replies replace what was sent with their request. */
+  #tokens = new Set<string>();
+  #following: Following | undefined;
+  #subscription: { readonly instance: Instance; readonly subscription: Subscription } | undefined;
+  #moving: Promise<void> | undefined;
+  #transactions = 0;
+
+  constructor(name: string, world: ClientWorld, random: () => number) {
+    this.name = name;
+    this.#world = world;
+    this.#random = random;
+  }
+
+  /** Follows the channel on some instance; goes on where it was. */
+  async follow(): Promise<void> {
+    const instance = this.#anyInstance();
+    const subscription = await instance.pando.realtime.subscribe(
+      channel,
+      (message) => this.#handed(instance, message),
+      {
+        since: this.#following?.position,
+        onReset: ({ position }) => this.#following?.reset(position),
+      },
+    );
+    this.#following ??= this.#world.ledger.follow(this.name, subscription.position);
+    this.#subscription = { instance, subscription };
+  }
+
+  /** Follows on another instance where its own has died. */
+  followOn(): Promise<void> {
+    const last = this.#subscription;
+    if (last === undefined || last.instance.isAlive) return Promise.resolve();
+    this.#moving ??= last.subscription
+      .close()
+      .then(() => this.follow())
+      .finally(() => {
+        this.#moving = undefined;
+      });
+    return this.#moving;
+  }
+
+  /** Sends one request after the other until told to stop. */
+  async run(isOver: () => boolean): Promise<void> {
+    while (!isOver()) {
+      await this.#attempt(() => this.#anything());
+      await delay(this.#random() * this.#world.pauseMs);
+    }
+  }
+
+  /** One request: a few operations in one context, on any instance. */
+  async request(
+    chooseOperation: () => (pando: Pando, floor: Floor) => Promise<void>,
+    { instance = this.#anyInstance(), operations = 1 + Math.floor(this.#random() * 3) } = {},
+  ): Promise<void> {
+    const sent = [...this.#tokens];
+    const floor: Floor = { known: new Known(this.#known), read: new Known(this.#read) };
+    const { tokens } = instance.pando;
+    const token = sent.reduce((merged, text) => {
+      const decoded = tokens.decode(text);
+      return decoded.kind === 'token' ? mergeTokens(merged, decoded.token) : this.#refuse(decoded.kind);
+    }, emptyToken as Token);
+    await instance.serve(token, async (context) => {
+      // What fails in the middle has an answer, too, with what came before it.
+      const answer = () => {
+        const tokens = new Set(this.#tokens);
+        for (const text of sent) tokens.delete(text);
+        this.#tokens = tokens.add(instance.pando.tokens.encode(context.token));
+        this.#known.merge(floor.known);
+        this.#read.merge(floor.read);
+      };
+      try {
+        for (let n = 0; n < operations; n++) await chooseOperation()(instance.pando, floor);
+      } finally {
+        if (instance.isAlive) answer();
+      }
+    });
+  }
+
+  /** Hands all that this one knows to another, with what proves it. */
+  tell(other: Client): void {
+    for (const text of this.#tokens) other.#tokens.add(text);
+    other.#known.merge(this.#known);
+    other.#read.merge(this.#read);
+  }
+
+  /** Looks at every register in every way, with all requests in flight at once. */
+  async lookAtAll(instance: Instance): Promise<void> {
+    const looks = [
+      ...allRegisters.map(
+        (register) => (pando: Pando, floor: Floor) => this.#readPlain(pando, floor, register),
+      ),
+      ...cachedRegisters.map(
+        (register) => (pando: Pando, floor: Floor) => this.#readCached(pando, floor, register),
+      ),
+      (pando: Pando, floor: Floor) => this.#readBoard(pando, floor),
+    ];
+    await Promise.all(looks.map((look) => this.#attempt(() => look, { instance, operations: 1 })));
+  }
+
+  /** Commits a transaction there, and tells how it is called; undefined when it failed, as far as one knows. */
+  async transactOn(instance: Instance): Promise<string | undefined> {
+    const id = `${this.name}/${++this.#transactions}`;
+    const isDone = await this.#attempt(() => (pando, floor) => this.#transact(pando, floor, id), {
+      instance,
+      operations: 1,
+    });
+    return isDone ? id : undefined;
+  }
+
+  /** Learns what was written in another way than by writing it or hearing of it. */
+  learn(register: string, version: number): void {
+    this.#known.raise(register, version);
+  }
+
+  async #attempt(...request: Parameters<Client['request']>): Promise<boolean> {
+    try {
+      await this.request(...request);
+      return true;
+    } catch (error) {
+      this.#world.report.refused(error);
+      return false;
+    }
+  }
+
+  #anything(): (pando: Pando, floor: Floor) => Promise<void> {
+    const { writeRatio } = this.#world;
+    const dice = this.#random();
+    if (dice < writeRatio / 3) return (pando, floor) => this.#write(pando, floor, this.#pick(plainRegisters));
+    if (dice < writeRatio)
+      return (pando, floor) => this.#transact(pando, floor, `${this.name}/${++this.#transactions}`);
+    const register = this.#pick(allRegisters);
+    const share = (dice - writeRatio) / (1 - writeRatio);
+    if (share < 0.5) return (pando, floor) => this.#readPlain(pando, floor, register);
+    if (share < 0.9) return (pando, floor) => this.#readCached(pando, floor, this.#pick(cachedRegisters));
+    return (pando, floor) => this.#readBoard(pando, floor);
+  }
+
+  async #write(pando: Pando, { known }: Floor, register: string): Promise<void> {
+    known.raise(register, await write(pando, register));
+    this.#world.report.done('writes');
+  }
+
+  async #transact(pando: Pando, { known }: Floor, id: string): Promise<void> {
+    const first = this.#pick(cachedRegisters);
+    const second = this.#pick([...cachedRegisters, ...plainRegisters]);
+    const effect = this.#random() < 0.2 ? 'note' : undefined;
+    const { versions } = await transact(pando, id, [...new Set([first, second])], effect);
+    for (const [register, version] of Object.entries(versions)) known.raise(register, version);
+    this.#world.report.done('transactions');
+  }
+
+  async #readPlain(pando: Pando, floor: Floor, register: string): Promise<void> {
+    const least = Math.max(floor.known.of(register), floor.read.of(register));
+    const version = await read(pando, register);
+    this.#judge('read', pando, register, version, least);
+    this.#saw(floor, register, version);
+    this.#world.report.done('reads');
+  }
+
+  async #readCached(pando: Pando, floor: Floor, register: string): Promise<void> {
+    const least = floor.known.of(register);
+    const version = await readCached(pando, register);
+    this.#judge('cached read', pando, register, version, least);
+    this.#saw(floor, register, version);
+    this.#world.report.done('cached reads');
+  }
+
+  async #readBoard(pando: Pando, floor: Floor): Promise<void> {
+    const least = cachedRegisters.map((register) => floor.known.of(register));
+    const versions = await readBoard(pando);
+    for (const [index, register] of cachedRegisters.entries()) {
+      const version = versions[index] as number;
+      this.#judge('cached read of all', pando, register, version, least[index] as number);
+      this.#saw(floor, register, version);
+    }
+    this.#world.report.done('cached reads of all');
+  }
+
+  #saw({ read }: Floor, register: string, version: number): void {
+    if (this.#world.isMonotonic) read.raise(register, version);
+  }
+
+  #judge(how: string, { instanceId }: Pando, register: string, version: number, least: number): void {
+    if (version >= least) return;
+    this.#world.report.violated(
+      `${how} by ${this.name} on ${instanceId}: ${register} was ${version}, known ${least}`,
+    );
+  }
+
+  #handed({ pando }: Instance, { position, data, token }: Message): void {
+    const { id, versions } = data as Written;
+    this.#following?.handed(position, id);
+    if (token !== undefined) this.#tokens.add(pando.tokens.encode(token));
+    for (const [register, version] of Object.entries(versions)) this.#known.raise(register, version);
+    this.#world.report.done('events');
+  }
+
+  #refuse(kind: string): Token {
+    this.#world.report.violated(`a token of ${this.name} was ${kind}`);
+    return emptyToken;
+  }
+
+  #anyInstance(): Instance {
+    return this.#pick(this.#world.instances.filter(({ isAlive }) => isAlive));
+  }
+
+  #pick<T>(list: readonly T[]): T {
+    return list[Math.floor(this.#random() * list.length)] as T;
+  }
+}

@@ -1,0 +1,182 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { type TestServer, waitFor } from '@pando/core/testing';
+import type { Client } from './client.js';
+import type { Instance } from './instance.js';
+import type { Ledger } from './ledger.js';
+import type { Site } from './site.js';
+
+/** Where and to whom things happen. */
+export interface Stage {
+  readonly site: Site;
+  readonly clients: readonly Client[];
+  readonly ledger: Ledger;
+  readonly random: () => number;
+}
+
+/** Something that goes wrong for a while; what it has broken is whole again when it resolves. */
+export interface Fault {
+  readonly name: string;
+  /** Faults of different places strike at the same time. */
+  readonly place: 'replicas' | 'fleet';
+  strike(stage: Stage): Promise<void>;
+}
+
+const between = (random: () => number, least: number, most: number) => least + random() * (most - least);
+const pick = <T>(list: readonly T[], random: () => number): T =>
+  list[Math.floor(random() * list.length)] as T;
+
+/** Somebody, and what he looks at when something has happened that he knows of. */
+const lookEverywhere = (client: Client, { instances }: Site) =>
+  Promise.all(instances.map((instance) => client.lookAtAll(instance)));
+
+const onReplica = (name: string, strike: (replica: TestServer, stage: Stage) => Promise<void>): Fault => ({
+  name,
+  place: 'replicas',
+  strike: (stage) => strike(pick(stage.site.replicas, stage.random), stage),
+});
+
+export const replayPauses = onReplica('pause of replay', async (replica, { random }) => {
+  await replica.pauseReplay();
+  await delay(between(random, 50, 300));
+  await replica.resumeReplay();
+});
+
+/** The replica stands right before the commit for a while. */
+export const replayIsLate = onReplica('delay of replay', async (replica, { site, clients, random }) => {
+  const lateMs = between(random, 80, 200);
+  await replica.delayReplay(lateMs);
+  await delay(lateMs);
+  const writer = pick(clients, random);
+  await writer.transactOn(pick(site.instances, random));
+  await lookEverywhere(writer, site);
+  await replica.delayReplay(0);
+});
+
+export const replicaDies = onReplica('kill of a replica', async (replica, { random }) => {
+  await replica.kill();
+  await delay(between(random, 0, 300));
+  await replica.start();
+});
+
+export const replicaFreezes = onReplica('freeze of a replica', async (replica, { random }) => {
+  replica.freeze();
+  await delay(between(random, 50, 400));
+  replica.thaw();
+});
+
+/** One backend is killed: all are, and the replica begins again at an earlier point, under the same start time. */
+export const backendDies = onReplica('crash of a backend', async (replica, { site, clients, random }) => {
+  await site.cluster.primary.query('checkpoint');
+  await site.cluster.caughtUp();
+  await replica.query('checkpoint'); // that is where it will begin again
+  const writer = pick(clients, random);
+  await writer.transactOn(pick(site.instances, random));
+  await delay(100); // everybody learns that the replica has it
+  const backends = `select pid from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()`;
+  const pids = (await replica.query(backends)).map(({ pid }) => pid as number);
+  if (pids.length === 0) return;
+  const begins = () => replica.log().split('ready to accept read-only connections').length;
+  const before = begins();
+  await replica.delayReplay(10_000); // what it replays again it replays slowly
+  process.kill(pick(pids, random), 'SIGKILL');
+  await waitFor(() => begins() > before, { intervalMs: 5, message: 'the replica to begin again' });
+  for (let look = 0; look < 5; look++) {
+    await delay(between(random, 20, 100));
+    await lookEverywhere(writer, site);
+  }
+  await replica.delayReplay(0);
+});
+
+const inFleet = (name: string, strike: Fault['strike']): Fault => ({ name, place: 'fleet', strike });
+
+const dies = async (instance: Instance, { site, random }: Stage) => {
+  await site.killInstance(instance);
+  await delay(between(random, 50, 300));
+  await site.addInstance();
+};
+
+export const instanceDies = inFleet('death of an instance', async (stage) => {
+  const { site, clients, random } = stage;
+  const instance = pick(site.instances, random);
+  await pick(clients, random).transactOn(instance);
+  await dies(instance, stage);
+});
+
+/** What it commits at last, nobody hears of from it. */
+export const instanceDiesCutOff = inFleet('death of an instance cut off from Redis', async (stage) => {
+  const { site, clients, random } = stage;
+  const instance = pick(site.instances, random);
+  await instance.cutRedis();
+  const writer = pick(clients, random);
+  await writer.transactOn(instance);
+  await lookEverywhere(writer, site);
+  await dies(instance, stage);
+});
+
+/** Others carry out what it has committed, and who hears of it looks at once. */
+export const effectsAreTakenOver = inFleet(
+  'takeover of effects while a replica stands still',
+  async (stage) => {
+    const { site, clients, ledger, random } = stage;
+    const replica = pick(site.replicas, random);
+    await replica.pauseReplay();
+    try {
+      const instance = pick(site.instances, random);
+      await instance.cutRedis();
+      const [writer, ...others] = clients.toSorted(() => random() - 0.5) as [Client, ...Client[]];
+      const id = await writer.transactOn(instance);
+      await site.killInstance(instance);
+      if (id !== undefined) {
+        const isOut = waitFor(() => ledger.published.has(id), { intervalMs: 5, timeoutMs: 3_000 });
+        if (await isOut.catch(() => false)) for (const other of others) await lookEverywhere(other, site);
+      }
+    } finally {
+      await replica.resumeReplay();
+    }
+    await site.addInstance();
+  },
+);
+
+export const redisIsCut = inFleet('cut between one instance and Redis', async ({ site, clients, random }) => {
+  const instance = pick(site.instances, random);
+  await instance.cutRedis();
+  const writer = pick(clients, random);
+  await writer.transactOn(instance);
+  await lookEverywhere(writer, site);
+  await delay(between(random, 100, 500));
+  await instance.healRedis();
+});
+
+export const redisFreezes = inFleet('freeze of Redis', async ({ site, random }) => {
+  site.redis.freeze();
+  await delay(between(random, 100, 500));
+  site.redis.thaw();
+});
+
+export const announcementsGetLost = inFleet('loss of announcements', async ({ site, random }) => {
+  for (let kill = 0; kill < 5; kill++) {
+    await site.redis.command('client', 'kill', 'type', 'pubsub');
+    await delay(between(random, 5, 60));
+  }
+});
+
+export const writesAreCut = inFleet('cut between one instance and the primary', async ({ site, random }) => {
+  pick(site.instances, random).resetPrimary();
+  await delay(between(random, 20, 100));
+});
+
+/** None of these loses anything that was acknowledged. */
+export const allFaults: readonly Fault[] = [
+  replayPauses,
+  replayIsLate,
+  replicaDies,
+  replicaFreezes,
+  backendDies,
+  instanceDies,
+  instanceDiesCutOff,
+  effectsAreTakenOver,
+  redisIsCut,
+  redisFreezes,
+  announcementsGetLost,
+  writesAreCut,
+];

@@ -1,0 +1,115 @@
+import type { PandoOptions } from '@pando/core';
+import type { DatabaseUrls, TestCluster, TestServer } from '@pando/core/testing';
+import { waitFor } from '@pando/core/testing';
+import pg from 'pg';
+import type { KitRules } from '../../packages/core/src/pando.js';
+import { type RedisServer, startRedis } from '../infra/redis.js';
+import { Instance } from './instance.js';
+import { schema } from './registers.js';
+
+/** What a site is made of. */
+export interface SiteInit {
+  readonly cluster: TestCluster;
+  readonly rules?: KitRules | undefined;
+  /** Over ours. */
+  readonly options?: PandoOptions | undefined;
+  /** @defaultValue `3` */
+  readonly instances?: number | undefined;
+  /** Carries out the effect `note` of transactions. */
+  readonly note: (payload: unknown) => void;
+}
+
+const kit = 'checker';
+
+/** The servers of one run, and the instances in front of them. */
+export class Site implements AsyncDisposable {
+  readonly cluster: TestCluster;
+  readonly redis: RedisServer;
+  readonly urls: DatabaseUrls;
+  /** Of those that live. */
+  readonly instances: Instance[] = [];
+  readonly #init: SiteInit;
+  readonly #admin: pg.Client;
+  readonly #dead: Instance[] = [];
+  #started = 0;
+
+  private constructor(init: SiteInit, redis: RedisServer, urls: DatabaseUrls, admin: pg.Client) {
+    this.cluster = init.cluster;
+    this.redis = redis;
+    this.urls = urls;
+    this.#init = init;
+    this.#admin = admin;
+  }
+
+  static async open(init: SiteInit, database: string): Promise<Site> {
+    const [redis, urls] = await Promise.all([startRedis(), init.cluster.createDatabase(database)]);
+    const admin = new pg.Client(urls.primary);
+    await admin.connect();
+    await admin.query(schema);
+    await init.cluster.caughtUp();
+    const site = new Site(init, redis, urls, admin);
+    await Promise.all(Array.from({ length: init.instances ?? 3 }, () => site.addInstance()));
+    return site;
+  }
+
+  get replicas(): readonly TestServer[] {
+    return this.cluster.replicas;
+  }
+
+  async addInstance(): Promise<void> {
+    const { rules, options = {}, note } = this.#init;
+    const instance = await Instance.start({
+      name: `instance-${++this.#started}`,
+      redis: this.redis,
+      urls: this.urls,
+      rules,
+      options: ({ primary, replicas }) => ({
+        ...options,
+        name: kit,
+        secret: 'the same on every instance',
+        lifecycle: { signals: false, roomsMs: 1_000 },
+        // Nothing is ever helped by expiry; replicas are used however far they are behind, as soon as they are there.
+        cache: { ttlMs: 3_600_000, ...options.cache },
+        db: {
+          primary,
+          replicas,
+          effects: { note },
+          outbox: { takeoverMs: 300, pollIntervalMs: 50 },
+          pool: { size: 6, overflow: 6, acquireTimeoutMs: 1_000 },
+          ...{ probeIntervalMs: 50, probeTimeoutMs: 300, connectTimeoutMs: 500, closeTimeoutMs: 500 },
+          ...{ maxLagMs: 60_000, warmupMs: 0, ...options.db },
+        },
+      }),
+    });
+    this.instances.push(instance);
+  }
+
+  async killInstance(instance: Instance): Promise<void> {
+    this.instances.splice(this.instances.indexOf(instance), 1);
+    this.#dead.push(instance);
+    await instance.kill();
+  }
+
+  async rows<R>(text: string): Promise<readonly R[]> {
+    return (await this.#admin.query(text)).rows as R[];
+  }
+
+  /** Resolves when everything is as it was before the faults, and all effects are carried out. */
+  async recovered(): Promise<void> {
+    const areUp = () =>
+      this.instances.every(
+        ({ pando: { db, redis } }) =>
+          redis?.isUp && redis.isLive && db.topology().replicas.every(({ state }) => state === 'up'),
+      );
+    const states = () => JSON.stringify(this.instances.map(({ pando }) => pando.db.topology()));
+    await waitFor(areUp, { message: () => `all servers to be used again: ${states()}`, timeoutMs: 20_000 });
+    const isEmpty = async () => (await this.rows('select from pando_outbox')).length === 0;
+    await waitFor(isEmpty, { message: 'all effects to be carried out', timeoutMs: 20_000 });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([...this.instances, ...this.#dead].map((instance) => instance.close()));
+    await this.#admin.end();
+    await this.redis.close();
+  }
+}
