@@ -151,6 +151,65 @@ it('an invalidation that Redis did not take leaves the row, and a token that nam
   expect(write.context.token.cache).toHaveLength(1);
 });
 
+it('a pending token asks the primary where Redis has no record, and uses the cache again once the row is gone', async () => {
+  const { pando, title } = await join();
+  expect(await title()).toBe('old');
+  await redis.freeze();
+  const write = request(pando, () => rename(pando, 'new'));
+  await write.done;
+  const [row] = await rows();
+  await redis.thaw();
+  await gone('the row is removed');
+  const { kernel } = pando;
+  const record = kernel.keys.atomic('cache', 'settled', row?.id ?? '');
+  await waitFor(async () => (await pando.redis?.call(['DEL', record])) === 1, {
+    message: 'the record in Redis, to be forgotten',
+  });
+  await waitFor(
+    async () => {
+      const { signal } = new AbortController();
+      const context = kernel.contexts.open({ id: 'later', signal, token: write.context.token });
+      expect(await kernel.contexts.run(context, title)).toBe('new');
+      return context.token.pending.length === 0 && context.token.cache.length === 1;
+    },
+    { timeoutMs: 20_000, message: 'the token to name the counter' },
+  );
+});
+
+it('after an outage of Redis nothing cached is used before all is carried out that was committed until its end', async () => {
+  const { pando, title } = await join({ outbox: { takeoverMs: 3_600_000 } });
+  expect(await title()).toBe('old');
+  await redis.freeze();
+  await admin.query('begin');
+  await admin.query(`update posts set title = 'new' where id = 7`);
+  const effects = JSON.stringify({ tags: ['post:7'], events: [], named: [] });
+  await admin.query('insert into pando_outbox values ($1, gen_random_uuid(), $2)', [kit, effects]);
+  await admin.query('commit');
+  await waitFor(async () => (await title()) === 'new', { message: 'reads to go past the cache' });
+
+  // Whoever carries the row out takes his time: it is locked, and still it is seen.
+  await admin.query('begin; select from pando_outbox for update');
+  await redis.thaw();
+  const served = new Set<unknown>();
+  await waitFor(async () => {
+    served.add(await title());
+    return pando.redis?.isUp && pando.redis.isLive;
+  });
+  for (let n = 0; n < 50; n++) served.add(await title());
+  expect([...served]).toEqual(['new']);
+  await admin.query('commit');
+
+  await join(); // takes it over
+  await gone('the row is carried out');
+  let loads = 0;
+  const load = () => pando.cache.getOrLoad('loads', () => ++loads);
+  await waitFor(async () => {
+    await load();
+    return (await load()) === loads; // the second one was served what the first one loaded
+  });
+  expect(await title()).toBe('new');
+});
+
 it('instances that see the same rows carry each out once', async () => {
   const seen: unknown[] = [];
   const effects = { count: (payload: unknown) => void seen.push(payload) };

@@ -11,6 +11,7 @@ import { createEffectsRunner } from './effects.js';
 import { createHealth, type Health } from './health/index.js';
 import type { EffectsRunner } from './kernel/effects.js';
 import { createKernel, type Kernel } from './kernel/kernel.js';
+import { createLedgers } from './kernel/ledger.js';
 import type { Check } from './kernel/room.js';
 import { createTokenCodec, type TokenCodec } from './kernel/token-codec.js';
 import { createLifecycle, type Lifecycle } from './lifecycle/index.js';
@@ -85,12 +86,13 @@ export async function composePando(options: PandoOptions, rules: KitRules = {}):
     options.redis === undefined ? undefined : createRedisFloor(options.redis, kernel, { instanceId });
   let signingSecret = ''; // learned before anybody can sign: the rooms start after it
   const tokens = createTokenCodec(name, () => signingSecret);
-  const cache = composeCache(options.cache ?? {}, { kernel, redis }, rules.cache);
+  const ledgers = createLedgers(); // the cache asks them; the database, which comes after it, keeps one
+  const cache = composeCache(options.cache ?? {}, { kernel, redis, ledger: ledgers }, rules.cache);
   const realtime = createRealtime(options.realtime, { kernel, redis, tokens });
   const sound = createEffectsRunner({ cache, realtime, logger: kernel.logger });
   const effects = rules.effects?.(sound) ?? sound;
-  const db =
-    options.db === undefined ? absentDatabase : composeDatabase(options.db, { kernel, effects }, rules.db);
+  const wiring = { kernel, effects, ledgers };
+  const db = options.db === undefined ? absentDatabase : composeDatabase(options.db, wiring, rules.db);
   const limits = createLimits(options.limits, { kernel, redis });
   const rooms = [cache, realtime, db, limits];
   const health = createHealth(options.health, {

@@ -3,6 +3,7 @@ import { abortable, type Signalled } from '../kernel/abort.js';
 import type { RequestContext } from '../kernel/context.js';
 import { ClosedError } from '../kernel/errors.js';
 import type { Kernel } from '../kernel/kernel.js';
+import type { Ledger } from '../kernel/ledger.js';
 import type { CounterCell } from '../kernel/meter.js';
 import type { Check } from '../kernel/room.js';
 import {
@@ -21,9 +22,11 @@ import { Follower } from './follower.js';
 import { Loads } from './loads.js';
 import { cacheInstruments } from './metrics.js';
 import type { ResolvedCacheOptions } from './options.js';
-import type { CacheClock, LocalEntry, LocalLevel, SharedLevel } from './ports.js';
+import { Pending } from './pending.js';
+import type { LocalEntry, LocalLevel, SharedLevel } from './ports.js';
 import { Positions } from './positions.js';
 import { Reader } from './reader.js';
+import { Reopening } from './reopening.js';
 import { type CacheRules, soundRules } from './rules.js';
 import { type Found, Shelf } from './shelf.js';
 
@@ -39,6 +42,7 @@ export interface CacheParts {
   readonly options: ResolvedCacheOptions;
   readonly level: SharedLevel;
   readonly local: LocalLevel | undefined;
+  readonly ledger?: Ledger | undefined;
   readonly random?: (() => number) | undefined;
   readonly rules?: CacheRules | undefined;
 }
@@ -55,6 +59,8 @@ export class CacheRoom implements Cache {
   readonly #positions: Positions;
   readonly #backlog: Backlog;
   readonly #reader: Reader;
+  readonly #reopening: Reopening;
+  readonly #pending: Pending;
   readonly #shelf: Shelf;
   readonly #loads: Loads;
   readonly #disposables: readonly Disposable[];
@@ -65,7 +71,8 @@ export class CacheRoom implements Cache {
   #starting: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor({ kernel, options, level, local, rules = soundRules, random = Math.random }: CacheParts) {
+  constructor(parts: CacheParts) {
+    const { kernel, options, level, local, ledger, rules = soundRules, random = Math.random } = parts;
     const { clock, meter, logger } = kernel;
     this.#kernel = kernel;
     this.#options = options;
@@ -98,7 +105,13 @@ export class CacheRoom implements Cache {
       },
     });
     this.#reader = new Reader(level, () => this.#follower.now());
-    this.#shelf = new Shelf({ clock, codec: options.codec, level, local, follower: this.#follower, rules });
+    const { mayReopen } = rules;
+    this.#pending = new Pending({ kernel, level, ledger, rules });
+    this.#reopening = new Reopening({ clock, logger, ledger, mayReopen });
+    this.#shelf = new Shelf({
+      ...{ clock, codec: options.codec, level, local, follower: this.#follower, rules },
+      reopening: this.#reopening,
+    });
     this.#loads = new Loads({
       kernel,
       options,
@@ -112,6 +125,7 @@ export class CacheRoom implements Cache {
     });
     this.#disposables = [
       level.events.on('up', () => {
+        this.#reopening.returned();
         void this.#backlog.flush();
         this.#follower.prove();
       }),
@@ -182,7 +196,8 @@ export class CacheRoom implements Cache {
     const { trustMs } = this.#options;
     const now = this.#kernel.clock.monotonic();
     const sinceProofMs = now - this.#follower.provenAt;
-    if (!this.#rules.isTrusted(this.#level.isLive, sinceProofMs, trustMs)) return false;
+    if (!this.#reopening.isOpen || !this.#rules.isTrusted(this.#level.isLive, sinceProofMs, trustMs))
+      return false;
     if (sinceProofMs > trustMs / 2) this.#follower.prove(); // in time, so that nobody has to wait for it
     const known = Math.max(this.#positions.applied, entry.asOf);
     return (
@@ -215,12 +230,15 @@ export class CacheRoom implements Cache {
   }
 
   /** Asks the shared level for a value that may answer the call. */
-  async #ask({ context, key, tags, ttlMs }: Call): Promise<Answer> {
+  async #ask(call: Call): Promise<Answer> {
+    const { context, key, tags, ttlMs } = call;
     if (!this.#level.isUp || this.#isUnconfirmed(tags)) return away;
+    if (!this.#reopening.isOpen && !(await this.#reopening.admits())) return away;
     const reading = await this.#reader.read(key, context.token.pending);
     const clock = reading.clock ?? (await this.#level.begin([])).clock;
     if (!(await this.#follower.meet(clock, reading.since))) return away;
-    this.#settle(context, reading.settled, clock);
+    this.#pending.settle(context, reading.settled, clock);
+    if (await this.#pending.lookUp(context)) return this.#ask(call);
     const demand = this.#rules.demand(context.token);
     if (demand.kind === 'beyond') return { kind: 'beyond' };
     if (demand.kind === 'gone' || (demand.kind === 'at' && demand.position.epoch !== clock.epoch)) {
@@ -236,15 +254,6 @@ export class CacheRoom implements Cache {
 
   #isUnconfirmed(tags: readonly string[]): boolean {
     return this.#rules.isUnconfirmed(this.#backlog, tags);
-  }
-
-  /** Forgets unconfirmed invalidations that have been carried out since, in favour of the clock that covers them. */
-  #settle(context: RequestContext, settled: ReadonlySet<string>, clock: CacheClock): void {
-    const { epoch, sequence } = clock;
-    const done = context.token.pending.filter((id) => settled.has(id));
-    if (done.length === 0) return;
-    for (const id of done) context.settle(id);
-    context.observe(cacheToken({ epoch, sequence }));
   }
 
   async #invalidate(

@@ -1,4 +1,5 @@
 import { createKernel, type Kernel } from '../kernel/kernel.js';
+import type { Ledger } from '../kernel/ledger.js';
 import { createRedisFloor } from '../redis/floor.js';
 import type { RedisFloor } from '../redis/ports.js';
 import type { Cache } from './api.js';
@@ -16,6 +17,8 @@ export interface CacheWiring {
   readonly kernel?: Kernel | undefined;
   /** The kit's connection; never closed by the cache. */
   readonly redis?: RedisFloor | undefined;
+  /** Says which invalidations of committed transactions are still to be carried out. */
+  readonly ledger?: Ledger | undefined;
   /** Where values live without Redis: caches that share a world behave like instances that share a Redis. */
   readonly world?: MemoryWorld | undefined;
 }
@@ -54,5 +57,13 @@ export function composeCache(
     floor === undefined
       ? new MemoryLevel(wiring.world ?? createMemoryWorld({ clock }), onError)
       : new RedisLevel(floor, { ownsFloor: wiring.redis === undefined, doubtMs: resolved.doubtMs, onError });
-  return new CacheRoom({ kernel, options: resolved, level, local, rules: { ...soundRules, ...rules } });
+  const { ledger } = wiring;
+  return new CacheRoom({
+    kernel,
+    options: resolved,
+    level,
+    local,
+    ledger,
+    rules: { ...soundRules, ...rules },
+  });
 }

@@ -32,6 +32,10 @@ export interface CacheRules {
   isStorable(whole: boolean): boolean;
   /** An invalidation holds in this process at once, although nobody has confirmed it. */
   isUnconfirmed(backlog: Backlog, tags: readonly string[], after?: number): boolean;
+  /** Of the invalidations that a token names as pending, those that were carried out are the ones that the ledger calls so. */
+  carriedOut(pending: readonly string[], confirmed: readonly string[]): readonly string[];
+  /** After its return the shared level may be used again when nothing is left to invalidate from before. */
+  mayReopen(standing: readonly string[]): boolean;
   /** Invalidations are applied one after the other: who has missed one knows of none after it. */
   readonly isNext: IsNext;
 }
@@ -53,5 +57,7 @@ export const soundRules: CacheRules = Object.freeze({
   coversWritten,
   isStorable: (whole) => whole,
   isUnconfirmed: (backlog, tags, after) => backlog.holds(tags, after),
+  carriedOut: (_, confirmed) => confirmed,
+  mayReopen: (standing) => standing.length === 0,
   isNext: (applied, sequence) => sequence === applied + 1,
 } satisfies CacheRules);

@@ -18,7 +18,11 @@ const follower = new Follower({
   adopted: () => undefined,
   replayed: () => undefined,
 });
-const shelf = new Shelf({ clock, codec: jsonCodec, level, local: undefined, follower, rules: soundRules });
+const reopening = { isOpen: true };
+const shelf = new Shelf({
+  ...{ clock, codec: jsonCodec, level, local: undefined, follower, reopening },
+  rules: soundRules,
+});
 
 const frame = (epoch: string, asOf: number, codec = 'json', payload = Buffer.from('"value"')) =>
   encodeFrame({ epoch, asOf, expiresAt: clock.now() + 1_000, tags: ['x'], codec, payload });
@@ -41,4 +45,10 @@ it('finds nothing in what it cannot read', async () => {
   positions.adopt({ epoch: 'one', sequence: 9, floor: 0 });
   expect(await find(frame('one', 9, 'other'), 'one', 9)).toBeUndefined();
   expect(await find(frame('one', 9, 'json', Buffer.from('{"cut')), 'one', 9)).toBeUndefined();
+});
+
+it('gives nothing out while the shared level may lack invalidations', async () => {
+  positions.adopt({ epoch: 'one', sequence: 9, floor: 0 });
+  reopening.isOpen = false;
+  expect(await find(frame('one', 9), 'one', 9)).toBeUndefined();
 });

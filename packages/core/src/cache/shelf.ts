@@ -3,6 +3,7 @@ import type { Codec } from '../kernel/codec.js';
 import type { Follower } from './follower.js';
 import { decodeFrame, encodeFrame } from './frame.js';
 import type { CacheClock, LocalEntry, LocalLevel, SharedLevel } from './ports.js';
+import type { Reopening } from './reopening.js';
 import type { CacheRules } from './rules.js';
 
 /** A stored value that may be used. */
@@ -19,6 +20,8 @@ export interface ShelfInit {
   readonly level: SharedLevel;
   readonly local: LocalLevel | undefined;
   readonly follower: Follower;
+  /** Nothing is taken out while it is shut. */
+  readonly reopening: Pick<Reopening, 'isOpen'>;
   readonly rules: CacheRules;
 }
 
@@ -54,7 +57,7 @@ export class Shelf {
     tags: readonly string[],
     maxTtlMs: number,
   ): Promise<Found | undefined> {
-    const { codec, follower, rules, level } = this.#init;
+    const { codec, follower, rules, level, reopening } = this.#init;
     const frame = bytes && decodeFrame(bytes);
     if (frame === undefined || frame.codec !== codec.name) return undefined;
     const { asOf, epoch, payload } = frame;
@@ -73,7 +76,8 @@ export class Shelf {
       const known = new Map(start.moves);
       verdict = all.some((tag) => (known.get(tag) ?? start.clock.floor) > asOf) ? 'moved' : 'valid';
     }
-    if (verdict !== 'valid') return undefined;
+    // Whoever asked before the shared level went away may get its answer after the return.
+    if (verdict !== 'valid' || !reopening.isOpen) return undefined;
     let value: unknown;
     try {
       value = codec.decode(payload);

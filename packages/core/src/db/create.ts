@@ -1,5 +1,6 @@
 import type { EffectsRunner } from '../kernel/effects.js';
 import { createKernel, type Kernel } from '../kernel/kernel.js';
+import type { Ledgers } from '../kernel/ledger.js';
 import type { Database } from './api.js';
 import { DatabaseRoom, type DatabaseRules } from './db.js';
 import { createMemoryDriver, type MemoryWorld } from './drivers/memory.js';
@@ -14,6 +15,8 @@ export interface DatabaseWiring {
   readonly kernel?: Kernel | undefined;
   /** Carries out what transactions want done after their commit. */
   readonly effects?: EffectsRunner | undefined;
+  /** Where it says which effects are still to be carried out. */
+  readonly ledgers?: Ledgers | undefined;
   /** A fake cluster instead of Postgres, for tests: it holds values by key and understands `get` and `set`, no SQL. */
   readonly world?: MemoryWorld | undefined;
 }
@@ -45,8 +48,8 @@ export function composeDatabase(
 ): Database {
   const resolved = resolveDatabaseOptions(options);
   const kernel = wiring.kernel ?? createKernel({ name: resolved.name });
-  const { world, effects } = wiring;
+  const { world, effects, ledgers } = wiring;
   const driver =
     world === undefined ? createPgDriver(resolved, kernel) : createMemoryDriver(world, resolved, kernel);
-  return new DatabaseRoom(resolved, { driver, kernel, effects, rules });
+  return new DatabaseRoom(resolved, { driver, kernel, effects, ledgers, rules });
 }

@@ -5,6 +5,7 @@ import type { RequestContext } from '../kernel/context.js';
 import type { EffectsRunner } from '../kernel/effects.js';
 import { ClosedError } from '../kernel/errors.js';
 import type { Kernel } from '../kernel/kernel.js';
+import type { Ledgers } from '../kernel/ledger.js';
 import type { HistogramCell } from '../kernel/meter.js';
 import type { Check } from '../kernel/room.js';
 import { dbToken } from '../kernel/token.js';
@@ -24,6 +25,7 @@ import { LostCommits } from './lost-commits.js';
 import { databaseInstruments } from './metrics.js';
 import { databaseDefaults, type ResolvedDatabaseOptions } from './options.js';
 import { AfterCommit } from './outbox/after-commit.js';
+import { type OutboxRules, soundOutboxRules } from './outbox/rules.js';
 import { type PoolHost, RoutedPgPool } from './pool/pg-pool.js';
 import type { PgPool } from './pool-api.js';
 import type { DatabaseDriver, Statement, StatementClassifier, StatementResult } from './ports.js';
@@ -42,19 +44,21 @@ export interface DatabaseParts {
   readonly driver: DatabaseDriver;
   readonly kernel: Kernel;
   readonly effects?: EffectsRunner | undefined;
+  readonly ledgers?: Ledgers | undefined;
   /** Tests put broken ones in their place, to see that they notice. */
   readonly rules?: Partial<DatabaseRules> | undefined;
 }
 
-/** The decisions on which reads rest that must never be stale. */
-export interface DatabaseRules {
+/** The decisions on which reads rest that must never be stale, and effects that must not be lost. */
+export interface DatabaseRules extends OutboxRules {
   readonly provenRead: typeof provenRead;
   readonly createReplica: (...args: ConstructorParameters<typeof Replica>) => Replica;
   /** How servers are spoken to, given the sound way. */
   readonly driver: (sound: DatabaseDriver) => DatabaseDriver;
 }
 
-const rules: DatabaseRules = {
+const soundRules: DatabaseRules = {
+  ...soundOutboxRules,
   provenRead,
   createReplica: (...args) => new Replica(...args),
   driver: (sound) => sound,
@@ -78,6 +82,7 @@ export class DatabaseRoom implements Database {
   readonly #writes: Writes;
   readonly #lostCommits: LostCommits;
   readonly #afterCommit: AfterCommit;
+  readonly #ledger: Disposable | undefined;
   readonly #transactions: Transactions;
   readonly pool: PgPool;
   readonly #seconds: Readonly<Record<'read' | 'write' | 'transaction', HistogramCell>>;
@@ -85,12 +90,11 @@ export class DatabaseRoom implements Database {
   #isStarted = false;
   #closing: Promise<void> | undefined;
 
-  constructor(
-    options: ResolvedDatabaseOptions,
-    { driver: sound, kernel, effects, rules: given }: DatabaseParts,
-  ) {
-    const { provenRead, createReplica, driver: driverFrom } = { ...rules, ...given };
-    const driver = driverFrom(sound);
+  constructor(options: ResolvedDatabaseOptions, parts: DatabaseParts) {
+    const { kernel, effects } = parts;
+    const rules = { ...soundRules, ...parts.rules };
+    const { provenRead, createReplica } = rules;
+    const driver = rules.driver(parts.driver);
     const { clock, meter, contexts } = kernel;
     this.#options = options;
     this.#kernel = kernel;
@@ -129,7 +133,11 @@ export class DatabaseRoom implements Database {
       handlers,
       takeoverMs,
       pollIntervalMs,
+      ready: () => this.start(),
+      rules,
     });
+    const { ledger } = this.#afterCommit;
+    this.#ledger = ledger && parts.ledgers?.add(ledger);
     this.#transactions = new Transactions({
       shard,
       primary,
@@ -323,6 +331,7 @@ export class DatabaseRoom implements Database {
 
   async #close(): Promise<void> {
     this.#isStarted = false;
+    this.#ledger?.[Symbol.dispose]();
     const { closeTimeoutMs } = this.#options;
     const limit = deadline(this.#clock, closeTimeoutMs, () => new Error('statements were still running'));
     await this.#cluster.primary.pool.unused({ signal: limit.signal }).catch(() => undefined);

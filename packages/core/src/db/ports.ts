@@ -222,8 +222,10 @@ export interface OutboxTable {
   /** Makes sure that the table is there and may be used; makes it where it may. Rejects with `OutboxUnavailableError`. */
   prepare(connection: Connection): Promise<void>;
   insert(id: string, effects: string): Statement;
-  /** Returns rows `{ id }`, not all where there are many. */
-  list(): Statement;
+  /** Returns rows `{ id }`, locked ones too, the oldest first and at most so many. */
+  list(limit: number): Statement;
+  /** Returns a row `{ id }` for each of the ids that is there, locked or not. */
+  find(ids: readonly string[]): Statement;
   /** Returns one row `{ effects }` and locks it until the end of the transaction; none where it is gone or locked by another. */
   lock(id: string): Statement;
   remove(ids: readonly string[]): Statement;

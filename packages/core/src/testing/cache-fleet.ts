@@ -6,6 +6,7 @@ import { resolveCacheOptions } from '../cache/options.js';
 import { type CacheRules, soundRules } from '../cache/rules.js';
 import type { Clock } from '../kernel/clock.js';
 import { createKernel, type Kernel } from '../kernel/kernel.js';
+import type { Ledger } from '../kernel/ledger.js';
 import { dbToken, emptyToken, isStrongToken, type Token } from '../kernel/token.js';
 
 /** What the token of a finished request is, and what the request gave. */
@@ -73,6 +74,8 @@ export interface CacheFleetOptions {
   readonly options?: CacheOptions | undefined;
   /** Replaces rules that a test wants to see missing. */
   readonly rules?: Partial<CacheRules> | undefined;
+  /** Says which effects of transactions are still to be carried out. */
+  readonly ledger?: Ledger | undefined;
   readonly maxTags?: number | undefined;
   readonly doubtMs?: number | undefined;
   readonly random?: (() => number) | undefined;
@@ -103,7 +106,7 @@ export class CacheFleet {
 
   /** One more instance, started. */
   async instance(): Promise<FleetInstance> {
-    const { clock, rules, options, random = () => 0.5 } = this.#options;
+    const { clock, rules, options, ledger, random = () => 0.5 } = this.#options;
     const kernel = createKernel({ name: 'fleet', clock });
     const level = new MemoryLevel(this.world);
     const resolved = resolveCacheOptions(options);
@@ -113,6 +116,7 @@ export class CacheFleet {
       options: resolved,
       level,
       local,
+      ledger,
       random,
       rules: { ...soundRules, ...rules },
     });

@@ -268,8 +268,11 @@ export class MemoryConnection implements Connection {
             };
           }
           return answer('INSERT');
-        case 'rows':
-          return answer('SELECT', ...this.#server.rows(String(key)));
+        case 'rows': {
+          const [, limit, among] = params as [unknown, number, (readonly string[])?];
+          const rows = this.#server.rows(String(key)).filter(({ id }) => among?.includes(id) ?? true);
+          return answer('SELECT', ...rows.slice(0, limit));
+        }
         case 'lock': {
           const effects = this.#server.lock(String(key), this) ? this.#server.value(key) : undefined;
           return effects === undefined ? answer('SELECT') : answer('SELECT', { effects });

@@ -301,8 +301,12 @@ class MemoryOutbox implements OutboxTable {
     return { text: 'set', params: [this.#prefix + id, effects] };
   }
 
-  list(): Statement {
-    return { text: 'rows', params: [this.#prefix] };
+  list(limit: number): Statement {
+    return { text: 'rows', params: [this.#prefix, limit] };
+  }
+
+  find(ids: readonly string[]): Statement {
+    return { text: 'rows', params: [this.#prefix, Number.POSITIVE_INFINITY, ids] };
   }
 
   lock(id: string): Statement {

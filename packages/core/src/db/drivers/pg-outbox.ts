@@ -4,8 +4,6 @@ import { outboxMigration, outboxTable } from '../outbox/migration.js';
 import type { Connection, OutboxTable, Statement } from '../ports.js';
 import { sqlStateOf } from '../sql-state.js';
 
-/** Rows looked at in one round. */
-const maxListed = 500;
 /** Instances that start together make the table one after the other: two at once fail, `if not exists` or not. */
 const lockText = `select pg_advisory_xact_lock(hashtext('pando_outbox'))`;
 const usableText = `select has_table_privilege(oid, 'select') and has_table_privilege(oid, 'insert')
@@ -44,10 +42,17 @@ export class PgOutbox implements OutboxTable {
     };
   }
 
-  list(): Statement {
+  list(limit: number): Statement {
     return {
-      text: `select id from ${this.name} where kit = $1 order by created_at limit ${maxListed}`,
-      params: [this.#kit],
+      text: `select id from ${this.name} where kit = $1 order by created_at limit $2`,
+      params: [this.#kit, limit],
+    };
+  }
+
+  find(ids: readonly string[]): Statement {
+    return {
+      text: `select id from ${this.name} where kit = $1 and id = any($2::uuid[])`,
+      params: [this.#kit, ids],
     };
   }
 

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { abortable, deadline, type Signalled } from '../../kernel/abort.js';
 import type { EffectsOutcome, EffectsRunner } from '../../kernel/effects.js';
 import type { Kernel } from '../../kernel/kernel.js';
+import type { Ledger } from '../../kernel/ledger.js';
 import type { CounterCell } from '../../kernel/meter.js';
 import type { Token } from '../../kernel/token.js';
 import type { EffectHandlers } from '../api.js';
@@ -9,7 +10,9 @@ import { databaseInstruments } from '../metrics.js';
 import type { TransactionEffects } from '../open-transaction.js';
 import type { OutboxTable, Pool, Statement } from '../ports.js';
 import { Carrier } from './carrier.js';
+import { OutboxLedger } from './ledger.js';
 import { Removals } from './removals.js';
+import type { OutboxRules } from './rules.js';
 import { Takeover } from './takeover.js';
 
 /** What effects are carried out with. */
@@ -24,6 +27,9 @@ export interface AfterCommitParts {
   readonly takeoverMs: number;
   readonly pollIntervalMs: number;
   readonly kernel: Kernel;
+  /** Resolves when the room has started. */
+  readonly ready: () => Promise<void>;
+  readonly rules: OutboxRules;
 }
 
 /** Effects of one transaction, ready to be committed. */
@@ -39,6 +45,7 @@ interface Outbox {
   readonly table: OutboxTable;
   readonly removals: Removals;
   readonly takeover: Takeover;
+  readonly ledger: OutboxLedger;
 }
 
 /**
@@ -53,26 +60,20 @@ export class AfterCommit {
   readonly #carrier: Carrier;
   readonly #outbox: Outbox | undefined;
   readonly #takeoverMs: number;
+  readonly #rules: OutboxRules;
   readonly #stop = new AbortController();
   readonly #running = new Set<Promise<unknown>>();
   readonly #done: CounterCell;
   readonly #left: CounterCell;
   readonly #gauge: Disposable | undefined;
 
-  constructor({
-    shard,
-    pool,
-    table,
-    runner,
-    handlers,
-    takeoverMs,
-    pollIntervalMs,
-    kernel,
-  }: AfterCommitParts) {
+  constructor(parts: AfterCommitParts) {
+    const { shard, pool, table, runner, handlers, takeoverMs, pollIntervalMs, kernel, ready, rules } = parts;
     const { clock, logger, meter, contexts } = kernel;
     const rows = (outcome: string) => meter.counter(databaseInstruments.outboxRows, { outcome });
     this.#pool = pool;
     this.#kernel = kernel;
+    this.#rules = rules;
     this.#done = rows('done');
     this.#left = rows('left');
     this.#carrier = new Carrier({ runner, handlers, contexts, logger });
@@ -80,23 +81,34 @@ export class AfterCommit {
     if (table === undefined) return;
     const takenOver = rows('taken_over');
     const takeover = new Takeover({
-      ...{ shard, pool, table, kernel, takeoverMs, pollIntervalMs },
+      ...{ shard, pool, table, kernel, takeoverMs, pollIntervalMs, rules },
       carrier: this.#carrier,
       took: (outcome) => (outcome === 'left' ? this.#left : takenOver).add(),
     });
     const removed = (ids: readonly string[]) => takeover.release(ids);
-    this.#outbox = { table, takeover, removals: new Removals({ pool, table, clock, logger, removed }) };
+    this.#outbox = {
+      ...{ table, takeover },
+      removals: new Removals({ pool, table, clock, logger, removed }),
+      ledger: new OutboxLedger({ pool, table, ready, takeover }),
+    };
     this.#gauge = meter.observe(databaseInstruments.outboxWaiting, () => takeover.waiting);
+  }
+
+  /** Tells which rows are carried out; undefined where none are written. */
+  get ledger(): Ledger | undefined {
+    return this.#outbox?.ledger;
   }
 
   /** Writes effects down. Throws where a payload is nothing that JSON can carry. */
   plan(effects: TransactionEffects, { readOnly }: { readonly readOnly?: boolean | undefined }): Plan {
-    const id = randomUUID();
     const text = JSON.stringify(effects);
     // Handlers get the same from every instance.
     const { named } = JSON.parse(text) as TransactionEffects;
     // What wrote nothing has nothing that its effects must not be lost with.
-    const row = readOnly ? undefined : this.#outbox?.table.insert(id, text);
+    const table = readOnly ? undefined : this.#outbox?.table;
+    // Who looks for a row must not take one that never was for one that is gone.
+    const id = table === undefined ? `t${randomUUID()}` : randomUUID();
+    const row = table && this.#rules.rowOf(table.insert(id, text));
     return { id, row, effects: { ...effects, named } };
   }
 
@@ -131,7 +143,7 @@ export class AfterCommit {
 
   async #announce({ id, effects }: Plan, token: Token, outbox: Outbox | undefined): Promise<EffectsOutcome> {
     try {
-      return await this.#carrier.announce(effects, { token, id });
+      return await this.#carrier.announce(effects, { token, id: this.#rules.attemptId(id) });
     } catch (error) {
       outbox?.removals.add(id); // no other attempt will fare better
       throw error;

@@ -1,13 +1,18 @@
 import { deadline } from '../../kernel/abort.js';
 import { messageOf } from '../../kernel/errors.js';
 import type { Kernel } from '../../kernel/kernel.js';
-import { dbToken } from '../../kernel/token.js';
+import { dbToken, emptyToken } from '../../kernel/token.js';
 import type { TransactionEffects } from '../open-transaction.js';
 import type { Connection, OutboxTable, Pool } from '../ports.js';
 import type { Carrier } from './carrier.js';
+import type { OutboxRules } from './rules.js';
 
 /** A round looks less and less often where there is nothing, down to one in so many intervals. */
 const maxIdleIntervals = 8;
+/** Rows looked at in one round. */
+const maxListed = 5_000;
+/** Pause before a round that somebody waits for. */
+const hastyMs = 50;
 /** A row whose handler fails is tried less and less often, down to once in so many takeover times. */
 const maxRetryFactor = 16;
 
@@ -21,6 +26,7 @@ export interface TakeoverParts {
   readonly takeoverMs: number;
   readonly pollIntervalMs: number;
   readonly took: (outcome: 'taken_over' | 'left') => void;
+  readonly rules: OutboxRules;
 }
 
 /** A row that somebody else should have carried out. */
@@ -45,6 +51,7 @@ export class Takeover {
   readonly #held = new Set<string>();
   #seen = new Map<string, Sighting>();
   #idleRounds = 0;
+  #isHasty = false;
   #timer: Disposable | undefined;
   #round: Promise<void> | undefined;
 
@@ -65,10 +72,20 @@ export class Takeover {
     for (const id of ids) this.#held.delete(id);
   }
 
-  /** A row of this process has to wait for another attempt: it is looked at soon. */
+  /** A row of this process has to wait for another attempt. Nobody else works at it: it is due with the next round. */
   left(id: string): void {
     this.release([id]);
+    this.#due(id);
     this.#idleRounds = 0;
+    this.#later();
+  }
+
+  /** Somebody waits for rows that the process which committed them has given up: they are due now. */
+  hasten(ids: readonly string[]): void {
+    const rows = ids.filter((id) => !this.#held.has(id));
+    if (rows.length === 0) return;
+    for (const id of rows) this.#due(id);
+    this.#isHasty = true;
     this.#later();
   }
 
@@ -82,12 +99,20 @@ export class Takeover {
     await this.#round;
   }
 
+  #due(id: string): void {
+    const seen = this.#seen.get(id);
+    // A row that was tried in vain keeps its pauses.
+    if (seen === undefined) this.#seen.set(id, { dueAt: Number.NEGATIVE_INFINITY, attempts: 0 });
+    else if (seen.attempts === 0) seen.dueAt = Number.NEGATIVE_INFINITY;
+  }
+
   #later(): void {
     if (this.#stop.signal.aborted || this.#round !== undefined) return;
     this.#timer?.[Symbol.dispose]();
     const { kernel, pollIntervalMs } = this.#parts;
-    const delayMs = pollIntervalMs * Math.min(2 ** this.#idleRounds, maxIdleIntervals);
-    this.#timer = kernel.clock.after(delayMs, () => {
+    const restMs = pollIntervalMs * Math.min(2 ** this.#idleRounds, maxIdleIntervals);
+    this.#timer = kernel.clock.after(this.#isHasty ? Math.min(hastyMs, restMs) : restMs, () => {
+      this.#isHasty = false;
       this.#round = this.#look()
         .catch((error) => {
           const { logger } = this.#parts.kernel;
@@ -132,7 +157,7 @@ export class Takeover {
     const { signal } = this.#stop;
     const lease = await pool.acquire({ lane: 'main', signal });
     try {
-      const { rows } = await lease.connection.query<{ id: string }>(table.list(), { signal });
+      const { rows } = await lease.connection.query<{ id: string }>(table.list(maxListed), { signal });
       return rows.map(({ id }) => id);
     } finally {
       lease.release();
@@ -180,13 +205,18 @@ export class Takeover {
   }
 
   async #carryOut(id: string, text: string, connection: Connection, signal: AbortSignal): Promise<Taken> {
-    const { shard, table, carrier, kernel } = this.#parts;
+    const { shard, table, carrier, kernel, rules } = this.#parts;
     const effects = JSON.parse(text) as TransactionEffects;
     // What the row belongs to is committed, or nobody could see it: this position lies behind.
-    const token = dbToken({ shard, ...(await connection.position({ signal })) });
+    const token = rules.asksPosition
+      ? dbToken({ shard, ...(await connection.position({ signal })) })
+      : emptyToken;
     const context = kernel.contexts.open({ id, signal, token });
     return kernel.contexts.run(context, async () => {
-      const announced = await carrier.announce(effects, { token, id, signal, isRepeated: true });
+      const announced = await carrier.announce(effects, {
+        ...{ token, signal, isRepeated: true },
+        id: rules.attemptId(id),
+      });
       if (!announced.isComplete) return 'unavailable';
       if (!(await carrier.handle(effects, { token: announced.token, id, signal }))) return 'failed';
       await connection.query(table.remove([id]));
