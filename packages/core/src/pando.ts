@@ -91,7 +91,7 @@ export async function composePando(options: PandoOptions, rules: KitRules = {}):
   const realtime = createRealtime(options.realtime, { kernel, redis, tokens });
   const sound = createEffectsRunner({ cache, realtime, logger: kernel.logger });
   const effects = rules.effects?.(sound) ?? sound;
-  const wiring = { kernel, effects, ledgers };
+  const wiring = { kernel, effects, ledgers, fleet: redis?.fleet };
   const db = options.db === undefined ? absentDatabase : composeDatabase(options.db, wiring, rules.db);
   const limits = createLimits(options.limits, { kernel, redis });
   const rooms = [cache, realtime, db, limits];

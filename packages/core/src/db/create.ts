@@ -1,4 +1,5 @@
 import type { EffectsRunner } from '../kernel/effects.js';
+import type { Fleet } from '../kernel/fleet.js';
 import { createKernel, type Kernel } from '../kernel/kernel.js';
 import type { Ledgers } from '../kernel/ledger.js';
 import type { Database } from './api.js';
@@ -17,6 +18,8 @@ export interface DatabaseWiring {
   readonly effects?: EffectsRunner | undefined;
   /** Where it says which effects are still to be carried out. */
   readonly ledgers?: Ledgers | undefined;
+  /** The instances among which connections are shared; without it the database takes itself to be alone. */
+  readonly fleet?: Fleet | undefined;
   /** A fake cluster instead of Postgres, for tests: it holds values by key and understands `get` and `set`, no SQL. */
   readonly world?: MemoryWorld | undefined;
 }
@@ -48,8 +51,10 @@ export function composeDatabase(
 ): Database {
   const resolved = resolveDatabaseOptions(options);
   const kernel = wiring.kernel ?? createKernel({ name: resolved.name });
-  const { world, effects, ledgers } = wiring;
+  const { world, effects, ledgers, fleet } = wiring;
   const driver =
-    world === undefined ? createPgDriver(resolved, kernel) : createMemoryDriver(world, resolved, kernel);
+    world === undefined
+      ? createPgDriver(resolved, kernel, fleet)
+      : createMemoryDriver(world, resolved, kernel, fleet);
   return new DatabaseRoom(resolved, { driver, kernel, effects, ledgers, rules });
 }

@@ -82,6 +82,13 @@ export const databaseInstruments = {
     labels: ['server', 'state'],
     values: { server: 'each server of the configuration, as host:port/database', state: ['in_use', 'idle'] },
   },
+  limit: {
+    name: 'pando_db_pool_limit',
+    help: 'Connections that the pool may have: size and overflow, or less where the share of this instance in the connections of the server is smaller.',
+    type: 'gauge',
+    labels: ['server'],
+    values: { server: 'each server of the configuration, as host:port/database' },
+  },
   waiting: {
     name: 'pando_db_pool_waiting',
     help: 'Callers that wait for a connection.',
@@ -113,7 +120,7 @@ export const databaseInstruments = {
     labels: ['server', 'reason'],
     values: {
       server: 'each server of the configuration, as host:port/database',
-      reason: ['unfit', 'unsound', 'idle'],
+      reason: ['unfit', 'unsound', 'idle', 'surplus'],
     },
   },
   refused: {

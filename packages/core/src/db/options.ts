@@ -69,6 +69,13 @@ export interface DatabaseOptions {
   readonly replicas?: readonly (string | ReplicaOptions)[] | undefined;
   /** Limits of the pool that each server has. */
   readonly pool?: PoolOptions | undefined;
+  /**
+   * Connections that all instances together may have to each server. Each opens no more than its share, whatever its pool
+   * allows; who the instances are is known through Redis. `'auto'`: what the server says that it has for this role;
+   * give a number where other programs connect, too. `false`: as many as the pool allows.
+   * @defaultValue `'auto'`
+   */
+  readonly connectionBudget?: number | 'auto' | false | undefined;
   /** How long a causal read waits for a replica to catch up before it goes to the primary. @defaultValue `25` */
   readonly replicaWaitMs?: number | undefined;
   /** How often each server is asked for its position. @defaultValue `100` */
@@ -148,6 +155,7 @@ export const databaseDefaults = Object.freeze({
     recycleMs: 3_600_000,
     validateIdleMs: 1_000,
   }),
+  connectionBudget: 'auto' as const,
   replicaWaitMs: 25,
   probeIntervalMs: 100,
   probeTimeoutMs: 2_000,
@@ -175,6 +183,7 @@ export function resolveDatabaseOptions(options: DatabaseOptions): ResolvedDataba
     primary: readPrimary(reader),
     replicas: readReplicas(reader),
     pool: readPool(reader.nested('pool')),
+    connectionBudget: readBudget(reader),
     replicaWaitMs: reader.ms('replicaWaitMs', databaseDefaults.replicaWaitMs, { min: 0 }),
     probeIntervalMs: reader.ms('probeIntervalMs', databaseDefaults.probeIntervalMs),
     probeTimeoutMs: reader.ms('probeTimeoutMs', databaseDefaults.probeTimeoutMs),
@@ -282,6 +291,14 @@ function readEffects(reader: OptionsReader): EffectHandlers {
       handlers.fail(name, 'a function');
   }
   return effects as EffectHandlers;
+}
+
+function readBudget(reader: OptionsReader): ResolvedDatabaseOptions['connectionBudget'] {
+  const value = reader.any('connectionBudget', databaseDefaults.connectionBudget);
+  if (value === 'auto' || value === false) return value;
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < 1)
+    reader.fail('connectionBudget', 'a whole number of at least 1, "auto" or false');
+  return value as number;
 }
 
 function readPool(reader: OptionsReader): ResolvedDatabaseOptions['pool'] {

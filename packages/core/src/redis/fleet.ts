@@ -1,6 +1,7 @@
 import type { Clock } from '../kernel/clock.js';
+import type { Fleet } from '../kernel/fleet.js';
 import leaseSource from './lua/lease-1.lua';
-import type { Fleet, RedisArgument, RedisCommand, RedisScript } from './ports.js';
+import type { RedisArgument, RedisCommand, RedisScript } from './ports.js';
 
 const leaseScript: RedisScript = { name: 'lease', source: leaseSource, keyCount: 1 };
 

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { abortable, deadline, type Signalled } from '../kernel/abort.js';
 import { ClosedError, messageOf } from '../kernel/errors.js';
 import { Events } from '../kernel/events.js';
+import type { Fleet } from '../kernel/fleet.js';
 import type { Kernel } from '../kernel/kernel.js';
 import { createKeys, type Keys } from '../kernel/keys.js';
 import { RedisClients } from './client.js';
@@ -12,7 +13,6 @@ import { LeasedFleet } from './fleet.js';
 import { redisInstruments } from './metrics.js';
 import { type RedisOption, type ResolvedRedisOptions, resolveRedisOptions } from './options.js';
 import type {
-  Fleet,
   RedisArgument,
   RedisCallOptions,
   RedisCommand,

@@ -1,3 +1,4 @@
+export type { Fleet } from '../kernel/fleet.js';
 export { RedisRefusedError, RedisReplyError, RedisUnavailableError } from './errors.js';
 export { createRedisFloor } from './floor.js';
 export type { RedisClientLike } from './given-client.js';
@@ -10,7 +11,6 @@ export {
   redisDefaults,
 } from './options.js';
 export type {
-  Fleet,
   RedisArgument,
   RedisCallOptions,
   RedisCommand,

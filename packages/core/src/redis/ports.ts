@@ -1,5 +1,6 @@
 import type { Signalled } from '../kernel/abort.js';
 import type { Events } from '../kernel/events.js';
+import type { Fleet } from '../kernel/fleet.js';
 import type { Keys } from '../kernel/keys.js';
 
 /** One argument of a Redis command. */
@@ -101,12 +102,4 @@ export interface RedisFloor extends AsyncDisposable {
   /** The command connection itself, for libraries that want a client (rate-limiter-flexible). Never close it. */
   readonly client: unknown;
   close(): Promise<void>;
-}
-
-/** Who else is here: instances that renewed their lease lately. */
-export interface Fleet {
-  /** This instance's id. */
-  readonly self: string;
-  /** Ids of the live instances as of the last heartbeat, this one included, sorted. */
-  instances(): readonly string[];
 }

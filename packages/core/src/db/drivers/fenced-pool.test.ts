@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createKernel } from '../../kernel/kernel.js';
 import { createFakeClock } from '../../testing/fake-clock.js';
+import type { ConnectionBudget } from '../connection-budget.js';
 import { databaseDefaults } from '../options.js';
 import type { AcquireOptions, Lease } from '../ports.js';
 import { FencedPool, type FencedPoolOptions } from './fenced-pool.js';
@@ -303,6 +304,39 @@ describe('the pool', () => {
     expect(server.sessions.size).toBe(0);
     await clock.advance(100);
     (await acquire()).release();
+  });
+
+  it('keeps to its share of the connections, which changes while it runs', async () => {
+    let instances = 2;
+    const shares = { shareOf: (_: string, capacity = 6) => Math.min(3, capacity / instances) };
+    const { acquire, acquireAll, clock, pool, server } = setup({ budget: shares as ConnectionBudget });
+    server.capacity = 4;
+    const leases = await acquireAll(3); // before it knows what the server has
+    expect(pool.limit).toBe(2);
+    const [first, second, third] = leases as [Lease, Lease, Lease];
+    first.release(); // one too many
+    expect(pool).toMatchObject({ inUse: 2, idle: 0 });
+    const waiting = acquire();
+    second.release();
+    const fourth = await waiting;
+    expect(server.sessions.size).toBe(2);
+
+    fourth.release();
+    third.release();
+    expect(pool.idle).toBe(2);
+    instances = 4;
+    await clock.advance(1_000);
+    expect(server.sessions.size).toBe(1);
+    const last = await acquire();
+    const next = expect(acquire({ timeoutMs: 100 })).rejects.toThrow('None of the 1 connections to primary');
+    await clock.advance(100);
+    await next;
+    const later = acquire();
+    instances = 1;
+    await clock.advance(1_000);
+    releaseAll([last, await later]);
+    expect(server.sessions.size).toBe(2);
+    expect(server.attempts).toBe(4);
   });
 
   it('closes when the last borrower has returned', async () => {

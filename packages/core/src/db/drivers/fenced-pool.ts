@@ -3,9 +3,8 @@ import { abortable, type Signalled } from '../../kernel/abort.js';
 import type { Clock } from '../../kernel/clock.js';
 import { ClosedError, messageOf, PandoError } from '../../kernel/errors.js';
 import type { Kernel } from '../../kernel/kernel.js';
-import type { CounterCell, Labels, Meter } from '../../kernel/meter.js';
+import type { ConnectionBudget } from '../connection-budget.js';
 import { DatabaseUnreachableError, PoolOverloadedError } from '../errors.js';
-import { databaseInstruments } from '../metrics.js';
 import type { ResolvedDatabaseOptions } from '../options.js';
 import type {
   AcquireOptions,
@@ -19,10 +18,18 @@ import type {
   ServerReport,
 } from '../ports.js';
 import { Admission } from './admission.js';
+import { PoolMeters } from './pool-meters.js';
 import { Slot } from './slot.js';
 
 /** Limits of one pool. */
-export type FencedPoolOptions = ResolvedDatabaseOptions['pool'] & { readonly role: Role };
+export type FencedPoolOptions = ResolvedDatabaseOptions['pool'] & {
+  readonly role: Role;
+  /** Says how many connections it may have; absent: what its size and overflow allow. */
+  readonly budget?: ConnectionBudget | undefined;
+};
+
+/** Why a connection is closed. */
+type Discard = 'unfit' | 'unsound' | 'idle' | 'surplus';
 
 /** How often idle connections are looked at. */
 const sweepMs = 1_000;
@@ -56,6 +63,8 @@ export class FencedPool implements Pool {
   readonly #attempts = new Set<AbortController>();
   readonly #sweeper: Disposable;
   readonly #meters: PoolMeters;
+  /** Connections that the server has, as far as it has said so. */
+  #capacity: number | undefined;
   #closing: Promise<void> | undefined;
   /** After a refused connection only one attempt at a time is made, and none before `retryAt`. */
   #refusals = 0;
@@ -94,6 +103,11 @@ export class FencedPool implements Pool {
 
   get waiting(): number {
     return this.#admission.waiting;
+  }
+
+  /** How many connections it may have now. */
+  get limit(): number {
+    return this.#admission.max;
   }
 
   async acquire(options: AcquireOptions): Promise<Lease> {
@@ -224,6 +238,8 @@ export class FencedPool implements Pool {
     // Give or take a tenth, so that connections which were opened together are not replaced together.
     slot.furnish(connection, now, now + this.#options.recycleMs * (0.9 + Math.random() * 0.2));
     this.#open.add(slot);
+    this.#capacity = connection.capacity;
+    this.#keepToBudget();
     this.#meters.connected.add();
     this.reachable();
   }
@@ -248,9 +264,8 @@ export class FencedPool implements Pool {
   }
 
   #overloaded(waiting: number, waitedMs: number | undefined): PoolOverloadedError {
-    const { size, overflow, role } = this.#options;
     this.#meters.refused(waitedMs === undefined ? 'full' : 'timeout').add();
-    const connections = `${size + overflow} connections to ${role} ${this.#backend.label}`;
+    const connections = `${this.limit} connections to ${this.#options.role} ${this.#backend.label}`;
     return new PoolOverloadedError(connections, { waiting, waitedMs });
   }
 
@@ -269,8 +284,9 @@ export class FencedPool implements Pool {
 
   /** From hand to hand while others wait: under load nothing is put away only to be fetched again. */
   #handOn(slot: Slot, lane: Lane): void {
-    if (this.#closing || !slot.connection?.isIdle || !slot.isFit(this.#clock.monotonic())) {
-      this.#discard(slot, 'unfit');
+    const isFit = !this.#closing && slot.connection?.isIdle && slot.isFit(this.#clock.monotonic());
+    if (!isFit || this.#hasSurplus) {
+      this.#discard(slot, isFit ? 'surplus' : 'unfit');
       this.#admission.leave(lane);
     } else if (!this.#admission.leave(lane, slot)) {
       this.#shelve(slot);
@@ -284,13 +300,26 @@ export class FencedPool implements Pool {
   }
 
   /** Gives up a borrowed slot together with what it holds. */
-  #discard(slot: Slot, reason: 'unconnected' | 'unsound' | 'unfit'): void {
+  #discard(slot: Slot, reason: 'unconnected' | Discard): void {
     this.#open.delete(slot);
     if (reason !== 'unconnected') this.#meters.discarded(reason).add();
     void this.#slots.destroy(slot);
   }
 
+  get #hasSurplus(): boolean {
+    return this.#open.size > this.limit;
+  }
+
+  /** The share of this instance changes when others come and go. */
+  #keepToBudget(): void {
+    const share = this.#options.budget?.shareOf(this.#backend.label, this.#capacity);
+    if (share === undefined || share === this.limit) return;
+    this.#admission.resize(share);
+    for (const slot of this.#idle) if (this.#hasSurplus) this.#retire(slot, 'surplus');
+  }
+
   #sweep(): void {
+    this.#keepToBudget();
     const now = this.#clock.monotonic();
     for (const slot of this.#idle) {
       const idleMs = now - slot.idleSince;
@@ -305,7 +334,7 @@ export class FencedPool implements Pool {
   }
 
   /** Closes an idle slot's connection where it lies; the husk is thrown away when it comes up. */
-  #retire(slot: Slot, reason: 'unfit' | 'unsound' | 'idle'): void {
+  #retire(slot: Slot, reason: Discard): void {
     this.#idle.delete(slot);
     this.#open.delete(slot);
     this.#meters.discarded(reason).add();
@@ -343,32 +372,5 @@ class SlotLease implements Lease {
     const release = this.#release;
     this.#release = undefined;
     release?.();
-  }
-}
-
-class PoolMeters implements Disposable {
-  readonly connected: CounterCell;
-  readonly unconnected: CounterCell;
-  readonly discarded: (reason: string) => CounterCell;
-  readonly refused: (reason: string) => CounterCell;
-  readonly #gauges: readonly Disposable[];
-
-  constructor(meter: Meter, server: string, pool: Pool) {
-    const { connects, discards, refused, connections, waiting } = databaseInstruments;
-    this.connected = meter.counter(connects, { server, outcome: 'connected' });
-    this.unconnected = meter.counter(connects, { server, outcome: 'failed' });
-    this.discarded = (reason) => meter.counter(discards, { server, reason });
-    this.refused = (reason) => meter.counter(refused, { server, reason });
-    const gauge = (read: () => number, instrument: Parameters<Meter['observe']>[0], labels: Labels) =>
-      meter.observe(instrument, read, labels);
-    this.#gauges = [
-      gauge(() => pool.inUse, connections, { server, state: 'in_use' }),
-      gauge(() => pool.idle, connections, { server, state: 'idle' }),
-      gauge(() => pool.waiting, waiting, { server }),
-    ];
-  }
-
-  [Symbol.dispose](): void {
-    for (const gauge of this.#gauges) gauge[Symbol.dispose]();
   }
 }

@@ -1,6 +1,8 @@
 import { abortable } from '../../kernel/abort.js';
 import { type Clock, systemClock } from '../../kernel/clock.js';
+import type { Fleet } from '../../kernel/fleet.js';
 import type { Kernel } from '../../kernel/kernel.js';
+import { ConnectionBudget } from '../connection-budget.js';
 import type { ResolvedDatabaseOptions } from '../options.js';
 import type {
   Backend,
@@ -323,11 +325,13 @@ export function createMemoryDriver(
   world: MemoryWorld,
   options: ResolvedDatabaseOptions,
   kernel: Kernel,
+  fleet?: Fleet,
 ): DatabaseDriver {
+  const budget = new ConnectionBudget({ options, fleet, logger: kernel.logger });
   return {
     classifier: new MemoryClassifier(),
     backend: (server) => world.server(server.connectionString ?? ''),
-    pool: (backend, role, hooks) => new FencedPool(backend, { ...options.pool, role }, hooks, kernel),
+    pool: (backend, role, hooks) => new FencedPool(backend, { ...options.pool, role, budget }, hooks, kernel),
     outbox: () => new MemoryOutbox(kernel.keys.name),
   };
 }

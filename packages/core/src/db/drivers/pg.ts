@@ -2,8 +2,10 @@ import pg from 'pg';
 import { deadline } from '../../kernel/abort.js';
 import type { Clock } from '../../kernel/clock.js';
 import { PandoOptionsError } from '../../kernel/errors.js';
+import type { Fleet } from '../../kernel/fleet.js';
 import type { Kernel } from '../../kernel/kernel.js';
 import { SqlClassifier } from '../classifier.js';
+import { ConnectionBudget } from '../connection-budget.js';
 import { databaseInstruments } from '../metrics.js';
 import type { ResolvedDatabaseOptions, ResolvedServer } from '../options.js';
 import type { Backend, Connection, ConnectOptions, DatabaseDriver, StatementClassifier } from '../ports.js';
@@ -15,12 +17,17 @@ import { type GreetingRow, greetingText, reportOf, resetText, standingOf } from 
 import { PreparedStatements } from './prepared-statements.js';
 
 /** Connects through the `pg` client. */
-export function createPgDriver(options: ResolvedDatabaseOptions, kernel: Kernel): DatabaseDriver {
+export function createPgDriver(
+  options: ResolvedDatabaseOptions,
+  kernel: Kernel,
+  fleet?: Fleet,
+): DatabaseDriver {
   const classifier = new SqlClassifier(options.primaryFunctions);
+  const budget = new ConnectionBudget({ options, fleet, logger: kernel.logger });
   return {
     classifier,
     backend: (server) => new PgBackend(server, options, kernel, classifier),
-    pool: (backend, role, hooks) => new FencedPool(backend, { ...options.pool, role }, hooks, kernel),
+    pool: (backend, role, hooks) => new FencedPool(backend, { ...options.pool, role, budget }, hooks, kernel),
     outbox: ({ label }, outbox) => new PgOutbox(label, kernel.keys.name, outbox),
   };
 }
