@@ -281,7 +281,7 @@ describe('a client', () => {
     client.release();
   });
 
-  it('says that the outcome is unknown when the answer to a commit is lost', async () => {
+  it('finds out that nothing was committed when the connection is lost at commit', async () => {
     const { pool } = await alone();
     await admin.query(`
       create table slow (id int);
@@ -293,7 +293,7 @@ describe('a client', () => {
     const { pid } = await placeOf(client);
     await client.query('insert into slow values (1)');
     const committed = expect(client.query('commit')).rejects.toMatchObject({
-      code: 'PANDO_DB_OUTCOME_UNKNOWN',
+      code: 'PANDO_DB_CONNECTION_LOST',
     });
     const running = `select 1 from pg_stat_activity where pid = $1 and wait_event = 'PgSleep'`;
     await waitFor(async () => (await admin.query(running, [pid])).rowCount === 1);

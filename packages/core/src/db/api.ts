@@ -48,6 +48,12 @@ export interface TransactionOptions extends CallOptions {
   readonly isolation?: 'read committed' | 'repeatable read' | 'serializable' | undefined;
   /** Lets Postgres refuse writes. @defaultValue `false` */
   readonly readOnly?: boolean | undefined;
+  /**
+   * How often `work` runs again when the transaction fell victim to a conflict (40001, 40P01) or to a lost connection, and nothing
+   * was committed. Its effects outside the transaction are repeated with it. Bounded by the request's deadline, and to a tenth of
+   * all transactions. @defaultValue `0`
+   */
+  readonly retry?: number | undefined;
 }
 
 /** What a handler of an effect is told beside the payload. */
@@ -70,6 +76,13 @@ export type EffectHandlers = Readonly<Record<string, EffectHandler>>;
 export interface Transaction {
   /** Runs one statement in the transaction. Rejects with the server's error; the transaction can only be rolled back then. */
   query<R = Row>(sql: string, params?: readonly unknown[]): Promise<QueryResult<R>>;
+  /**
+   * Runs a part that may fail alone, behind a savepoint: when `work` rejects, what it did is rolled back, its effects are dropped, and the
+   * transaction goes on. One at a time; until it has ended, statements go through the `tx` that `work` gets.
+   *
+   * @throws TransactionBusyError while another one is open.
+   */
+  transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
   /**
    * Has everything cached under these tags invalidated once the transaction has committed.
    *
@@ -173,7 +186,8 @@ export interface Database extends Room {
    *
    * After COMMIT its effects are carried out and the context's token moves, then it resolves. While
    * `work` runs, reads of the same context through this database go to the primary and are outside the
-   * transaction. An abort before COMMIT rolls back; after that it has no influence.
+   * transaction. An abort before COMMIT rolls back; after that it has no influence. When the answer to COMMIT is lost, the
+   * database is asked what became of it: it rejects with `OutcomeUnknownError` only if that cannot be told.
    */
   transaction<T>(work: (tx: Transaction) => Promise<T>, options?: TransactionOptions): Promise<T>;
   /** The same database in the shape of a `pg.Pool`, for query builders and ORMs. */

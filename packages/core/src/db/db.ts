@@ -32,6 +32,7 @@ import type { DatabaseDriver, Statement, StatementClassifier, StatementResult } 
 import type { Position } from './position.js';
 import { provenRead } from './proven-read.js';
 import { Reads } from './reads.js';
+import { Repeats } from './repeats.js';
 import { Replica } from './replica.js';
 import { needOf } from './router.js';
 import { SqlTemplates } from './sql-templates.js';
@@ -148,6 +149,7 @@ export class DatabaseRoom implements Database {
       hasEffects,
       handlers,
       classifier: driver.classifier,
+      repeats: new Repeats(clock, meter),
     });
     const seconds = (operation: string) =>
       meter.histogram(databaseInstruments.operationSeconds, { operation });

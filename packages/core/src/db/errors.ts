@@ -108,10 +108,27 @@ export class TransactionEndedError extends PandoError {
 }
 
 /**
+ * A statement, a second savepoint or COMMIT came while a savepoint of the transaction was open: rolled back with it, it would be
+ * lost in silence.
+ *
+ * In the callback of `tx.transaction` use the `tx` that it gets, await the call, and open one savepoint after the other.
+ */
+export class TransactionBusyError extends PandoError {
+  constructor() {
+    super({
+      code: 'PANDO_DB_TRANSACTION_BUSY',
+      message:
+        'A savepoint of the transaction is open. In the callback of tx.transaction use the tx that it gets, await the call, ' +
+        'and open one savepoint after the other.',
+    });
+  }
+}
+
+/**
  * `db.transaction` was called inside a transaction: the inner one would need a second connection and commit on its
  * own.
  *
- * Hand the outer `tx` on as an argument and use `tx.query`.
+ * Hand the outer `tx` on as an argument and use `tx.query`; or `tx.transaction`, for a part that may be rolled back alone.
  */
 export class NestedTransactionError extends PandoError {
   constructor() {
@@ -119,7 +136,7 @@ export class NestedTransactionError extends PandoError {
       code: 'PANDO_DB_NESTED_TRANSACTION',
       message:
         'db.transaction was called inside a transaction: the inner one would need a second connection and commit on its own. ' +
-        'Hand the outer `tx` on and use tx.query.',
+        'Hand the outer `tx` on and use tx.query, or tx.transaction for a part that may be rolled back alone.',
     });
   }
 }

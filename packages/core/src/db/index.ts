@@ -33,6 +33,7 @@ export {
   OutcomeUnknownError,
   PoolMisuseError,
   PoolOverloadedError,
+  TransactionBusyError,
   TransactionEndedError,
   TransactionRolledBackError,
   WrongRoleError,

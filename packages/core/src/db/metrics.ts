@@ -39,6 +39,13 @@ export const databaseInstruments = {
     help: 'Writes and commits whose answer was lost.',
     type: 'counter',
   },
+  repeats: {
+    name: 'pando_db_transaction_repeats_total',
+    help: 'Transactions that ran again, by reason; over_budget: that did not, because too many others had.',
+    type: 'counter',
+    labels: ['reason'],
+    values: { reason: ['conflict', 'lost', 'unreachable', 'over_budget'] },
+  },
   lostCommits: {
     name: 'pando_db_lost_commits_total',
     help: 'Commits whose answer was lost, by what the database said of them afterwards.',

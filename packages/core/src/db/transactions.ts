@@ -9,6 +9,7 @@ import { OpenTransaction } from './open-transaction.js';
 import type { AfterCommit, Plan } from './outbox/after-commit.js';
 import type { Committed, Lease, Statement, StatementClassifier } from './ports.js';
 import type { Primary } from './primary.js';
+import type { Repeats } from './repeats.js';
 import { urgencyOf } from './urgency.js';
 import type { Writes } from './writes.js';
 
@@ -24,6 +25,14 @@ export interface TransactionsOptions {
   readonly hasEffects: boolean;
   readonly handlers: EffectHandlers;
   readonly classifier: StatementClassifier;
+  readonly repeats: Repeats;
+}
+
+/** One that was committed. */
+interface Attempt<T> {
+  readonly value: T;
+  readonly plan: Plan | undefined;
+  readonly committed: Committed;
 }
 
 /** Runs transactions, and what they want done after their commit. */
@@ -39,36 +48,15 @@ export class Transactions {
     options: TransactionOptions,
     timeoutMs: number | undefined,
   ): Promise<T> {
-    const { primary, contexts, writes, afterCommit, hasEffects, handlers } = this.#options;
+    const { contexts, writes, afterCommit, repeats } = this.#options;
     const context = contexts.current();
     if (context.inTransaction) throw new NestedTransactionError();
     assertIsolation(options.isolation); // becomes part of a statement
+    const { retry = 0, signal } = options;
+    assertRetry(retry);
 
-    const lease = await primary.pool.acquire({
-      lane: 'main',
-      urgency: urgencyOf('write', options, context),
-      signal: options.signal,
-      timeoutMs,
-    });
-    let tx: OpenTransaction;
-    let value: T;
-    let plan: Plan | undefined;
-    let committed: Committed;
-    try {
-      tx = new OpenTransaction({
-        ...options,
-        lease,
-        classifier: this.#options.classifier,
-        label: primary.label,
-        hasEffects,
-        handlers,
-      });
-      value = await this.#work(work, tx, context, options.signal);
-      plan = await this.#plan(tx, options);
-      committed = await this.#commit(tx, lease, plan?.row);
-    } finally {
-      lease.release();
-    }
+    const attempt = (timeLeftMs: number | undefined) => this.#attempt(work, options, context, timeLeftMs);
+    const { value, plan, committed } = await repeats.run(attempt, { retry, signal, timeoutMs });
     context.load?.noteRead({ shard: this.#options.shard, seen: 'primary' });
     const position = committed.wrote
       ? (committed.position ?? (await writes.positionBehind('A transaction')))
@@ -80,6 +68,31 @@ export class Transactions {
     return value;
   }
 
+  /** From BEGIN to COMMIT; when it rejects with anything but `OutcomeUnknownError`, nothing was committed. */
+  async #attempt<T>(
+    work: (tx: Transaction) => Promise<T>,
+    options: TransactionOptions,
+    context: RequestContext,
+    timeoutMs: number | undefined,
+  ): Promise<Attempt<T>> {
+    const { primary, hasEffects, handlers, classifier } = this.#options;
+    const lease = await primary.pool.acquire({
+      lane: 'main',
+      urgency: urgencyOf('write', options, context),
+      signal: options.signal,
+      timeoutMs,
+    });
+    try {
+      const { label } = primary;
+      const tx = new OpenTransaction({ ...options, lease, classifier, label, hasEffects, handlers });
+      const value = await this.#work(work, tx, context, options.signal);
+      const plan = await this.#plan(tx, options);
+      return { value, plan, committed: await this.#commit(tx, lease, plan?.row) };
+    } finally {
+      lease.release();
+    }
+  }
+
   async #work<T>(
     work: (tx: Transaction) => Promise<T>,
     tx: OpenTransaction,
@@ -88,7 +101,7 @@ export class Transactions {
   ): Promise<T> {
     try {
       const value = await abortable(
-        this.#options.contexts.run(context.inside(), async () => work(tx)),
+        this.#options.contexts.run(context.inside(), async () => work(tx.scope)),
         signal,
       );
       signal?.throwIfAborted();
@@ -100,9 +113,9 @@ export class Transactions {
   }
 
   async #plan(tx: OpenTransaction, options: TransactionOptions): Promise<Plan | undefined> {
-    if (!tx.hasEffects) return undefined;
+    if (!tx.scope.hasEffects) return undefined;
     try {
-      return this.#options.afterCommit.plan(tx.effects, options);
+      return this.#options.afterCommit.plan(tx.scope.effects, options);
     } catch (error) {
       await tx.rollback();
       throw error;
@@ -128,5 +141,13 @@ function assertIsolation(isolation: unknown): void {
   throw new PandoOptionsError({
     code: 'PANDO_DB_OPTIONS',
     message: `isolation must be one of "read committed", "repeatable read", "serializable", got ${JSON.stringify(isolation)}.`,
+  });
+}
+
+function assertRetry(retry: unknown): void {
+  if (Number.isSafeInteger(retry) && (retry as number) >= 0) return;
+  throw new PandoOptionsError({
+    code: 'PANDO_DB_OPTIONS',
+    message: `retry must be a whole number of further attempts, 0 or more, got ${JSON.stringify(retry)}.`,
   });
 }

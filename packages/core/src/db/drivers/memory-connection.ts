@@ -22,6 +22,7 @@ interface Work {
   readonly changes: Map<unknown, unknown>;
   hasFailed: boolean;
   readonly xid: string;
+  readonly savepoints: Map<string, ReadonlyMap<unknown, unknown>>;
 }
 
 /** The server as its sessions see it. */
@@ -188,7 +189,7 @@ export class MemoryConnection implements Connection {
   }
 
   #newWork(): Work {
-    return { changes: new Map(), hasFailed: false, xid: this.#server.nextXid() };
+    return { changes: new Map(), hasFailed: false, xid: this.#server.nextXid(), savepoints: new Map() };
   }
 
   #endWork(): void {
@@ -247,8 +248,18 @@ export class MemoryConnection implements Connection {
       return native === undefined ? result : { ...result, native: { ...result, oid: 0, fields: [] } };
     };
     const [key, value] = params;
+    const [, verb, savepoint] =
+      /^(savepoint|release savepoint|rollback to savepoint) (\w+)$/.exec(text) ?? [];
     try {
+      if (work !== undefined && verb === 'rollback to savepoint') {
+        const before = work.savepoints.get(savepoint ?? '');
+        work.changes.clear();
+        for (const [changed, to] of before ?? []) work.changes.set(changed, to);
+        work.hasFailed = before === undefined;
+      }
       if (work?.hasFailed) throw sqlError('25P02', 'current transaction is aborted');
+      if (verb === 'savepoint') work?.savepoints.set(savepoint ?? '', new Map(work.changes));
+      if (verb !== undefined) return answer(verb.toUpperCase());
       switch (text) {
         case 'get':
           return answer('SELECT', {

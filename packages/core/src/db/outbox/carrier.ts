@@ -3,7 +3,7 @@ import type { Contexts } from '../../kernel/context.js';
 import type { EffectsOptions, EffectsOutcome, EffectsRunner } from '../../kernel/effects.js';
 import type { Logger } from '../../kernel/logger.js';
 import type { EffectHandlers } from '../api.js';
-import type { TransactionEffects } from '../open-transaction.js';
+import type { TransactionEffects } from '../transaction-scope.js';
 
 /** What carries effects out. */
 export interface CarrierParts {

@@ -2,8 +2,8 @@ import { deadline } from '../../kernel/abort.js';
 import { messageOf } from '../../kernel/errors.js';
 import type { Kernel } from '../../kernel/kernel.js';
 import { dbToken, emptyToken } from '../../kernel/token.js';
-import type { TransactionEffects } from '../open-transaction.js';
 import type { Connection, OutboxTable, Pool } from '../ports.js';
+import type { TransactionEffects } from '../transaction-scope.js';
 import type { Carrier } from './carrier.js';
 import type { OutboxRules } from './rules.js';
 
