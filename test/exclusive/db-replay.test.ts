@@ -1,3 +1,4 @@
+import type { ReadOptions } from '@pando/core/db';
 import { createTestCluster, type DatabaseUrls, type TestServer, waitFor } from '@pando/core/testing';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { testSize } from '../infra/context.js';
@@ -79,6 +80,36 @@ it('reads from the replica that goes on while the other stands still', async () 
     Array.from({ length: 40 }, () => request(() => one<Register>(getRegister, ['half']))),
   );
   expect(new Set(others.map((row) => row?.port ?? paused?.port))).toEqual(new Set(portsOf(cluster.replicas)));
+});
+
+it('never goes back behind what was read, at the level monotonic', async () => {
+  const { db, request, one } = await open({ level: 'monotonic' });
+  const [paused, live] = cluster.replicas;
+  await paused?.pauseReplay();
+  let back = 0;
+  for (let value = 1; value <= 20; value++) {
+    await request(() => db.write(setRegister, ['monotonic', value])); // somebody else's
+    await request(async () => {
+      const read = async (options?: ReadOptions) => one<Register>(getRegister, ['monotonic'], options);
+      const fresh = await waitFor(async () => {
+        const row = await read();
+        return row?.value === value && row;
+      });
+      expect(fresh.port).not.toBe(paused?.port);
+      for (let again = 0; again < 10; again++) {
+        expect(await read()).toMatchObject({ value });
+        if ((await read({ level: 'eventual' }))?.value !== value) back++;
+      }
+    });
+  }
+  expect(back).toBeGreaterThan(0); // the other replica was in rotation all the time
+  await live?.pauseReplay();
+  await request(() => db.write(setRegister, ['monotonic', 0]));
+  await request(async () => {
+    const strong = await one<Register>(getRegister, ['monotonic'], { level: 'strong' });
+    expect(strong).toMatchObject({ value: 0, isReplica: false });
+    expect(await one<Register>(getRegister, ['monotonic'])).toMatchObject({ value: 0, isReplica: false });
+  });
 });
 
 it('takes a replica out of rotation when it is too far behind, and back when it has caught up', async () => {

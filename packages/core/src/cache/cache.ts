@@ -147,7 +147,7 @@ export class CacheRoom implements Cache {
     const local = this.#local?.get(key);
     if (local !== undefined && this.#mayServe(key, local, context)) {
       this.#localHits.add();
-      includeIn(context, local.tags);
+      includeIn(context, local);
       return local.outcome as Promise<T>;
     }
     const { tags, ttlMs = this.#options.ttlMs } = options;
@@ -215,7 +215,7 @@ export class CacheRoom implements Cache {
     switch (answer.kind) {
       case 'found':
         this.#sharedHits.add();
-        includeIn(call.context, answer.found.tags);
+        includeIn(call.context, answer.found);
         return answer.found.outcome;
       case 'absent':
         return this.#loads.load(call);

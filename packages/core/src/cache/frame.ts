@@ -1,3 +1,6 @@
+import { emptyToken, type Token } from '../kernel/token.js';
+import { decodeDemand, encodeDemand } from './demand.js';
+
 /** A value as it is kept in the shared level, with what decides whether it may be used. */
 export interface Frame {
   readonly epoch: string;
@@ -5,21 +8,26 @@ export interface Frame {
   /** Epoch ms. */
   readonly expiresAt: number;
   readonly tags: readonly string[];
+  /** What its readers have seen with it: databases, and perhaps a position in this epoch; empty where nobody wanted to know. */
+  readonly seen: Token;
   /** Name of the codec that made the payload. */
   readonly codec: string;
   readonly payload: Buffer;
 }
 
 /*
- * frame = version(1) asOf(f64) expiresAt(f64) text(epoch) text(codec) tags(u16) tags*text payload
+ * frame = version(1) asOf(f64) expiresAt(f64) sequence(f64) text(epoch) text(codec) text(seen) tags(u16) tags*text payload
  * text  = length(u16) utf-8
+ * What was seen is a list of database positions, and a sequence; -1 for none.
  */
-const VERSION = 1;
-const HEAD_BYTES = 17;
+const VERSION = 2;
+const HEAD_BYTES = 25;
 
 /** Puts a value and its conditions into one buffer. At most 65,535 tags of as many bytes each. */
-export function encodeFrame({ epoch, asOf, expiresAt, tags, codec, payload }: Frame): Buffer {
-  const size = [epoch, codec, ...tags].reduce(
+export function encodeFrame({ epoch, asOf, expiresAt, tags, seen, codec, payload }: Frame): Buffer {
+  const positions = encodeDemand(seen.db);
+  const sequence = seen.cache.find((position) => position.epoch === epoch)?.sequence ?? -1;
+  const size = [epoch, codec, positions, ...tags].reduce(
     (sum, text) => sum + 2 + Buffer.byteLength(text),
     HEAD_BYTES + 2,
   );
@@ -27,8 +35,8 @@ export function encodeFrame({ epoch, asOf, expiresAt, tags, codec, payload }: Fr
   let at = frame.writeUInt8(VERSION, 0);
   at = frame.writeDoubleBE(asOf, at);
   at = frame.writeDoubleBE(expiresAt, at);
-  at = writeText(frame, epoch, at);
-  at = writeText(frame, codec, at);
+  at = frame.writeDoubleBE(sequence, at);
+  for (const text of [epoch, codec, positions]) at = writeText(frame, text, at);
   at = frame.writeUInt16BE(tags.length, at);
   for (const tag of tags) at = writeText(frame, tag, at);
   payload.copy(frame, at);
@@ -62,10 +70,24 @@ export function decodeFrame(bytes: Buffer): Frame | undefined {
   };
   const epoch = text();
   const codec = text();
+  const positions = text();
   const tags: string[] = [];
   for (let left = size(); left > 0 && !broken; left--) tags.push(text());
   const asOf = bytes.readDoubleBE(1);
   const expiresAt = bytes.readDoubleBE(9);
-  if (broken || !Number.isSafeInteger(asOf) || !Number.isFinite(expiresAt)) return undefined;
-  return { epoch, asOf, expiresAt, tags, codec, payload: bytes.subarray(at) };
+  const sequence = bytes.readDoubleBE(17);
+  if (broken || ![asOf, sequence].every(Number.isSafeInteger) || !Number.isFinite(expiresAt))
+    return undefined;
+  const seen = seenOf(positions, epoch, sequence);
+  return seen && { epoch, asOf, expiresAt, tags, seen, codec, payload: bytes.subarray(at) };
+}
+
+function seenOf(positions: string, epoch: string, sequence: number): Token | undefined {
+  if (positions === '' && sequence < 0) return emptyToken;
+  try {
+    const cache = sequence < 0 ? [] : [{ epoch, sequence }];
+    return { ...emptyToken, db: decodeDemand(positions), cache };
+  } catch {
+    return undefined;
+  }
 }

@@ -1,9 +1,11 @@
 import type { LoadScope, ReadBound } from '../kernel/context.js';
+import { dbToken, emptyToken, mergeTokens, type Token } from '../kernel/token.js';
 
 /** What one load read and used: decides whether its value may be stored, and under which tags. */
 export class LoadRecord implements LoadScope {
   readonly #tags: Set<string>;
   readonly #bounds = new Map<string, ReadBound[]>();
+  #seen = emptyToken;
   #storable = true;
 
   constructor(tags: readonly string[]) {
@@ -19,6 +21,11 @@ export class LoadRecord implements LoadScope {
     return [...this.#bounds.values()].flat();
   }
 
+  /** Whoever gets its value has seen no more than this; empty where nobody wanted to know. */
+  get seen(): Token {
+    return this.#seen;
+  }
+
   /** False when it was built from something that may not be stored. */
   get isStorable(): boolean {
     return this.#storable;
@@ -28,14 +35,18 @@ export class LoadRecord implements LoadScope {
     const bounds = this.#bounds.get(bound.shard) ?? [];
     this.#bounds.set(bound.shard, bounds);
     if (!bounds.some(({ seen }) => isSame(seen, bound.seen))) bounds.push(bound);
+    const { shard, upTo } = bound;
+    if (upTo !== undefined) this.#seen = mergeTokens(this.#seen, dbToken({ shard, ...upTo }));
   }
 
   /**
    * A value that is stored, or could be, went into this one. It was valid after this load had begun (its token saw to
-   * that) and was itself read from where its tags demand, so only the tags matter from now on.
+   * that) and was itself read from where its tags demand, so only the tags matter from now on, and
+   * what has been seen with it.
    */
-  include(tags: readonly string[]): void {
+  include(tags: readonly string[], seen: Token): void {
     for (const tag of tags) this.#tags.add(tag);
+    this.#seen = mergeTokens(this.#seen, seen);
   }
 
   /** Something went into this one that nobody vouches for. */

@@ -3,7 +3,7 @@ import { abortable, deadline } from '../kernel/abort.js';
 import { sleep } from '../kernel/clock.js';
 import type { Kernel } from '../kernel/kernel.js';
 import type { CounterCell, HistogramCell } from '../kernel/meter.js';
-import { cacheToken, type Token } from '../kernel/token.js';
+import { cacheToken, isEmptyToken, mergeTokens, type Token } from '../kernel/token.js';
 import { type Refusal, refusals } from './admission.js';
 import type { Backlog } from './backlog.js';
 import { type Call, handOver } from './call.js';
@@ -174,17 +174,30 @@ export class Loads {
     flight.depart({ epoch: clock.epoch, asOf: clock.sequence, token });
     const record = new LoadRecord(tags);
     const value = await this.#run(call, record, token, signal, start.inDoubt);
+    const seen = await this.#seenBy(record);
     const refusal = this.#refusal(record, start);
     if (refusal !== undefined || value === undefined) {
       this.#refused.get(refusal ?? 'empty')?.add();
-      return { value, tags: record.tags, isStorable: refusal === undefined };
+      return { value, tags: record.tags, seen, isStorable: refusal === undefined };
     }
-    const from = { epoch: clock.epoch, asOf: clock.sequence, tags: record.tags };
+    const from = { epoch: clock.epoch, asOf: clock.sequence, tags: record.tags, seen };
     const ttlMs = Math.max(1, call.ttlMs * (1 - options.jitterRatio * random()));
     const { found, stored } = shelf.put(key, encode(key, options.codec, value), from, ttlMs);
     const { release } = settle;
     settle.release = () => void stored.then(release); // others look for the value when the lease ends
-    return { value: await found.outcome, tags: record.tags, isStorable: true };
+    return { value: await found.outcome, tags: record.tags, seen, isStorable: true };
+  }
+
+  /**
+   * What the readers of a loaded value have seen with it. Where the load has told how much that can be, they have also seen
+   * the writes whose invalidations were counted by now: nothing older may be shown to them.
+   */
+  async #seenBy({ seen }: LoadRecord): Promise<Token> {
+    if (isEmptyToken(seen)) return seen;
+    const reply = await this.#init.level.read([], []).catch(() => undefined);
+    if (reply?.clock === undefined) return seen;
+    const { epoch, sequence } = reply.clock;
+    return mergeTokens(seen, cacheToken({ epoch, sequence }));
   }
 
   /** Why a loaded value may not be stored. */
@@ -207,7 +220,7 @@ export class Loads {
     flight.depart({ epoch: positions.epoch, asOf: positions.applied, token });
     const value = await this.#run(call, record, token, signal, throttled);
     this.#refused.get('past')?.add();
-    return { value, tags: record.tags, isStorable: false };
+    return { value, tags: record.tags, seen: await this.#seenBy(record), isStorable: false };
   }
 
   async #run(
@@ -246,7 +259,7 @@ export class Loads {
       if (found !== undefined) {
         const { epoch, sequence } = clock;
         flight.depart({ epoch, asOf: found.asOf, token: cacheToken(clock), knownUpTo: sequence });
-        return { value: await found.outcome, tags: found.tags, isStorable: true };
+        return { value: await found.outcome, tags: found.tags, seen: found.seen, isStorable: true };
       }
     }
     return leased ? 'load' : 'wait';

@@ -1,6 +1,6 @@
 import type { Signalled } from '../kernel/abort.js';
 import type { Events } from '../kernel/events.js';
-import type { CachePosition, DbPosition } from '../kernel/token.js';
+import type { CachePosition, DbPosition, Token } from '../kernel/token.js';
 
 /** Where the shared state stands: its life, how many invalidations it has counted, and how far back it remembers. */
 export interface CacheClock extends CachePosition {
@@ -116,6 +116,8 @@ export interface LocalEntry {
   /** No invalidation up to here can make it older. */
   readonly asOf: number;
   readonly tags: readonly string[];
+  /** What its readers have seen with it; empty where nobody wanted to know. */
+  readonly seen: Token;
   /** Monotonic instant. */
   readonly expiresAt: number;
   /** State of knowledge at which it was last found valid. */

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { jsonCodec } from '../kernel/codec.js';
+import { emptyToken } from '../kernel/token.js';
 import { createFakeClock } from '../testing/fake-clock.js';
 import { createMemoryWorld, MemoryLevel } from './drivers/memory.js';
 import { Follower } from './follower.js';
@@ -25,7 +26,7 @@ const shelf = new Shelf({
 });
 
 const frame = (epoch: string, asOf: number, codec = 'json', payload = Buffer.from('"value"')) =>
-  encodeFrame({ epoch, asOf, expiresAt: clock.now() + 1_000, tags: ['x'], codec, payload });
+  encodeFrame({ epoch, asOf, expiresAt: clock.now() + 1_000, tags: ['x'], seen: emptyToken, codec, payload });
 const find = (bytes: Buffer, epoch: string, sequence: number) =>
   shelf.find('x', bytes, { epoch, sequence, floor: 0 }, ['x'], 1_000);
 

@@ -1,5 +1,6 @@
 import type { Clock } from '../kernel/clock.js';
 import type { Codec } from '../kernel/codec.js';
+import type { Token } from '../kernel/token.js';
 import type { Follower } from './follower.js';
 import { decodeFrame, encodeFrame } from './frame.js';
 import type { CacheClock, LocalEntry, LocalLevel, SharedLevel } from './ports.js';
@@ -10,8 +11,12 @@ import type { CacheRules } from './rules.js';
 export interface Found {
   readonly outcome: Promise<unknown>;
   readonly tags: readonly string[];
+  readonly seen: Token;
   readonly asOf: number;
 }
+
+/** What decides whether a value may be used, and what its readers have seen with it. */
+type Conditions = Pick<LocalEntry, 'epoch' | 'asOf' | 'tags' | 'seen'>;
 
 /** What a shelf stands on. */
 export interface ShelfInit {
@@ -60,7 +65,7 @@ export class Shelf {
     const { codec, follower, rules, level, reopening } = this.#init;
     const frame = bytes && decodeFrame(bytes);
     if (frame === undefined || frame.codec !== codec.name) return undefined;
-    const { asOf, epoch, payload } = frame;
+    const { asOf, epoch, seen, payload } = frame;
     const leftMs = frame.expiresAt - this.#init.clock.now();
     if (leftMs <= 0 || !rules.isSameEpoch(epoch, clock.epoch)) return undefined;
     // Another answer may have brought another epoch meanwhile: what is known here says nothing about this one then.
@@ -84,14 +89,20 @@ export class Shelf {
     } catch {
       return undefined;
     }
-    return this.#keep(key, value, { epoch, asOf, tags: all }, Math.min(leftMs, maxTtlMs), payload.length);
+    return this.#keep(
+      key,
+      value,
+      { epoch, asOf, seen, tags: all },
+      Math.min(leftMs, maxTtlMs),
+      payload.length,
+    );
   }
 
   /** Stores an encoded value in both levels, and gives it as everybody will find it. `stored` settles when the shared level has it, or not. */
   put(
     key: string,
     payload: Buffer,
-    from: { readonly epoch: string; readonly asOf: number; readonly tags: readonly string[] },
+    from: Conditions,
     ttlMs: number,
   ): { readonly found: Found; readonly stored: Promise<void> } {
     const { clock, codec, level } = this.#init;
@@ -100,13 +111,7 @@ export class Shelf {
     return { found, stored: level.store(key, frame, Math.ceil(ttlMs)).catch(() => undefined) };
   }
 
-  #keep(
-    key: string,
-    value: unknown,
-    from: { readonly epoch: string; readonly asOf: number; readonly tags: readonly string[] },
-    ttlMs: number,
-    bytes: number,
-  ): Found {
+  #keep(key: string, value: unknown, from: Conditions, ttlMs: number, bytes: number): Found {
     const { clock, local, follower } = this.#init;
     const entry: LocalEntry = {
       outcome: Promise.resolve(value),

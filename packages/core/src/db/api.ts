@@ -19,9 +19,11 @@ export interface QueryResult<R = Row> {
  *
  * - `eventual`: any replica in rotation, at most `maxLagMs` behind.
  * - `causal`: a server that has everything the caller's token names, so the caller's own writes too.
+ * - `monotonic`: as `causal`, and the token then names what was read: later reads under it never go back behind this one.
+ *   Costs a second, small statement in the same round trip.
  * - `strong`: the primary.
  */
-export type ReadLevel = 'eventual' | 'causal' | 'strong';
+export type ReadLevel = 'eventual' | 'causal' | 'monotonic' | 'strong';
 
 /** Options of every call. */
 export interface CallOptions extends Signalled {
@@ -35,7 +37,7 @@ export interface CallOptions extends Signalled {
 
 /** Options of one read. */
 export interface ReadOptions extends CallOptions {
-  /** @defaultValue `'causal'` */
+  /** @defaultValue `db.level`, which is `'causal'` unless set */
   readonly level?: ReadLevel | undefined;
 }
 

@@ -14,6 +14,7 @@ import type {
   Database,
   QueryOptions,
   QueryResult,
+  ReadLevel,
   ReadOptions,
   Row,
   Topology,
@@ -30,7 +31,7 @@ import { type PoolHost, RoutedPgPool } from './pool/pg-pool.js';
 import type { PgPool } from './pool-api.js';
 import type { DatabaseDriver, Statement, StatementClassifier, StatementResult } from './ports.js';
 import type { Position } from './position.js';
-import { provenRead } from './proven-read.js';
+import { provenRead, upperBound } from './proven-read.js';
 import { Reads } from './reads.js';
 import { Repeats } from './repeats.js';
 import { Replica } from './replica.js';
@@ -53,6 +54,7 @@ export interface DatabaseParts {
 /** The decisions on which reads rest that must never be stale, and effects that must not be lost. */
 export interface DatabaseRules extends OutboxRules {
   readonly provenRead: typeof provenRead;
+  readonly upperBound: typeof upperBound;
   readonly createReplica: (...args: ConstructorParameters<typeof Replica>) => Replica;
   /** How servers are spoken to, given the sound way. */
   readonly driver: (sound: DatabaseDriver) => DatabaseDriver;
@@ -61,6 +63,7 @@ export interface DatabaseRules extends OutboxRules {
 const soundRules: DatabaseRules = {
   ...soundOutboxRules,
   provenRead,
+  upperBound,
   createReplica: (...args) => new Replica(...args),
   driver: (sound) => sound,
 };
@@ -94,7 +97,7 @@ export class DatabaseRoom implements Database {
   constructor(options: ResolvedDatabaseOptions, parts: DatabaseParts) {
     const { kernel, effects } = parts;
     const rules = { ...soundRules, ...parts.rules };
-    const { provenRead, createReplica } = rules;
+    const { provenRead, upperBound, createReplica } = rules;
     const driver = rules.driver(parts.driver);
     const { clock, meter, contexts } = kernel;
     this.#options = options;
@@ -112,6 +115,7 @@ export class DatabaseRoom implements Database {
       clock,
       meter,
       provenRead,
+      upperBound,
     });
     this.#writes = new Writes(primary, meter);
     this.#lostCommits = new LostCommits({
@@ -150,6 +154,7 @@ export class DatabaseRoom implements Database {
       handlers,
       classifier: driver.classifier,
       repeats: new Repeats(clock, meter),
+      isObserved: isObserved(options.level, options.level),
     });
     const seconds = (operation: string) =>
       meter.histogram(databaseInstruments.operationSeconds, { operation });
@@ -225,7 +230,7 @@ export class DatabaseRoom implements Database {
   }
 
   async #read<R>(statement: Statement, options: ReadOptions): Promise<StatementResult<R>> {
-    const { level = 'causal', signal } = options;
+    const { level = this.#options.level, signal } = options;
     const { contexts } = this.#kernel;
     const context = contexts.current();
     const limits = {
@@ -233,6 +238,7 @@ export class DatabaseRoom implements Database {
       // Nobody reads on behalf of a request whose client has left; the ambient context never ends.
       signal: shared(signal ?? (contexts.isOpen() ? context.signal : undefined)),
       timeoutMs: this.#timeLeft(context),
+      isObserved: isObserved(level, this.#options.level),
     };
     const reader = { level, token: context.token, inTransaction: context.inTransaction };
     const outcome = await this.#reads.run<R>(
@@ -245,9 +251,11 @@ export class DatabaseRoom implements Database {
       this.#classifier.learn(statement.text);
       return result;
     }
-    context.load?.noteRead({ shard, seen: outcome.seen });
+    const { seen, upTo } = outcome;
+    context.load?.noteRead({ shard, seen, upTo });
+    if (upTo !== undefined) context.observe(dbToken({ shard, ...upTo }));
     // Declared as a read, and sent where it could write.
-    if (outcome.seen === 'primary' && !readingCommands.has(outcome.result.command)) {
+    if (seen === 'primary' && !readingCommands.has(outcome.result.command)) {
       this.#wrote(context, await this.#writes.positionBehind('A write'));
     }
     return outcome.result;
@@ -261,7 +269,8 @@ export class DatabaseRoom implements Database {
       signal: shared(options.signal),
       timeoutMs: this.#timeLeft(context),
     });
-    context.load?.noteRead({ shard, seen: 'primary' });
+    const upTo = this.#options.level === 'monotonic' ? position : undefined;
+    context.load?.noteRead({ shard, seen: 'primary', upTo });
     this.#wrote(context, position);
     return result;
   }
@@ -292,6 +301,10 @@ export class DatabaseRoom implements Database {
       readPrimary: () => context().load?.noteRead({ shard, seen: 'primary' }),
       wrote: async (position) => {
         this.#wrote(context(), position ?? (await writes.positionBehind('A write')));
+      },
+      saw: (position) => {
+        if (position !== undefined && this.#options.level === 'monotonic')
+          context().observe(dbToken({ shard, ...position }));
       },
       outcomeUnknown: (what, error) => writes.outcomeUnknown(what, error),
       findCommit: (connection, error) => this.#lostCommits.find(connection, error),
@@ -341,6 +354,11 @@ export class DatabaseRoom implements Database {
     await this.#cluster.close({ signal: limit.signal });
     limit[Symbol.dispose]();
   }
+}
+
+/** Whether the token names what a read has seen: where later reads of this database must not go back behind it. */
+function isObserved(level: ReadLevel, usual: ReadLevel): boolean {
+  return level === 'monotonic' || (level === 'strong' && usual === 'monotonic');
 }
 
 /** Any number of statements may wait for one signal; Node would take more than ten for a leak. */

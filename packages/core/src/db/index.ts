@@ -78,6 +78,7 @@ export type {
   Connection,
   ConnectOptions,
   NativeShape,
+  Observed,
   OutboxTable,
   Role,
   ServerReport,

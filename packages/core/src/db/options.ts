@@ -1,6 +1,6 @@
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import { type OptionsReader, readOptions } from '../kernel/options.js';
-import type { EffectHandler, EffectHandlers } from './api.js';
+import type { EffectHandler, EffectHandlers, ReadLevel } from './api.js';
 
 /** How to reach one server. Fields win over what `connectionString` says. */
 export interface ServerOptions {
@@ -76,6 +76,8 @@ export interface DatabaseOptions {
    * @defaultValue `'auto'`
    */
   readonly connectionBudget?: number | 'auto' | false | undefined;
+  /** How fresh reads are that do not say it themselves. @defaultValue `'causal'` */
+  readonly level?: ReadLevel | undefined;
   /** How long a causal read waits for a replica to catch up before it goes to the primary. @defaultValue `25` */
   readonly replicaWaitMs?: number | undefined;
   /** How often each server is asked for its position. @defaultValue `100` */
@@ -156,6 +158,7 @@ export const databaseDefaults = Object.freeze({
     validateIdleMs: 1_000,
   }),
   connectionBudget: 'auto' as const,
+  level: 'causal' as ReadLevel,
   replicaWaitMs: 25,
   probeIntervalMs: 100,
   probeTimeoutMs: 2_000,
@@ -184,6 +187,7 @@ export function resolveDatabaseOptions(options: DatabaseOptions): ResolvedDataba
     replicas: readReplicas(reader),
     pool: readPool(reader.nested('pool')),
     connectionBudget: readBudget(reader),
+    level: reader.oneOf('level', readLevels, databaseDefaults.level),
     replicaWaitMs: reader.ms('replicaWaitMs', databaseDefaults.replicaWaitMs, { min: 0 }),
     probeIntervalMs: reader.ms('probeIntervalMs', databaseDefaults.probeIntervalMs),
     probeTimeoutMs: reader.ms('probeTimeoutMs', databaseDefaults.probeTimeoutMs),
@@ -202,6 +206,8 @@ export function resolveDatabaseOptions(options: DatabaseOptions): ResolvedDataba
   reader.done();
   return resolved;
 }
+
+const readLevels: readonly ReadLevel[] = ['eventual', 'causal', 'monotonic', 'strong'];
 
 const serverShape =
   'a connection URL such as "postgres://user@host:5432/name", or an object of connection settings';

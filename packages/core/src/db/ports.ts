@@ -60,6 +60,15 @@ export interface ServerReport extends Position {
   readonly lsn: bigint;
 }
 
+/** What a read returned, and where its server stood behind it. */
+export interface Observed<R> {
+  readonly result: StatementResult<R>;
+  /** How far the server had come: later reads on it see at least this. */
+  readonly reached: bigint;
+  /** Nothing that the read saw lies behind this. Other servers come to it without anything more being written. */
+  readonly upTo: bigint;
+}
+
 /** What an autocommitted write returned. */
 export interface Written<R> {
   readonly result: StatementResult<R>;
@@ -71,7 +80,7 @@ export interface Written<R> {
 export interface Committed {
   /** Whether it changed anything at all. */
   readonly wrote: boolean;
-  /** As in {@link Written}. */
+  /** As in {@link Written}; of a transaction that changed nothing, one behind everything that it saw. */
   readonly position: Position | undefined;
 }
 
@@ -111,6 +120,8 @@ export interface Connection {
   /** Asks the server how far it is *now*: what it answers was true before any later statement of any session began. */
   report(options?: Signalled): Promise<ServerReport>;
   query<R>(statement: Statement, options?: Signalled): Promise<StatementResult<R>>;
+  /** Runs a read, and learns in the same round trip how much of the log it can have seen. */
+  observe<R>(statement: Statement, options?: Signalled): Promise<Observed<R>>;
   /** Runs a statement in a transaction of its own and learns the position behind its commit in the same round trip. */
   write<R>(statement: Statement, options?: Signalled): Promise<Written<R>>;
   /** A position that everything acknowledged before the call lies behind; on a primary. */

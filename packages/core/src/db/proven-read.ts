@@ -1,5 +1,5 @@
 import type { Signalled } from '../kernel/abort.js';
-import type { Lease } from './ports.js';
+import type { Lease, Observed } from './ports.js';
 import { type History, type Position, serves } from './position.js';
 
 /** What a read on a replica must have and where it stands. */
@@ -30,4 +30,17 @@ export async function provenRead<T>(
   let bound = proven;
   if (!serves(bound, floor, history)) bound = await lease.prove({ signal });
   return serves(bound, floor, history) ? { value: await read(), bound } : undefined;
+}
+
+/**
+ * What a read can have seen at most, on a server that was proven to be at `seen`.
+ *
+ * What it is certain to have seen would not do: two replicas of which the same is known can have come differently far,
+ * and who has read on the one would go back on the other.
+ */
+export function upperBound(
+  { system, timeline }: Position,
+  { upTo }: Pick<Observed<unknown>, 'upTo'>,
+): Position {
+  return { system, timeline, lsn: upTo };
 }

@@ -3,11 +3,11 @@ import { isPandoError } from '../kernel/errors.js';
 import type { CounterCell, HistogramCell, Meter } from '../kernel/meter.js';
 import { ConnectionLostError, PoolOverloadedError } from './errors.js';
 import { databaseInstruments } from './metrics.js';
-import type { AcquireOptions, Lane, Statement, StatementResult } from './ports.js';
+import type { AcquireOptions, Connection, Lane, Observed, Statement, StatementResult } from './ports.js';
 import { type Position, serves } from './position.js';
 import type { PositionWatch } from './position-watch.js';
 import type { Primary } from './primary.js';
-import type { provenRead } from './proven-read.js';
+import type { provenRead, upperBound } from './proven-read.js';
 import type { Replica } from './replica.js';
 import { type Destination, type Need, type PrimaryReason, route } from './router.js';
 import { isConflict, isRefusedByReplica, sqlStateOf } from './sql-state.js';
@@ -22,14 +22,23 @@ export interface ReadsOptions {
   readonly meter: Meter;
   /** Tests put a broken one in its place, to see that they notice. */
   readonly provenRead: typeof provenRead;
+  readonly upperBound: typeof upperBound;
 }
 
-/** How one read waits. */
-export type ReadLimits = Pick<AcquireOptions, 'signal' | 'timeoutMs' | 'urgency'>;
+/** How one read waits, and whether it must tell what it can have seen. */
+export interface ReadLimits extends Pick<AcquireOptions, 'signal' | 'timeoutMs' | 'urgency'> {
+  readonly isObserved: boolean;
+}
 
 /** How a read ended. */
 export type ReadOutcome<R> =
-  | { readonly kind: 'read'; readonly result: StatementResult<R>; readonly seen: 'primary' | Position }
+  | {
+      readonly kind: 'read';
+      readonly result: StatementResult<R>;
+      readonly seen: 'primary' | Position;
+      /** Nothing that it saw lies behind this; undefined where nobody wanted to know. */
+      readonly upTo: Position | undefined;
+    }
   /** It was refused because it writes: nothing was executed. */
   | { readonly kind: 'writes' };
 
@@ -134,10 +143,17 @@ export class Reads {
           proven: replica.provenFor(lease),
           signal,
         };
+        const moment = limits.isObserved ? replica.moment() : undefined;
         const found = await this.#options.provenRead(lease, where, () =>
-          lease.connection.query<R>(statement, { signal }),
+          ask<R>(lease.connection, statement, limits),
         );
-        if (found !== undefined) return { kind: 'read', result: found.value, seen: found.bound };
+        if (found !== undefined) {
+          const { value, bound } = found;
+          if (!('upTo' in value)) return { kind: 'read', result: value, seen: bound, upTo: undefined };
+          if (moment !== undefined) replica.note(value.reached, lease, moment);
+          const upTo = this.#options.upperBound(bound, value);
+          return { kind: 'read', result: value.result, seen: bound, upTo };
+        }
         replica.forget(); // it was thought to be further
         return { kind: 'elsewhere', why: 'behind' };
       } finally {
@@ -174,10 +190,22 @@ export class Reads {
   async #readPrimary<R>(statement: Statement, lane: Lane, limits: ReadLimits): Promise<ReadOutcome<R>> {
     const lease = await this.#options.primary.pool.acquire({ lane, ...limits });
     try {
-      const result = await lease.connection.query<R>(statement, { signal: limits.signal });
-      return { kind: 'read', result, seen: 'primary' };
+      const value = await ask<R>(lease.connection, statement, limits);
+      if (!('upTo' in value)) return { kind: 'read', result: value, seen: 'primary', upTo: undefined };
+      const upTo = this.#options.upperBound(lease.connection.greeting, value);
+      return { kind: 'read', result: value.result, seen: 'primary', upTo };
     } finally {
       lease.release();
     }
   }
+}
+
+function ask<R>(
+  connection: Connection,
+  statement: Statement,
+  { isObserved, signal }: ReadLimits,
+): Promise<StatementResult<R> | Observed<R>> {
+  return isObserved
+    ? connection.observe<R>(statement, { signal })
+    : connection.query<R>(statement, { signal });
 }

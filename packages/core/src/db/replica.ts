@@ -20,6 +20,13 @@ export interface ReplicaParts {
   readonly moved: () => void;
 }
 
+/** A moment in the life of what is known of a server. */
+export interface Moment {
+  /** Monotonic instant. */
+  readonly sentAt: number;
+  readonly life: number;
+}
+
 /**
  * One replica, and how far it is known to have come.
  *
@@ -38,6 +45,8 @@ export class Replica implements Candidate {
   readonly #moved: () => void;
   readonly #kernel: Kernel;
   #known: Sample | undefined;
+  /** Counts how often nothing was known any more. */
+  #life = 0;
   #state: ServerState = 'down';
   /** Where it stood when a reader had waited for it in vain. */
   #stalledAt: bigint | undefined;
@@ -89,9 +98,22 @@ export class Replica implements Candidate {
     return this.#health.lagMs;
   }
 
+  /** When something that is asked now is asked. */
+  moment(): Moment {
+    return { sentAt: this.#kernel.clock.monotonic(), life: this.#life };
+  }
+
   /** Nothing is known of its position until it is asked again. */
   forget(): void {
     this.#known = undefined;
+    this.#life += 1;
+  }
+
+  /** A read on this connection, sent at this moment, has found the server at `lsn`: later reads need not ask. */
+  note(lsn: bigint, { proof }: Lease, { sentAt, life }: Moment): void {
+    const known = this.#known;
+    if (known === undefined || life !== this.#life || lsn <= known.report.lsn) return;
+    if (known.report.node === proof.node) this.#known = { report: { ...known.report, lsn }, sentAt };
   }
 
   /** The furthest position that a read which begins now on this connection is certain to see. */

@@ -26,6 +26,8 @@ export interface TransactionsOptions {
   readonly handlers: EffectHandlers;
   readonly classifier: StatementClassifier;
   readonly repeats: Repeats;
+  /** Whether the token names what was read, too. */
+  readonly isObserved: boolean;
 }
 
 /** One that was committed. */
@@ -57,7 +59,8 @@ export class Transactions {
 
     const attempt = (timeLeftMs: number | undefined) => this.#attempt(work, options, context, timeLeftMs);
     const { value, plan, committed } = await repeats.run(attempt, { retry, signal, timeoutMs });
-    context.load?.noteRead({ shard: this.#options.shard, seen: 'primary' });
+    const upTo = this.#options.isObserved ? committed.position : undefined;
+    context.load?.noteRead({ shard: this.#options.shard, seen: 'primary', upTo });
     const position = committed.wrote
       ? (committed.position ?? (await writes.positionBehind('A transaction')))
       : undefined;

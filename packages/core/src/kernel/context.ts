@@ -3,6 +3,7 @@ import { setMaxListeners } from 'node:events';
 import type { Clock } from './clock.js';
 import {
   type CachePosition,
+  type DbPosition,
   emptyToken,
   mergeTokens,
   replaceCachePosition,
@@ -10,11 +11,16 @@ import {
   withoutPending,
 } from './token.js';
 
+/** A point in the log of one database. */
+type LogPosition = Omit<DbPosition, 'shard'>;
+
 /** What a database read proves: it saw every write up to here. */
 export interface ReadBound {
   readonly shard: string;
   /** `'primary'`: it saw everything acknowledged before it began. Otherwise a position known before the read. */
-  readonly seen: 'primary' | { readonly system: string; readonly timeline: number; readonly lsn: bigint };
+  readonly seen: 'primary' | LogPosition;
+  /** Nothing that it saw lies behind this; absent where nobody wanted to know. */
+  readonly upTo?: LogPosition | undefined;
 }
 
 /** Collects what one cache load read, so that the cache knows how fresh the loaded value is. */

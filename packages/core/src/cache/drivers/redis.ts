@@ -5,6 +5,7 @@ import { type DbPosition, emptyToken, mergeTokens } from '../../kernel/token.js'
 import { isCluster } from '../../redis/client.js';
 import { RedisUnavailableError } from '../../redis/errors.js';
 import type { RedisArgument, RedisFloor, RedisScript, RedisSubscription } from '../../redis/ports.js';
+import { decodeDemand, encodeDemand } from '../demand.js';
 import type {
   Announcement,
   CacheClock,
@@ -16,7 +17,6 @@ import type {
   SharedLevelEvents,
   TagMove,
 } from '../ports.js';
-import { decodeDemand, encodeDemand } from './demand.js';
 import beginSource from './lua/begin-3.lua';
 import ensureSource from './lua/ensure-3.lua';
 import invalidateSource from './lua/invalidate-3.lua';

@@ -3,6 +3,7 @@ import { ConnectionLostError, TransactionRolledBackError } from '../errors.js';
 import type {
   Committed,
   Connection,
+  Observed,
   ServerReport,
   Statement,
   StatementResult,
@@ -97,6 +98,14 @@ export class MemoryConnection implements Connection {
     return this.#run((signal) => this.#execute<R>(statement, this.#work, signal), options);
   }
 
+  observe<R>(statement: Statement, options?: Signalled): Promise<Observed<R>> {
+    return this.#run(async (signal) => {
+      const result = await this.#execute<R>(statement, this.#work, signal);
+      const { lsn } = this.#server.report();
+      return { result, reached: lsn, upTo: lsn };
+    }, options);
+  }
+
   write<R>(statement: Statement, options?: Signalled): Promise<Written<R>> {
     return this.#run(async (signal) => {
       const work = this.#newWork();
@@ -143,7 +152,7 @@ export class MemoryConnection implements Connection {
       if (!this.#isOpen) throw this.#lostError();
       this.#work = undefined; // its fate is decided below
       this.#endWork();
-      if (work === undefined) return { wrote: false, position: undefined };
+      if (work === undefined) return { wrote: false, position: this.#position() };
       if (work.hasFailed) throw new TransactionRolledBackError(cause);
       return this.#commit(work);
     });
@@ -316,7 +325,7 @@ export class MemoryConnection implements Connection {
   #commit({ changes, xid }: Work): Committed {
     if (changes.size === 0) {
       this.#id = 'none';
-      return { wrote: false, position: undefined };
+      return { wrote: false, position: this.#position() };
     }
     this.#server.commit(changes);
     this.#server.fates.set(xid, 'committed');

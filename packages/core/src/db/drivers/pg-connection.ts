@@ -1,12 +1,11 @@
 import type pg from 'pg';
 import type { Signalled } from '../../kernel/abort.js';
-import type { Clock } from '../../kernel/clock.js';
 import type { TransactionOptions } from '../api.js';
 import { ConnectionLostError, TransactionRolledBackError } from '../errors.js';
 import type {
   Committed,
   Connection,
-  NativeShape,
+  Observed,
   ServerReport,
   SessionListener,
   Statement,
@@ -17,45 +16,28 @@ import type {
 } from '../ports.js';
 import type { Position } from '../position.js';
 import { endsSession, sqlStateOf } from '../sql-state.js';
-import { pgQuery, type StatementForm } from './pg-query.js';
+import { formOf, pgQuery, type StatementForm, shapeOf } from './pg-query.js';
+import type { PgSession } from './pg-session.js';
 import {
   type BeforeCommitRow,
   beforeCommitText,
   beginText,
   type FateRow,
   fateText,
+  lsnIn,
   lsnOf,
+  type ObservedRow,
+  observedText,
   type PositionRow,
   positionText,
   type ReportRow,
   reportOf,
   reportText,
+  upToOf,
   type XidRow,
   xidText,
 } from './pg-statements.js';
 import { TransactionNumber } from './pg-transaction-number.js';
-import type { PreparedStatements } from './prepared-statements.js';
-
-/** What a connection is made of once the server has greeted. */
-export interface PgSession {
-  readonly client: pg.Client;
-  readonly label: string;
-  readonly clock: Clock;
-  readonly greeting: ServerReport;
-  readonly capacity: number | undefined;
-  readonly isPooled: boolean;
-  readonly segmentBytes: bigint;
-  /** As in {@link TransactionId}. */
-  readonly life: string;
-  /** Whether a statement is known to change nothing. */
-  readonly onlyReads: (text: string) => boolean;
-  readonly prepared: PreparedStatements;
-  /** Sets back what statements may have changed in the session. */
-  readonly resetText: string;
-  readonly onLost: (cause: unknown) => void;
-  /** Asks the server, on a connection of its own, to cancel what the session runs. Resolves when the request has taken effect or failed. */
-  readonly cancel: () => Promise<void>;
-}
 
 const plain: StatementForm = Object.freeze({});
 
@@ -123,21 +105,22 @@ export class PgConnection implements Connection {
     }
   }
 
-  async write<R>({ text, params, native }: Statement, options?: Signalled): Promise<Written<R>> {
-    const name = this.#nameOf(text, params);
-    const send = (name?: string) =>
-      Promise.allSettled(
-        this.#inOnePacket(() => [
-          this.#send(text, params, options?.signal, formOf(native, name)),
-          this.#send<PositionRow>(positionText, undefined),
-        ]),
-      );
-    let [written, position] = await send(name);
-    if (name !== undefined && written.status === 'rejected') {
-      if (this.#session.prepared.isRefutedBy(written.reason, text)) [written, position] = await send();
+  async observe<R>(statement: Statement, options?: Signalled): Promise<Observed<R>> {
+    const [result, behind] = await this.#followed<R, ObservedRow>(statement, observedText, options);
+    if (behind.status === 'rejected') throw behind.reason;
+    const row = behind.value.rows[0] as ObservedRow;
+    if (row.recovering !== (this.greeting.role === 'replica')) {
+      const cause = new Error('the server was promoted');
+      this.lost(cause);
+      this.#cut();
+      throw this.#lostError(cause);
     }
-    if (written.status === 'rejected') throw traced(written.reason);
-    return { result: shapeOf<R>(written.value, native), position: this.#positionIn(position) };
+    return { result, reached: lsnIn(row.reached), upTo: upToOf(row, this.#session.segmentBytes) };
+  }
+
+  async write<R>(statement: Statement, options?: Signalled): Promise<Written<R>> {
+    const [result, position] = await this.#followed<R, PositionRow>(statement, positionText, options);
+    return { result, position: this.#positionIn(position) };
   }
 
   async position(options?: Signalled): Promise<Position> {
@@ -170,7 +153,7 @@ export class PgConnection implements Connection {
       throw new TransactionRolledBackError(ended.status === 'rejected' ? ended.reason : undefined);
     }
     const answer = asked.status === 'fulfilled' ? asked.value.rows[0] : undefined;
-    if (answer?.xid === null) return { wrote: false, position: undefined };
+    if (answer?.xid === null) return { wrote: false, position: this.#positionIn(position) };
     return { wrote: true, position: this.#positionIn(position, answer?.mode ?? 'off') };
   }
 
@@ -258,6 +241,28 @@ export class PgConnection implements Connection {
     // Without an answer the outcome of a lost COMMIT may remain unknown, no more.
     const [answer] = this.#inOnePacket(() => [send(), learn().catch(() => undefined)]);
     return answer;
+  }
+
+  /** Runs a statement with a question behind it. Rejects as the statement does; the question has an outcome of its own. */
+  async #followed<R, Behind>(
+    { text, params, native }: Statement,
+    question: string,
+    options: Signalled | undefined,
+  ): Promise<[StatementResult<R>, PromiseSettledResult<pg.QueryResult<Behind & pg.QueryResultRow>>]> {
+    const name = this.#nameOf(text, params);
+    const send = (name?: string) =>
+      Promise.allSettled(
+        this.#inOnePacket(() => [
+          this.#send(text, params, options?.signal, formOf(native, name)),
+          this.#send<Behind>(question, undefined),
+        ]),
+      );
+    let [first, behind] = await send(name);
+    if (name !== undefined && first.status === 'rejected') {
+      if (this.#session.prepared.isRefutedBy(first.reason, text)) [first, behind] = await send();
+    }
+    if (first.status === 'rejected') throw traced(first.reason);
+    return [shapeOf<R>(first.value, native), behind];
   }
 
   /** Statements that are handed over together leave with one system call, which costs more than all the rest. */
@@ -366,21 +371,6 @@ export class PgConnection implements Connection {
     const { system, timeline } = this.greeting;
     return { system, timeline, lsn: lsnOf(row, this.#session.segmentBytes, mode) };
   }
-}
-
-/** Several statements in one text have several results; the last one counts, as in psql. */
-function shapeOf<R>(
-  answer: pg.QueryResult | pg.QueryResult[],
-  native?: NativeShape | undefined,
-): StatementResult<R> {
-  const result = Array.isArray(answer) ? (answer.at(-1) as pg.QueryResult) : answer;
-  const { rows, rowCount, command } = result;
-  const shaped = { rows: rows as R[], rowCount: rowCount ?? 0, command: command ?? '' };
-  return native === undefined ? shaped : { ...shaped, native: answer };
-}
-
-function formOf(native: NativeShape | undefined, name: string | undefined): StatementForm {
-  return native === undefined ? { name } : { ...native, name };
 }
 
 /** The client makes its errors where it reads the socket: their stack tells nothing of the statement's way there. */

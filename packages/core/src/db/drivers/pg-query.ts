@@ -1,5 +1,5 @@
 import pg from 'pg';
-import type { NativeShape } from '../ports.js';
+import type { NativeShape, StatementResult } from '../ports.js';
 
 /** How a statement travels, and in which shape its rows come back. */
 export interface StatementForm extends NativeShape {
@@ -30,4 +30,20 @@ export function pgQuery(
   const query: pg.Query & { name?: string } = new pg.Query(text, values as unknown[] | undefined, callback);
   if (name !== undefined) query.name = name;
   return query;
+}
+
+/** Several statements in one text have several results; the last one counts, as in psql. */
+export function shapeOf<R>(
+  answer: pg.QueryResult | pg.QueryResult[],
+  native?: NativeShape | undefined,
+): StatementResult<R> {
+  const result = Array.isArray(answer) ? (answer.at(-1) as pg.QueryResult) : answer;
+  const { rows, rowCount, command } = result;
+  const shaped = { rows: rows as R[], rowCount: rowCount ?? 0, command: command ?? '' };
+  return native === undefined ? shaped : { ...shaped, native: answer };
+}
+
+/** The form of a statement that runs under this name, if any. */
+export function formOf(native: NativeShape | undefined, name: string | undefined): StatementForm {
+  return native === undefined ? { name } : { ...native, name };
 }

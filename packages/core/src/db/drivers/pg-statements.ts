@@ -72,6 +72,13 @@ export const positionText = `select
   pg_current_wal_insert_lsn()::text as inserted,
   current_setting('synchronous_commit') as mode`;
 
+/** Sent behind a read: nothing that the read saw is missing in what it returns. */
+export const observedText = `select
+  case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_flush_lsn() end::text as reached,
+  case when pg_is_in_recovery() then pg_last_wal_receive_lsn() else pg_current_wal_insert_lsn() end::text as received,
+  pg_is_in_recovery() as recovering,
+  current_setting('synchronous_commit') as mode`;
+
 /** Sent ahead of COMMIT: `set local synchronous_commit` is gone after it. */
 export const beforeCommitText = `select
   pg_current_xact_id_if_assigned()::text as xid,
@@ -134,6 +141,14 @@ export interface PositionRow {
   readonly mode: string;
 }
 
+/** A row of {@link observedText}. */
+export interface ObservedRow {
+  readonly reached: string | null;
+  readonly received: string | null;
+  readonly recovering: boolean;
+  readonly mode: string;
+}
+
 /** A row of {@link beforeCommitText}. */
 export interface BeforeCommitRow {
   readonly xid: string | null;
@@ -146,7 +161,7 @@ export function reportOf(row: ReportRow): ServerReport {
     system: row.system,
     node: row.node,
     timeline: row.timeline,
-    lsn: row.lsn === null ? 0n : parseLsn(row.lsn), // a standby that restores from an archive may not have begun
+    lsn: lsnIn(row.lsn),
   };
 }
 
@@ -161,4 +176,25 @@ export function lsnOf(row: PositionRow, segmentBytes: bigint, commitMode = row.m
   return commitMode === 'off' || row.mode === 'off'
     ? endOfLastRecord(parseLsn(row.inserted), segmentBytes)
     : parseLsn(row.flushed);
+}
+
+/**
+ * Where everything that a read saw lies before, from a row that was read behind it.
+ *
+ * A standby shows a commit before it counts the record as replayed: the record that follows the reported position may
+ * be in the middle of it, for as long as the files of dropped tables take. So where more has been received, the bound is one
+ * byte behind the position: who has come further has replayed that record, too. On a primary all that is visible is
+ * flushed, unless commits do not wait for that.
+ */
+export function upToOf(row: ObservedRow, segmentBytes: bigint): bigint {
+  const reached = lsnIn(row.reached);
+  if (!row.recovering) {
+    return row.mode === 'off' ? endOfLastRecord(lsnIn(row.received), segmentBytes) : reached;
+  }
+  return row.received === null || lsnIn(row.received) > reached ? reached + 1n : reached;
+}
+
+/** A standby that restores from an archive may not have begun. */
+export function lsnIn(text: string | null): bigint {
+  return text === null ? 0n : parseLsn(text);
 }

@@ -16,6 +16,8 @@ export interface ClientHost {
   readPrimary(): void;
   /** Something was written; undefined: its position was lost on the way. */
   wrote(position: Position | undefined): Promise<void>;
+  /** A transaction that changed nothing has seen nothing behind this. */
+  saw(position: Position | undefined): void;
   /** The error for a write whose answer is lost. */
   outcomeUnknown(what: string, error: ConnectionLostError): Error;
   /** Resolves when a transaction was committed although the answer was lost; rejects as `db.transaction` does. */
@@ -145,6 +147,7 @@ export class PooledClient extends EventEmitter {
     try {
       const { wrote, position } = await connection.commit();
       if (wrote) await this.#host.wrote(position);
+      else this.#host.saw(position);
       return commitResult;
     } catch (error) {
       if (isOpen && error instanceof ConnectionLostError) return this.#lostCommit(connection, error);

@@ -92,6 +92,26 @@ export function databaseDriverSuite(name: string, setup: () => Promise<DatabaseD
       expect(await replica.valueIn('replicated')).toBe(value);
     });
 
+    it.each(['primary', 'replica'] as const)('tells what a read on the %s can have seen', async (role) => {
+      const writer = await connected();
+      const reader = await connected(role, writer);
+      const { position } = await writer.connection.write(writer.statements.set('observed', role));
+      if (position === undefined) throw new Error('no position');
+      const observed = await waitFor(
+        async () => {
+          const read = await reader.connection.observe<{ value: string }>(reader.statements.get('observed'));
+          return read.result.rows[0]?.value === role ? read : undefined;
+        },
+        { intervalMs: 1 },
+      );
+      expect(observed.upTo).toBeGreaterThanOrEqual(position.lsn);
+      const reached = async () => (await reader.connection.report()).lsn;
+      await waitFor(async () => (await reached()) >= observed.upTo, { intervalMs: 1 });
+      await expect(reader.connection.observe(reader.statements.fail)).rejects.toMatchObject({
+        code: '22012',
+      });
+    });
+
     it('refuses writes on a replica with 25006', async () => {
       const { connection, statements } = await connected('replica');
       await expect(connection.query(statements.set('refused', '1'))).rejects.toMatchObject({ code: '25006' });

@@ -1,4 +1,4 @@
-import type { DbPosition } from '../../kernel/token.js';
+import type { DbPosition } from '../kernel/token.js';
 
 /*
  * demand   = [ position *( ";" position ) ]
