@@ -82,6 +82,7 @@ export async function check(plan: Plan): Promise<Report> {
   if (untilViolation && report.violations.length > 0) return report;
 
   await site.recovered();
+  for (const client of clients) await client.idle();
   await judgeTheEnd(site, report, ledger, noted, new Client('the last client', world, random()));
   return report;
 }

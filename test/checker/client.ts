@@ -53,6 +53,7 @@ export class Client {
   #following: Following | undefined;
   #subscription: { readonly instance: Instance; readonly subscription: Subscription } | undefined;
   #moving: Promise<void> | undefined;
+  #refetching: Promise<void> | undefined;
   #transactions = 0;
 
   constructor(name: string, world: ClientWorld, random: () => number) {
@@ -131,6 +132,24 @@ export class Client {
     for (const text of this.#tokens) other.#tokens.add(text);
     other.#known.merge(this.#known);
     other.#read.merge(this.#read);
+  }
+
+  /** Somebody who knows what this one knows because he has read it: his token says how far the database was, and no more. */
+  witness(): Client {
+    const { tokens } = this.#anyInstance().pando;
+    const witness = new Client(`a witness of ${this.name}`, this.#world, this.#random);
+    witness.#known.merge(this.#known);
+    for (const text of this.#tokens) {
+      const decoded = tokens.decode(text);
+      if (decoded.kind === 'token')
+        witness.#tokens.add(tokens.encode({ ...emptyToken, db: decoded.token.db }));
+    }
+    return witness;
+  }
+
+  /** Resolves when nothing is in flight any more that an event has called forth. */
+  async idle(): Promise<void> {
+    await this.#refetching;
   }
 
   /** Looks at every register in every way, with all requests in flight at once. */
@@ -243,6 +262,20 @@ export class Client {
     if (token !== undefined) this.#tokens.add(pando.tokens.encode(token));
     for (const [register, version] of Object.entries(versions)) this.#known.raise(register, version);
     this.#world.report.done('events');
+    this.#refetching ??= this.#refetch(Object.keys(versions)).finally(() => {
+      this.#refetching = undefined;
+    });
+  }
+
+  /** What pages do on an event. */
+  async #refetch(registers: readonly string[]): Promise<void> {
+    const looks = registers.map(
+      (register) => (pando: Pando, floor: Floor) =>
+        register.startsWith('cached')
+          ? this.#readCached(pando, floor, register)
+          : this.#readPlain(pando, floor, register),
+    );
+    await Promise.all(looks.map((look) => this.#attempt(() => look, { operations: 1 })));
   }
 
   #refuse(kind: string): Token {

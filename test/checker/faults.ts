@@ -79,7 +79,8 @@ export const backendDies = onReplica('crash of a backend', async (replica, { sit
   const before = begins();
   await replica.delayReplay(10_000); // what it replays again it replays slowly
   process.kill(pick(pids, random), 'SIGKILL');
-  await waitFor(() => begins() > before, { intervalMs: 5, message: 'the replica to begin again' });
+  const isBack = async () => begins() > before && (await replica.query('select 1')).length > 0;
+  await waitFor(isBack, { intervalMs: 5, message: 'the replica to begin again' });
   for (let look = 0; look < 5; look++) {
     await delay(between(random, 20, 100));
     await lookEverywhere(writer, site);
@@ -147,6 +148,26 @@ export const redisIsCut = inFleet('cut between one instance and Redis', async ({
   await instance.healRedis();
 });
 
+/** Redis is out of everybody's reach; what was committed meanwhile is known to somebody who has only read it. */
+export const redisIsAway = inFleet('cut between all instances and Redis', async (stage) => {
+  const { site, clients, random } = stage;
+  const [writer, reader] = clients.toSorted(() => random() - 0.5) as [Client, Client];
+  const [victim, ...others] = [...site.instances] as [Instance, ...Instance[]];
+  await Promise.all(site.instances.map((instance) => instance.cutRedis()));
+  await waitFor(() => site.instances.every(({ pando }) => !pando.redis?.isUp), { intervalMs: 5 });
+  await writer.transactOn(victim);
+  const witness = writer.witness();
+  await delay(between(random, 0, 100));
+  await site.killInstance(victim);
+  await Promise.all(others.map((instance) => instance.healRedis()));
+  await waitFor(() => others.every(({ pando }) => pando.redis?.isUp), { intervalMs: 1 });
+  for (let look = 0; look < 3; look++) {
+    await lookEverywhere(witness, site);
+    await lookEverywhere(reader, site);
+  }
+  await site.addInstance();
+});
+
 export const redisFreezes = inFleet('freeze of Redis', async ({ site, random }) => {
   site.redis.freeze();
   await delay(between(random, 100, 500));
@@ -176,6 +197,7 @@ export const allFaults: readonly Fault[] = [
   instanceDiesCutOff,
   effectsAreTakenOver,
   redisIsCut,
+  redisIsAway,
   redisFreezes,
   announcementsGetLost,
   writesAreCut,
