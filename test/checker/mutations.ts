@@ -1,17 +1,22 @@
 import { randomUUID } from 'node:crypto';
-import { emptyToken } from '@pando/core';
+import { mergeTokens, type Token } from '@pando/core';
+import { soundRules } from '../../packages/core/src/cache/rules.js';
 import type { Connection, DatabaseDriver, Lease, Pool } from '../../packages/core/src/db/ports.js';
 import { covers, type Position } from '../../packages/core/src/db/position.js';
 import { Replica } from '../../packages/core/src/db/replica.js';
 import type { KitRules } from '../../packages/core/src/pando.js';
 import type { Plan } from './check.js';
 import {
+  announcementsGetLost,
   backendDies,
   effectsAreTakenOver,
   type Fault,
   instanceDies,
   instanceDiesCutOff,
+  redisIsAway,
+  redisIsCut,
   replayIsLate,
+  replayPauses,
 } from './faults.js';
 
 /** The same object, some of its members replaced. */
@@ -77,26 +82,44 @@ const positionNotDropped: KitRules = {
 };
 
 /** Effects are carried out by the instance that committed them, or by nobody. */
-const effectsNotWrittenDown: KitRules = {
-  db: {
-    driver: (sound) =>
-      instead(sound, {
-        outbox: (...made) =>
-          instead(sound.outbox(...made), { insert: () => ({ text: 'select', params: [] }) }),
-      }),
+const effectsNotWrittenDown: KitRules = { db: { rowOf: () => undefined } };
+
+/** Each attempt publishes events anew. */
+const eventsPublishedAnew: KitRules = { db: { attemptId: () => randomUUID() } };
+
+/** Who takes effects over does not ask how far the database has come. */
+const positionNotTakenOver: KitRules = { db: { asksPosition: false } };
+
+/** Events are published before their invalidations are carried out. */
+const eventsOvertake: KitRules = {
+  effects: (sound) => async (effects, options) => {
+    const published = await sound({ ...effects, tags: [] }, options);
+    const invalidated = await sound({ ...effects, events: [] }, options);
+    return { ...invalidated, token: mergeTokens(published.token, invalidated.token) };
   },
 };
 
-/** Each attempt publishes events anew. */
-const eventsNotTold: KitRules = {
-  effects: (sound) => (effects, options) => sound(effects, { ...options, id: randomUUID() }),
+const withoutPending = (token: Token): Token => ({ ...token, pending: [] });
+
+/** Caches serve whoever names an invalidation that is not confirmed. */
+const pendingNotMinded: KitRules = {
+  cache: {
+    demand: (token) => soundRules.demand(withoutPending(token)),
+    reaches: (token, ...known) => soundRules.reaches(withoutPending(token), ...known),
+  },
 };
 
-/** Who takes effects over does not say how far the database has come. */
-const positionNotTakenOver: KitRules = {
-  effects: (sound) => (effects, options) =>
-    sound(effects, { ...options, token: options.isRepeated ? emptyToken : options.token }),
-};
+/** Whatever is pending is taken for carried out. */
+const pendingForgotten: KitRules = { cache: { carriedOut: (pending) => pending } };
+
+/** Caches are used as soon as Redis is back. */
+const reopenedAtOnce: KitRules = { cache: { mayReopen: () => true } };
+
+/** Loads read wherever their caller may, and what they have read is stored. */
+const refilledFromAnywhere: KitRules = { cache: { raise: (caller) => caller, coversWritten: () => true } };
+
+/** Copies in memory answer whoever asks, whatever may have been missed. */
+const copiesNotMinded: KitRules = { cache: { reaches: () => true, isTrusted: () => true } };
 
 /** A rule that is switched off, and the faults under which that shows. */
 export interface Mutation extends Partial<Plan> {
@@ -129,7 +152,7 @@ export const mutations: readonly Mutation[] = [
   {
     rule: 'E2',
     what: 'each attempt publishes events anew',
-    rules: eventsNotTold,
+    rules: eventsPublishedAnew,
     faults: [instanceDies],
   },
   {
@@ -137,5 +160,44 @@ export const mutations: readonly Mutation[] = [
     what: 'who takes effects over says no position',
     rules: positionNotTakenOver,
     faults: [effectsAreTakenOver],
+  },
+  {
+    rule: 'E1',
+    what: 'events overtake their invalidations',
+    rules: eventsOvertake,
+    faults: [],
+    writeRatio: 0.2,
+  },
+  {
+    rule: 'E3',
+    what: 'caches serve whoever names an invalidation that is not confirmed',
+    rules: pendingNotMinded,
+    faults: [redisIsCut],
+  },
+  {
+    rule: 'E3',
+    what: 'whatever is pending is taken for carried out',
+    rules: pendingForgotten,
+    faults: [redisIsCut],
+  },
+  {
+    rule: 'E4',
+    what: 'caches are used as soon as Redis is back',
+    rules: reopenedAtOnce,
+    faults: [redisIsAway],
+  },
+  {
+    rule: 'C3',
+    what: 'caches are filled from a replica that is behind an invalidation',
+    rules: refilledFromAnywhere,
+    faults: [replayPauses],
+    writeRatio: 0.1,
+  },
+  {
+    rule: 'C6',
+    what: 'copies in memory answer whoever has seen more',
+    rules: copiesNotMinded,
+    faults: [announcementsGetLost],
+    writeRatio: 0.1,
   },
 ];
