@@ -27,6 +27,11 @@ export const absentDatabase: Database = Object.freeze({
   read: refuse,
   write: refuse,
   transaction: refuse,
+  shard: () => {
+    throw new DatabaseNotConfiguredError();
+  },
+  scatter: refuse,
+  newId: refuse,
   get pool(): never {
     throw new DatabaseNotConfiguredError();
   },

@@ -52,8 +52,8 @@ export function optionsOfTheKit(pino: Logger, clock: Clock): readonly PandoOptio
     { realtime: { name: 'other' } },
     // @ts-expect-error: durations are numbers
     { cache: { ttlMs: '5m' } },
-    // @ts-expect-error: a database needs a primary
-    { db: { replicas: [] } },
+    // @ts-expect-error: a shard needs a primary
+    { db: { shards: { a: { replicas: [] } } } },
     // @ts-expect-error: misspelt in a room
     { db: { primary: 'postgres://localhost/app', replica: [] } },
     // @ts-expect-error: a console writes its message first

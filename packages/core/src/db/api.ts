@@ -3,6 +3,7 @@ import type { Priority } from '../kernel/context.js';
 import type { Room } from '../kernel/room.js';
 import type { Token } from '../kernel/token.js';
 import type { PgPool } from './pool-api.js';
+import type { GatherOptions, ScatterResult, ShardKey } from './sharding/api.js';
 
 /** One row as Postgres returns it, by column name. */
 export type Row = Record<string, unknown>;
@@ -43,6 +44,9 @@ export interface ReadOptions extends CallOptions {
 
 /** Options of one statement; `level` matters if it turns out to read. */
 export interface QueryOptions extends ReadOptions {}
+
+/** Options of one question to all shards; what they have in common with a read holds for each shard. */
+export interface ScatterOptions extends ReadOptions, GatherOptions {}
 
 /** Options of one transaction. */
 export interface TransactionOptions extends CallOptions {
@@ -136,11 +140,15 @@ export interface ServerStatus {
 
 /** The servers of one database as this instance sees them now. */
 export interface Topology {
+  /** Name of the shard, `main` where there are none; undefined for all shards together. */
+  readonly shard: string | undefined;
   /** Postgres' system identifier; undefined until the primary was reached. */
   readonly system?: string | undefined;
   readonly timeline?: number | undefined;
   readonly primary: ServerStatus;
   readonly replicas: readonly ServerStatus[];
+  /** Each shard's own, where there are several; `primary` is then the one that is least well, and `replicas` are all. */
+  readonly shards?: readonly Topology[] | undefined;
 }
 
 /**
@@ -194,5 +202,45 @@ export interface Database extends Room {
   transaction<T>(work: (tx: Transaction) => Promise<T>, options?: TransactionOptions): Promise<T>;
   /** The same database in the shape of a `pg.Pool`, for query builders and ORMs. */
   readonly pool: PgPool;
+  /**
+   * The part of the database that a key belongs to; all of it where there are no `db.shards`. Costs a hash; nothing is asked.
+   *
+   * A transaction is on one shard: statements for another one inside of it are refused with `CrossShardError`.
+   *
+   * @throws InvalidShardKeyError for what is no key, or an id that `newId` has not made.
+   *
+   * @example
+   * ```ts
+   * const postId = await pando.db.newId(authorId); // lies where the author lies
+   * await pando.db.shard(authorId).write('insert into posts (id, author_id) values ($1, $2)', [postId, authorId]);
+   * const { rows } = await pando.db.shard({ id: postId }).read('select * from posts where id = $1', [postId]);
+   * ```
+   */
+  shard(key: ShardKey): Database;
+  /**
+   * Asks every shard the same and makes one answer of theirs: a statement that only reads, one `select` without `order by` and
+   * `limit`, which `options` say instead.
+   *
+   * Each shard sends the rows that can be in the answer, in order; they are merged as Postgres would have ordered them.
+   * Each shard answers as of its own moment; reads cover the caller's own writes as ever. When a shard cannot answer, it
+   * rejects with that shard's error, or with what `onPartial` allows, says who is missing. All rows of the answer are held in memory.
+   *
+   * @throws ScatterTimeoutError, ScatterMergeError, InvalidPageError
+   */
+  scatter<R = Row>(
+    sql: string,
+    params?: readonly unknown[],
+    options?: ScatterOptions,
+  ): Promise<ScatterResult<R>>;
+  /**
+   * Makes an id for a row that lies with this key: unique, growing with time, a bigint for Postgres, as text as `pg` reads
+   * one. It carries its slot, so that `db.shard({ id })` finds the row.
+   *
+   * Some ids cost a round trip to the shard's primary, which counts them in the table `pando_ids`; it is made at the first
+   * one. Ask before a transaction begins: inside, it needs a second connection.
+   *
+   * @throws IdsUnavailableError where that table is missing and cannot be made.
+   */
+  newId(key: ShardKey, options?: Signalled): Promise<string>;
   topology(): Topology;
 }

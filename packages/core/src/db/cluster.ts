@@ -53,9 +53,21 @@ export class Cluster {
     return [this.primary, ...this.replicas];
   }
 
+  /** Of the pools of all servers together. */
+  counts(): { readonly inUse: number; readonly idle: number; readonly waiting: number } {
+    const counts = { inUse: 0, idle: 0, waiting: 0 };
+    for (const { pool } of this.servers) {
+      counts.inUse += pool.inUse;
+      counts.idle += pool.idle;
+      counts.waiting += pool.waiting;
+    }
+    return counts;
+  }
+
   topology(): Topology {
     const { history } = this.primary;
     return {
+      shard: this.#options.shard,
       system: history?.system,
       timeline: history?.timeline,
       primary: this.primary.status(),

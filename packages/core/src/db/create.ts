@@ -6,7 +6,9 @@ import type { Database } from './api.js';
 import { DatabaseRoom, type DatabaseRules } from './db.js';
 import { createMemoryDriver, type MemoryWorld } from './drivers/memory.js';
 import { createPgDriver } from './drivers/pg.js';
-import { type DatabaseOptions, resolveDatabaseOptions } from './options.js';
+import { type DatabaseOptions, type ResolvedDatabaseOptions, resolveDatabaseOptions } from './options.js';
+import { ShardedDatabase } from './sharding/sharded-database.js';
+import { Shards } from './sharding/shards.js';
 
 export { createMemoryWorld, type MemoryWorld, type MemoryWorldOptions } from './drivers/memory.js';
 
@@ -22,10 +24,12 @@ export interface DatabaseWiring {
   readonly fleet?: Fleet | undefined;
   /** A fake cluster instead of Postgres, for tests: it holds values by key and understands `get` and `set`, no SQL. */
   readonly world?: MemoryWorld | undefined;
+  /** The same for each shard, by its name. */
+  readonly worlds?: Readonly<Record<string, MemoryWorld>> | undefined;
 }
 
 /**
- * Creates the database of one primary and its streaming replicas.
+ * Creates the database of one primary and its streaming replicas, or of several such shards.
  *
  * Connects at {@link Database.start}, or else at the first call. Postgres 14 or later, reached directly:
  * positions read through a pooler or a reader endpoint prove nothing about the server that answers next.
@@ -51,10 +55,15 @@ export function composeDatabase(
 ): Database {
   const resolved = resolveDatabaseOptions(options);
   const kernel = wiring.kernel ?? createKernel({ name: resolved.name });
-  const { world, effects, ledgers, fleet } = wiring;
-  const driver =
-    world === undefined
-      ? createPgDriver(resolved, kernel, fleet)
-      : createMemoryDriver(world, resolved, kernel, fleet);
-  return new DatabaseRoom(resolved, { driver, kernel, effects, ledgers, rules });
+  const { world, worlds = {}, effects, ledgers, fleet } = wiring;
+  const create = (one: ResolvedDatabaseOptions, shards?: Shards) => {
+    const fake = worlds[one.shard] ?? world;
+    const driver =
+      fake === undefined ? createPgDriver(one, kernel, fleet) : createMemoryDriver(fake, one, kernel, fleet);
+    return new DatabaseRoom(one, { driver, kernel, effects, ledgers, rules, shards });
+  };
+  if (options.shards === undefined) return create(resolved);
+  const shards = new Shards(resolved, kernel);
+  const parts = resolved.shards.map((one) => [one.shard, create({ ...resolved, ...one }, shards)] as const);
+  return new ShardedDatabase({ databases: new Map(parts), shards, kernel });
 }

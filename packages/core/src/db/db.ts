@@ -17,6 +17,7 @@ import type {
   ReadLevel,
   ReadOptions,
   Row,
+  ScatterOptions,
   Topology,
   Transaction,
   TransactionOptions,
@@ -36,6 +37,10 @@ import { Reads } from './reads.js';
 import { Repeats } from './repeats.js';
 import { Replica } from './replica.js';
 import { needOf } from './router.js';
+import type { ScatterResult, ShardKey } from './sharding/api.js';
+import { assertOneShard } from './sharding/one-shard.js';
+import { Shards } from './sharding/shards.js';
+import { Ticks } from './sharding/ticks.js';
 import { SqlTemplates } from './sql-templates.js';
 import { Transactions } from './transactions.js';
 import { urgencyOf } from './urgency.js';
@@ -49,6 +54,8 @@ export interface DatabaseParts {
   readonly ledgers?: Ledgers | undefined;
   /** Tests put broken ones in their place, to see that they notice. */
   readonly rules?: Partial<DatabaseRules> | undefined;
+  /** What this is a part of; undefined: it is all there is. */
+  readonly shards?: Shards | undefined;
 }
 
 /** The decisions on which reads rest that must never be stale, and effects that must not be lost. */
@@ -68,8 +75,6 @@ const soundRules: DatabaseRules = {
   driver: (sound) => sound,
 };
 
-/** There is one shard for now; tokens name it already. */
-const shard = 'main';
 /** Command tags of statements that change nothing. */
 const readingCommands: ReadonlySet<string> = new Set(['SELECT', 'SHOW', 'EXPLAIN', 'FETCH', '']);
 
@@ -77,6 +82,9 @@ const readingCommands: ReadonlySet<string> = new Set(['SELECT', 'SHOW', 'EXPLAIN
 export class DatabaseRoom implements Database {
   readonly name = 'db';
   readonly #options: ResolvedDatabaseOptions;
+  /** Its name in tokens, and as part of a whole. */
+  readonly #shard: string;
+  readonly #shards: Shards;
   readonly #kernel: Kernel;
   readonly #clock: Clock;
   readonly #classifier: StatementClassifier;
@@ -100,7 +108,9 @@ export class DatabaseRoom implements Database {
     const { provenRead, upperBound, createReplica } = rules;
     const driver = rules.driver(parts.driver);
     const { clock, meter, contexts } = kernel;
+    const { shard } = options;
     this.#options = options;
+    this.#shard = shard;
     this.#kernel = kernel;
     this.#clock = clock;
     this.#classifier = driver.classifier;
@@ -156,6 +166,9 @@ export class DatabaseRoom implements Database {
       repeats: new Repeats(clock, meter),
       isObserved: isObserved(options.level, options.level),
     });
+    const ticks = new Ticks({ pool: primary.pool, table: driver.ticks(primary.backend), clock });
+    this.#shards = parts.shards ?? new Shards(options, kernel);
+    this.#shards.add({ name: shard, database: this, ticks });
     const seconds = (operation: string) =>
       meter.histogram(databaseInstruments.operationSeconds, { operation });
     this.#seconds = { read: seconds('read'), write: seconds('write'), transaction: seconds('transaction') };
@@ -195,8 +208,26 @@ export class DatabaseRoom implements Database {
 
   async transaction<T>(work: (tx: Transaction) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
     if (!this.#isStarted) await this.start();
-    const timeoutMs = this.#timeLeft(this.#kernel.contexts.current());
+    const context = this.#kernel.contexts.current();
+    assertOneShard(context, this.#shard);
+    const timeoutMs = this.#timeLeft(context);
     return this.#timed('transaction', () => this.#transactions.run(work, options, timeoutMs));
+  }
+
+  shard(key: ShardKey): Database {
+    return this.#shards.of(key);
+  }
+
+  scatter<R = Row>(
+    sql: string,
+    params?: readonly unknown[],
+    options?: ScatterOptions,
+  ): Promise<ScatterResult<R>> {
+    return this.#shards.scatter<R>(sql, params, options);
+  }
+
+  newId(key: ShardKey, options?: Signalled): Promise<string> {
+    return this.#shards.newId(key, options);
   }
 
   topology(): Topology {
@@ -233,6 +264,7 @@ export class DatabaseRoom implements Database {
     const { level = this.#options.level, signal } = options;
     const { contexts } = this.#kernel;
     const context = contexts.current();
+    assertOneShard(context, this.#shard);
     const limits = {
       urgency: urgencyOf('read', options, context),
       // Nobody reads on behalf of a request whose client has left; the ambient context never ends.
@@ -243,7 +275,7 @@ export class DatabaseRoom implements Database {
     const reader = { level, token: context.token, inTransaction: context.inTransaction };
     const outcome = await this.#reads.run<R>(
       statement,
-      needOf(reader, shard, this.#cluster.primary.history),
+      needOf(reader, this.#shard, this.#cluster.primary.history),
       limits,
     );
     if (outcome.kind === 'writes') {
@@ -252,8 +284,8 @@ export class DatabaseRoom implements Database {
       return result;
     }
     const { seen, upTo } = outcome;
-    context.load?.noteRead({ shard, seen, upTo });
-    if (upTo !== undefined) context.observe(dbToken({ shard, ...upTo }));
+    context.load?.noteRead({ shard: this.#shard, seen, upTo });
+    if (upTo !== undefined) context.observe(dbToken({ shard: this.#shard, ...upTo }));
     // Declared as a read, and sent where it could write.
     if (seen === 'primary' && !readingCommands.has(outcome.result.command)) {
       this.#wrote(context, await this.#writes.positionBehind('A write'));
@@ -263,6 +295,7 @@ export class DatabaseRoom implements Database {
 
   async #write<R>(statement: Statement, options: CallOptions): Promise<StatementResult<R>> {
     const context = this.#kernel.contexts.current();
+    assertOneShard(context, this.#shard);
     const { result, position } = await this.#writes.run<R>(statement, {
       urgency: urgencyOf('write', options, context),
       changesSession: this.#classifier.kindOf(statement.text) === 'session',
@@ -270,7 +303,7 @@ export class DatabaseRoom implements Database {
       timeoutMs: this.#timeLeft(context),
     });
     const upTo = this.#options.level === 'monotonic' ? position : undefined;
-    context.load?.noteRead({ shard, seen: 'primary', upTo });
+    context.load?.noteRead({ shard: this.#shard, seen: 'primary', upTo });
     this.#wrote(context, position);
     return result;
   }
@@ -291,6 +324,7 @@ export class DatabaseRoom implements Database {
       },
       borrow: async () => {
         if (!this.#isStarted) await this.start();
+        assertOneShard(context(), this.#shard);
         const urgency = urgencyOf('write', {}, context());
         return this.#cluster.primary.pool.acquire({
           lane: 'main',
@@ -298,30 +332,22 @@ export class DatabaseRoom implements Database {
           timeoutMs: this.#timeLeft(context()),
         });
       },
-      readPrimary: () => context().load?.noteRead({ shard, seen: 'primary' }),
+      readPrimary: () => context().load?.noteRead({ shard: this.#shard, seen: 'primary' }),
       wrote: async (position) => {
         this.#wrote(context(), position ?? (await writes.positionBehind('A write')));
       },
       saw: (position) => {
         if (position !== undefined && this.#options.level === 'monotonic')
-          context().observe(dbToken({ shard, ...position }));
+          context().observe(dbToken({ shard: this.#shard, ...position }));
       },
       outcomeUnknown: (what, error) => writes.outcomeUnknown(what, error),
       findCommit: (connection, error) => this.#lostCommits.find(connection, error),
-      counts: () => {
-        const counts = { inUse: 0, idle: 0, waiting: 0 };
-        for (const { pool } of this.#cluster.servers) {
-          counts.inUse += pool.inUse;
-          counts.idle += pool.idle;
-          counts.waiting += pool.waiting;
-        }
-        return counts;
-      },
+      counts: () => this.#cluster.counts(),
     };
   }
 
   #wrote(context: RequestContext, position: Position): void {
-    context.wrote(dbToken({ shard, ...position }));
+    context.wrote(dbToken({ shard: this.#shard, ...position }));
   }
 
   #timeLeft({ deadlineAt }: RequestContext): number | undefined {
@@ -352,6 +378,7 @@ export class DatabaseRoom implements Database {
     await this.#cluster.primary.pool.unused({ signal: limit.signal }).catch(() => undefined);
     await this.#afterCommit.close({ signal: limit.signal });
     await this.#cluster.close({ signal: limit.signal });
+    this.#shards.close();
     limit[Symbol.dispose]();
   }
 }

@@ -9,6 +9,7 @@ export type {
   ReadLevel,
   ReadOptions,
   Row,
+  ScatterOptions,
   ServerState,
   ServerStatus,
   Topology,
@@ -24,15 +25,21 @@ export {
 } from './create.js';
 export {
   ConnectionLostError,
+  CrossShardError,
   DatabaseUnreachableError,
   EffectsUnavailableError,
   EffectUnknownError,
+  IdsUnavailableError,
   InvalidPageError,
+  InvalidShardKeyError,
   NestedTransactionError,
   OutboxUnavailableError,
   OutcomeUnknownError,
   PoolMisuseError,
   PoolOverloadedError,
+  ScatterMergeError,
+  ScatterTimeoutError,
+  ShardKeyRequiredError,
   TransactionBusyError,
   TransactionEndedError,
   TransactionRolledBackError,
@@ -45,6 +52,7 @@ export type {
   PoolOptions,
   ReplicaOptions,
   ServerOptions,
+  ShardOptions,
 } from './options.js';
 export { databaseDefaults } from './options.js';
 export { type OutboxPlace, outboxMigration } from './outbox/migration.js';
@@ -85,6 +93,19 @@ export type {
   SessionListener,
   Statement,
   StatementResult,
+  TickTable,
   Written,
 } from './ports.js';
 export type { Position } from './position.js';
+export type {
+  GatherOptions,
+  MissingShard,
+  ScatterMerge,
+  ScatterOrder,
+  ScatterOrderBy,
+  ScatterResult,
+  ShardKey,
+} from './sharding/api.js';
+export { idsMigration } from './sharding/ids-migration.js';
+export type { DirectoryOptions, RangeOptions, ShardingOptions } from './sharding/sharding-options.js';
+export { slotMap, slotOf } from './sharding/slots.js';

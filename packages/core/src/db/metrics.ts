@@ -65,6 +65,26 @@ export const databaseInstruments = {
     help: 'Transactions whose effects this instance has seen waiting at its last look, and will take over.',
     type: 'gauge',
   },
+  shardCalls: {
+    name: 'pando_db_shard_calls_total',
+    help: 'Calls of db.shard by the shard that they led to: unequal growth shows a shard that has more than its share.',
+    type: 'counter',
+    labels: ['shard'],
+    values: { shard: 'each name in db.shards; main where there are none' },
+  },
+  shardingVersion: {
+    name: 'pando_db_sharding_version',
+    help: 'db.sharding.version of this instance: while it differs between instances, a change of where things are is under way.',
+    type: 'gauge',
+  },
+  scatterSeconds: {
+    name: 'pando_db_scatter_duration_seconds',
+    help: 'Time that questions to all shards took, by outcome: complete, partial (allowed to lack shards, and did) or failed.',
+    type: 'histogram',
+    labels: ['outcome'],
+    values: { outcome: ['complete', 'partial', 'failed'] },
+    buckets: seconds,
+  },
   serverUp: {
     name: 'pando_db_server_up',
     help: 'Whether the server is in rotation (1) or not (0).',

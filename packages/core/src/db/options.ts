@@ -1,6 +1,12 @@
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import { type OptionsReader, readOptions } from '../kernel/options.js';
 import type { EffectHandler, EffectHandlers, ReadLevel } from './api.js';
+import {
+  type ResolvedShardingOptions,
+  resolveShardingOptions,
+  type ShardingOptions,
+  shardingDefaults,
+} from './sharding/sharding-options.js';
 
 /** How to reach one server. Fields win over what `connectionString` says. */
 export interface ServerOptions {
@@ -59,14 +65,26 @@ export interface OutboxOptions {
   readonly pollIntervalMs?: number | undefined;
 }
 
+/** How to reach one shard: a primary and its replicas. */
+export interface ShardOptions {
+  /** Connection URL or settings of the server that takes the shard's writes. */
+  readonly primary: string | ServerOptions | undefined;
+  /** Streaming replicas of that primary. @defaultValue `[]` */
+  readonly replicas?: readonly (string | ReplicaOptions)[] | undefined;
+}
+
 /** Options of {@link createDatabase}. */
 export interface DatabaseOptions {
   /** Names the kit when the database is used alone; shown as `application_name`. @defaultValue `'app'` */
   readonly name?: string | undefined;
-  /** Connection URL or settings of the server that takes writes. */
-  readonly primary: string | ServerOptions | undefined;
+  /** Connection URL or settings of the server that takes writes; left out where there are `shards`. */
+  readonly primary?: string | ServerOptions | undefined;
   /** Streaming replicas of the primary. @defaultValue `[]` */
   readonly replicas?: readonly (string | ReplicaOptions)[] | undefined;
+  /** Several databases as one, by name: each has a part of the rows, and all other options. At most 64. */
+  readonly shards?: Readonly<Record<string, ShardOptions>> | undefined;
+  /** Which shard holds what. */
+  readonly sharding?: ShardingOptions | undefined;
   /** Limits of the pool that each server has. */
   readonly pool?: PoolOptions | undefined;
   /**
@@ -130,11 +148,21 @@ export interface ResolvedServer extends ServerOptions {
 
 type Settled<T> = { readonly [Key in keyof T]-?: Exclude<T[Key], undefined> };
 
-/** {@link DatabaseOptions} with every default filled in. */
-export interface ResolvedDatabaseOptions
-  extends Omit<Settled<DatabaseOptions>, 'primary' | 'replicas' | 'pool' | 'outbox'> {
+/** A shard's servers; one that is the whole database is called `main`. */
+export interface ResolvedShard {
+  /** Its name, which tokens hold, too. */
+  readonly shard: string;
   readonly primary: ResolvedServer;
   readonly replicas: readonly ResolvedServer[];
+}
+
+/** {@link DatabaseOptions} with every default filled in, and the servers of one shard: the first, where there are several. */
+export interface ResolvedDatabaseOptions
+  extends Omit<Settled<DatabaseOptions>, 'primary' | 'replicas' | 'pool' | 'outbox' | 'shards' | 'sharding'>,
+    ResolvedShard {
+  /** All of them, at least one. */
+  readonly shards: readonly ResolvedShard[];
+  readonly sharding: ResolvedShardingOptions;
   readonly pool: Settled<PoolOptions>;
   readonly outbox: ResolvedOutboxOptions | false;
 }
@@ -148,6 +176,7 @@ export interface ResolvedOutboxOptions extends Settled<Omit<OutboxOptions, 'sche
 export const databaseDefaults = Object.freeze({
   name: 'app',
   replicas: Object.freeze<readonly never[]>([]),
+  sharding: shardingDefaults,
   pool: Object.freeze({
     size: 10,
     overflow: 20,
@@ -181,10 +210,12 @@ export const replicaDefaults = Object.freeze({ weight: 1 });
 /** Checks the options and fills in defaults; throws `PandoOptionsError`. */
 export function resolveDatabaseOptions(options: DatabaseOptions): ResolvedDatabaseOptions {
   const reader = readOptions('db', options);
+  const shards = readShards(reader);
   const resolved: ResolvedDatabaseOptions = {
     name: reader.string('name', databaseDefaults.name),
-    primary: readPrimary(reader),
-    replicas: readReplicas(reader),
+    ...(shards[0] as ResolvedShard),
+    shards,
+    sharding: readSharding(reader, shards),
     pool: readPool(reader.nested('pool')),
     connectionBudget: readBudget(reader),
     level: reader.oneOf('level', readLevels, databaseDefaults.level),
@@ -212,17 +243,45 @@ const readLevels: readonly ReadLevel[] = ['eventual', 'causal', 'monotonic', 'st
 const serverShape =
   'a connection URL such as "postgres://user@host:5432/name", or an object of connection settings';
 
-function readPrimary(reader: OptionsReader): ResolvedServer {
-  const value = reader.any('primary');
-  if (value === undefined) reader.fail('primary', serverShape);
-  return readServer('db.primary', value, () => reader.fail('primary', serverShape));
+function readShards(reader: OptionsReader): readonly ResolvedShard[] {
+  const value = reader.any('shards');
+  if (value === undefined) return [readShard('main', 'db', reader)];
+  for (const key of ['primary', 'replicas'])
+    if (reader.any(key) !== undefined) reader.fail(key, 'left out: each of db.shards has its own');
+  const refuse = () => reader.fail('shards', 'an object with 1 to 64 shards, each with its primary');
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return refuse();
+  const shards = Object.entries(value).map(([shard, options]) => {
+    if (!/^[A-Za-z0-9_-]{1,32}$/.test(shard))
+      reader.fail('shards', 'an object whose names are 1 to 32 letters, digits, "-" or "_"');
+    const path = `db.shards.${shard}`;
+    const servers = readOptions(path, options);
+    const resolved = readShard(shard, path, servers);
+    servers.done();
+    return resolved;
+  });
+  return shards.length === 0 || shards.length > 64 ? refuse() : shards;
 }
 
-function readReplicas(reader: OptionsReader): readonly ResolvedServer[] {
+function readShard(shard: string, path: string, reader: OptionsReader): ResolvedShard {
+  return { shard, primary: readPrimary(reader, path), replicas: readReplicas(reader, path) };
+}
+
+function readSharding(reader: OptionsReader, shards: readonly ResolvedShard[]): ResolvedShardingOptions {
+  const names = shards.map(({ shard }) => shard);
+  return resolveShardingOptions(reader.any('sharding'), names);
+}
+
+function readPrimary(reader: OptionsReader, path: string): ResolvedServer {
+  const value = reader.any('primary');
+  if (value === undefined) reader.fail('primary', serverShape);
+  return readServer(`${path}.primary`, value, () => reader.fail('primary', serverShape));
+}
+
+function readReplicas(reader: OptionsReader, path: string): readonly ResolvedServer[] {
   const value = reader.any('replicas', databaseDefaults.replicas);
   const refuse = () => reader.fail('replicas', `an array, each entry ${serverShape}`);
   if (!Array.isArray(value)) return refuse();
-  return value.map((entry, index) => readServer(`db.replicas[${index}]`, entry, refuse));
+  return value.map((entry, index) => readServer(`${path}.replicas[${index}]`, entry, refuse));
 }
 
 function readServer(path: string, value: unknown, refuse: () => never): ResolvedServer {
@@ -242,7 +301,7 @@ function readServer(path: string, value: unknown, refuse: () => never): Resolved
     user: reader.string('user', undefined),
     password: password as ServerOptions['password'],
     ssl: readSsl(reader),
-    weight: path === 'db.primary' ? replicaDefaults.weight : readWeight(reader),
+    weight: path.endsWith('.primary') ? replicaDefaults.weight : readWeight(reader),
   };
   reader.done();
   return server;

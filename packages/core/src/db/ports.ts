@@ -242,6 +242,16 @@ export interface OutboxTable {
   remove(ids: readonly string[]): Statement;
 }
 
+/** The row in which the ids of a shard are counted. */
+export interface TickTable {
+  /**
+   * Takes so many ticks in a row, each later than all that anybody has taken and not behind the server's clock; resolves with the
+   * first. On a connection of the primary, outside of a transaction. Makes the table where it is missing; rejects with
+   * `IdsUnavailableError` where that is not allowed.
+   */
+  take(connection: Connection, count: number): Promise<bigint>;
+}
+
 /** Makes what the room needs for one server. */
 export interface DatabaseDriver {
   /** Knows the language of its servers. */
@@ -250,4 +260,5 @@ export interface DatabaseDriver {
   backend(server: ResolvedServer): Backend;
   pool(backend: Backend, role: Role, hooks: PoolHooks): Pool;
   outbox(backend: Backend, options: ResolvedOutboxOptions): OutboxTable;
+  ticks(backend: Backend): TickTable;
 }

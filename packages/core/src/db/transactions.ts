@@ -104,7 +104,7 @@ export class Transactions {
   ): Promise<T> {
     try {
       const value = await abortable(
-        this.#options.contexts.run(context.inside(), async () => work(tx.scope)),
+        this.#options.contexts.run(context.inside(this.#options.shard), async () => work(tx.scope)),
         signal,
       );
       signal?.throwIfAborted();

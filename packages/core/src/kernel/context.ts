@@ -48,7 +48,7 @@ export interface ContextInit {
 interface Derivation {
   readonly parent?: RequestContext;
   readonly load?: LoadScope | undefined;
-  readonly inTransaction?: boolean;
+  readonly transactionOn?: string | undefined;
 }
 
 /**
@@ -73,8 +73,8 @@ class OpenContext {
   readonly openedAt: number;
   /** The cache load that runs here, if any. */
   readonly load: LoadScope | undefined;
-  /** Whether a database transaction is open here: nothing may be served from or stored in a cache then. */
-  readonly inTransaction: boolean;
+  /** The shard on which a database transaction is open here, if any: nothing may be served from or stored in a cache then. */
+  readonly transactionOn: string | undefined;
   readonly #parent: RequestContext | undefined;
   #token: Token;
   #written: Token = emptyToken;
@@ -86,9 +86,13 @@ class OpenContext {
     this.priority = init.priority ?? 'normal';
     this.openedAt = openedAt;
     this.load = derivation.load;
-    this.inTransaction = derivation.inTransaction ?? false;
+    this.transactionOn = derivation.transactionOn;
     this.#parent = derivation.parent;
     this.#token = init.token ?? emptyToken;
+  }
+
+  get inTransaction(): boolean {
+    return this.transactionOn !== undefined;
   }
 
   /** What has been seen so far. */
@@ -131,9 +135,9 @@ class OpenContext {
     this.#parent?.settle(row);
   }
 
-  /** The same request inside a database transaction: what it sees and writes counts for the request. */
-  inside(): RequestContext {
-    return new OpenContext(this, this.openedAt, { parent: this, load: this.load, inTransaction: true });
+  /** The same request inside a transaction on a shard of the database: what it sees and writes counts for the request. */
+  inside(shard = 'main'): RequestContext {
+    return new OpenContext(this, this.openedAt, { parent: this, load: this.load, transactionOn: shard });
   }
 
   /**

@@ -15,6 +15,7 @@ import type {
   StatementClassifier,
   StatementKind,
 } from '../ports.js';
+import { idEpochMs } from '../sharding/ids.js';
 import { FencedPool } from './fenced-pool.js';
 import { MemoryConnection, type SessionServer } from './memory-connection.js';
 
@@ -61,6 +62,17 @@ export class MemoryWorld {
 
   get lsn(): bigint {
     return this.#lsn;
+  }
+
+  /** The last tick that was taken for an id. */
+  #tick = 0n;
+
+  /** Takes so many ticks that nobody else gets; the first of them. */
+  takeTicks(count: number): bigint {
+    const now = BigInt(Math.floor(this.clock.now()) - idEpochMs) << 9n;
+    const first = now > this.#tick ? now : this.#tick + 1n;
+    this.#tick = first + BigInt(count) - 1n;
+    return first;
   }
 
   /** Sessions that have locked rows of the outbox. */
@@ -333,5 +345,12 @@ export function createMemoryDriver(
     backend: (server) => world.server(server.connectionString ?? ''),
     pool: (backend, role, hooks) => new FencedPool(backend, { ...options.pool, role, budget }, hooks, kernel),
     outbox: () => new MemoryOutbox(kernel.keys.name),
+    // The statement is the way to the server and back.
+    ticks: () => ({
+      take: async (connection, count) => {
+        await connection.query({ text: 'get', params: ['ticks'] });
+        return world.takeTicks(count);
+      },
+    }),
   };
 }

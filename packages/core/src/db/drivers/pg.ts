@@ -14,6 +14,7 @@ import { requestCancel } from './pg-cancel.js';
 import { PgConnection, patienceMs } from './pg-connection.js';
 import { PgOutbox } from './pg-outbox.js';
 import { type GreetingRow, greetingText, reportOf, resetText, standingOf } from './pg-statements.js';
+import { PgTicks } from './pg-ticks.js';
 import { PreparedStatements } from './prepared-statements.js';
 
 /** Connects through the `pg` client. */
@@ -29,6 +30,7 @@ export function createPgDriver(
     backend: (server) => new PgBackend(server, options, kernel, classifier),
     pool: (backend, role, hooks) => new FencedPool(backend, { ...options.pool, role, budget }, hooks, kernel),
     outbox: ({ label }, outbox) => new PgOutbox(label, kernel.keys.name, outbox),
+    ticks: ({ label }) => new PgTicks(label),
   };
 }
 
