@@ -210,6 +210,46 @@ it('after an outage of Redis nothing cached is used before all is carried out th
   expect(await title()).toBe('new');
 });
 
+it('an event is published once, however late and however often its row is carried out', async () => {
+  const forgetful: Partial<PandoOptions> = { realtime: { idempotencyMs: 1 } };
+  const [one, two] = [await join({}, forgetful), await join({}, forgetful)];
+  await admin.query(`
+    create function refuse() returns trigger language plpgsql as $$ begin raise 'not yet'; end $$;
+    create trigger refuse before delete on pando_outbox execute function refuse()`);
+  await rename(one.pando, 'new');
+  const left = /^pando_db_outbox_rows_total\{outcome="left"\} (\d+)$/m;
+  const attempts = async () => Number(left.exec(await two.pando.metrics.expose())?.[1]);
+  await waitFor(async () => (await attempts()) > 1, { timeoutMs: 20_000, message: 'two attempts in vain' });
+  await admin.query('drop trigger refuse on pando_outbox');
+  await gone('the row is removed');
+  await rename(one.pando, 'newer');
+  await waitFor(() => one.heard.length > 1 && two.heard.length > 1);
+  expect([one.heard, two.heard]).toEqual([
+    [{ title: 'new' }, { title: 'newer' }],
+    [{ title: 'new' }, { title: 'newer' }],
+  ]);
+  const held = one.pando.kernel.keys.atomic('realtime', 'held-ids');
+  await waitFor(async () => (await one.pando.redis?.call(['HLEN', held])) === 0, {
+    message: 'the ids to be forgotten with their rows',
+  });
+});
+
+it('a row that is older than anybody remembers invalidates, and publishes no more', async () => {
+  const { pando, heard, title } = await join();
+  expect(await title()).toBe('old');
+  await admin.query(`update posts set title = 'new'`);
+  const left = { tags: ['post:7'], events: [{ channel: 'posts', event: 'ancient' }], named: [] };
+  await admin.query(
+    `insert into pando_outbox values ($1, gen_random_uuid(), $2, now() - interval '8 days')`,
+    [kit, JSON.stringify(left)],
+  );
+  await gone('the row is carried out');
+  await waitFor(async () => (await title()) === 'new');
+  await rename(pando, 'newer');
+  await waitFor(() => heard.length > 0);
+  expect(heard).toEqual([{ title: 'newer' }]);
+});
+
 it('instances that see the same rows carry each out once', async () => {
   const seen: unknown[] = [];
   const effects = { count: (payload: unknown) => void seen.push(payload) };

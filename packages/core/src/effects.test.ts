@@ -27,6 +27,9 @@ function rooms(invalidation = { token: invalidated, confirmed: true }, failing: 
         if (failing.includes(channel)) throw new Error('away');
         return { channel, position: '1-0', duplicate: false };
       },
+      async release(ids) {
+        calls.push(`release ${ids.map(({ channel, id }) => `${channel} ${id}`).join(', ')}`);
+      },
     },
     logger: noopLogger,
   });
@@ -80,5 +83,17 @@ describe('effects of a committed transaction', () => {
       isComplete: false,
     });
     expect(calls.at(-1)).toBe('publish feed as tx:1');
+  });
+
+  it('hold their ids while they may be carried out again, and release those of one turn together', async () => {
+    const { run, calls } = rooms();
+    const kept = { token: written, isRepeatable: true };
+    const outcomes = [await run(effects, { ...kept, id: 'a' }), await run(effects, { ...kept, id: 'b' })];
+    for (const { finished } of outcomes) finished?.();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(calls.filter((call) => call.startsWith('release'))).toEqual([
+      'release posts a:0, feed a:1, posts b:0, feed b:1',
+    ]);
+    expect((await run(effects, { token: written, id: 'c' })).finished).toBeUndefined();
   });
 });

@@ -3,12 +3,12 @@ import type { EffectsRunner } from './kernel/effects.js';
 import { ClosedError, isPandoError, messageOf } from './kernel/errors.js';
 import type { Logger } from './kernel/logger.js';
 import { mergeTokens, pendingToken } from './kernel/token.js';
-import type { Realtime } from './realtime/index.js';
+import type { HeldId, Realtime } from './realtime/index.js';
 
 /** What effects act on. */
 export interface EffectsTargets {
   readonly cache: Pick<Cache, 'invalidate'>;
-  readonly realtime: Pick<Realtime, 'publish'>;
+  readonly realtime: Pick<Realtime, 'publish' | 'release'>;
   readonly logger: Logger;
 }
 
@@ -19,7 +19,24 @@ export interface EffectsTargets {
  * unless the invalidation was confirmed. The data is committed by now: what fails is logged, not thrown.
  */
 export function createEffectsRunner({ cache, realtime, logger }: EffectsTargets): EffectsRunner {
-  return async ({ tags, events }, { token, id, signal, isRepeated }) => {
+  let released: HeldId[] = [];
+  /** Collects what one turn releases: rows are removed many at a time. */
+  const release = (ids: readonly HeldId[]) => {
+    if (released.length === 0) {
+      setImmediate(() => {
+        const all = released;
+        released = [];
+        realtime.release(all).catch((error: unknown) => {
+          logger.debug({ err: error, ids: all.length }, 'ids of events stay known for a while');
+        });
+      });
+    }
+    released.push(...ids);
+  };
+
+  return async ({ tags, events }, { token, id, signal, isRepeated, isRepeatable = false }) => {
+    const ids = events.map(({ channel }, index) => ({ channel, id: `${id}:${index}` }));
+    const finished = isRepeatable && ids.length > 0 ? () => release(ids) : undefined;
     let seen = token;
     if (tags.length > 0) {
       const invalidation = await cache
@@ -36,13 +53,16 @@ export function createEffectsRunner({ cache, realtime, logger }: EffectsTargets)
             'events withheld: the invalidation before them is not confirmed',
           );
         }
-        return { token: seen, isComplete: false };
+        return { token: seen, isComplete: false, finished };
       }
     }
     // Published in one turn, so that the events of one channel keep the order of the transaction and share a packet.
     const outcomes = await Promise.allSettled(
       events.map(({ channel, event }, index) =>
-        realtime.publish(channel, event, { id: `${id}:${index}`, token: seen, signal }),
+        realtime.publish(channel, event, {
+          ...{ id: ids[index]?.id, holdId: isRepeatable },
+          ...{ token: seen, signal },
+        }),
       ),
     );
     let isComplete = true;
@@ -52,7 +72,7 @@ export function createEffectsRunner({ cache, realtime, logger }: EffectsTargets)
       logger.error({ id, channel, err: outcome.reason }, `event not published: ${messageOf(outcome.reason)}`);
       if (!isLasting(outcome.reason)) isComplete = false;
     }
-    return { token: seen, isComplete };
+    return { token: seen, isComplete, finished };
   };
 }
 

@@ -108,6 +108,28 @@ describe('the Redis broker', () => {
       expect((await broker.append(channel, [message(id)]))[0]?.duplicate).toBe(true);
   });
 
+  it('remembers held keys until they are released', async () => {
+    await using server = await startRedis();
+    const broker = await join(server.url, name);
+    const key = (...kind: string[]) => `pando:{${name}}:realtime:${kind.join(':')}`;
+    const held = (id: string) => ({ ...message(id), isHeld: true });
+    const isNew = async (id: string) => (await broker.append(channel, [held(id)]))[0]?.duplicate === false;
+    const [first] = await broker.append(channel, [held('old')]);
+    const { heldIdMs } = brokerSuiteRetention;
+    await server.command('PEXPIRE', key('held-ids'), heldIdMs - 1_000); // as when the time has passed
+    expect(await isNew('new')).toBe(true);
+    expect(await server.command('HKEYS', key('held-ids-before'))).toEqual([`${channel} old`]);
+    expect(await server.command('HKEYS', key('held-ids'))).toEqual([`${channel} new`]);
+
+    const forgetOthers = () => server.command('DEL', key('ids', channel), key('ids-before', channel));
+    await forgetOthers();
+    expect(await broker.append(channel, [held('old')])).toEqual([{ ...first, duplicate: true }]);
+    expect(await isNew('new')).toBe(false);
+    await broker.release(['old', 'new'].map((id) => ({ channel, id })));
+    expect([await isNew('old'), await isNew('new')]).toEqual([true, true]);
+    expect([await isNew('old'), await isNew('new')]).toEqual([false, false]);
+  });
+
   it('begins a new lineage when Redis was emptied under it', async () => {
     await using server = await startRedis();
     const broker = await join(server.url, name);

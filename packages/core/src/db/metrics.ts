@@ -55,10 +55,10 @@ export const databaseInstruments = {
   },
   outboxRows: {
     name: 'pando_db_outbox_rows_total',
-    help: 'Transactions with effects by what became of these: done by the instance that committed, taken_over by another attempt, or left for a later one.',
+    help: 'Transactions with effects by what became of these: done by the instance that committed, taken_over by another attempt, left for a later one, or expired: their events were too old to be published.',
     type: 'counter',
     labels: ['outcome'],
-    values: { outcome: ['done', 'taken_over', 'left'] },
+    values: { outcome: ['done', 'taken_over', 'left', 'expired'] },
   },
   outboxWaiting: {
     name: 'pando_db_outbox_waiting',

@@ -237,8 +237,13 @@ export interface OutboxTable {
   list(limit: number): Statement;
   /** Returns a row `{ id }` for each of the ids that is there, locked or not. */
   find(ids: readonly string[]): Statement;
-  /** Returns one row `{ effects }` and locks it until the end of the transaction; none where it is gone or locked by another. */
+  /**
+   * Returns one row `{ effects, isOld }` and locks it until the end of the transaction; none where it is gone or locked by
+   * another. It is old when its events may not be published any more.
+   */
   lock(id: string): Statement;
+  /** Replaces what a row says. */
+  update(id: string, effects: string): Statement;
   remove(ids: readonly string[]): Statement;
 }
 

@@ -18,6 +18,8 @@ export interface NamedEffect {
 /** All that a transaction wants done after its commit; a row of the outbox is this as JSON. */
 export interface TransactionEffects extends Effects {
   readonly named: readonly NamedEffect[];
+  /** How many of the named ones, from the first on, an attempt before has carried out. @defaultValue `0` */
+  readonly done?: number | undefined;
 }
 
 /** What a scope stands on. */

@@ -13,6 +13,12 @@ export interface Effects {
   readonly events: readonly PlannedEvent[];
 }
 
+/**
+ * How long after its transaction began an event may be published: a week. What published it before is remembered for longer,
+ * so that no event is published twice, however often and from wherever its effects are carried out.
+ */
+export const effectsLifeMs = 604_800_000;
+
 /** How committed effects are carried out. */
 export interface EffectsOptions extends Signalled {
   /** What the transaction wrote: events carry it, so that who refetches on one cannot see the past. */
@@ -21,6 +27,8 @@ export interface EffectsOptions extends Signalled {
   readonly id: string;
   /** Whether this is another attempt: tokens may have gone out by now that name the transaction's invalidation as pending. */
   readonly isRepeated?: boolean | undefined;
+  /** Whether somebody may make another attempt, until {@link EffectsOutcome.finished} is called. */
+  readonly isRepeatable?: boolean | undefined;
 }
 
 /** How far effects were carried out. */
@@ -29,6 +37,8 @@ export interface EffectsOutcome {
   readonly token: Token;
   /** False when another attempt, later, would do what this one could not. */
   readonly isComplete: boolean;
+  /** Call it when nobody will make another attempt: what keeps events from being published twice is forgotten. */
+  readonly finished?: (() => void) | undefined;
 }
 
 /**

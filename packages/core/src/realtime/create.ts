@@ -3,11 +3,12 @@ import { createKernel, type Kernel } from '../kernel/kernel.js';
 import type { TokenCodec } from '../kernel/token-codec.js';
 import { createRedisFloor } from '../redis/floor.js';
 import type { RedisFloor } from '../redis/ports.js';
+import type { Realtime } from './api.js';
 import { createMemoryWorld, MemoryBroker, type MemoryWorld } from './drivers/memory.js';
 import { RedisBroker } from './drivers/redis.js';
 import { type RealtimeOptions, type ResolvedRealtimeOptions, resolveRealtimeOptions } from './options.js';
 import type { Broker } from './ports.js';
-import { type Realtime, RealtimeRoom } from './realtime.js';
+import { RealtimeRoom } from './realtime.js';
 
 export { createMemoryWorld, MemoryWorld, type MemoryWorldInit } from './drivers/memory.js';
 

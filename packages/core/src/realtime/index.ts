@@ -1,3 +1,4 @@
+export type { Realtime } from './api.js';
 export { presenceChannel } from './channel-name.js';
 export { type CloseCode, closeCodes } from './close-codes.js';
 export type {
@@ -46,6 +47,7 @@ export type {
   BrokerListener,
   BrokerSubscription,
   Heads,
+  HeldId,
   LogEntry,
   LogPage,
   OutgoingMessage,
@@ -62,4 +64,3 @@ export type {
   Renewal,
 } from './presence/ports.js';
 export type { Presence, PresenceEvent, Present, PresentMember } from './presence/presence.js';
-export type { Realtime } from './realtime.js';

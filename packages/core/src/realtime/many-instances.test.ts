@@ -3,9 +3,10 @@ import { createKernel } from '../kernel/kernel.js';
 import { createFakeClock, type FakeClock } from '../testing/fake-clock.js';
 import { Browser, Peer } from '../testing/suites/realtime/clients.js';
 import { Ledger, type Violation } from '../testing/suites/realtime/ledger.js';
+import type { Realtime } from './api.js';
 import { createMemoryWorld, MemoryBroker, type MemoryWorld } from './drivers/memory.js';
 import { type RealtimeOptions, resolveRealtimeOptions } from './options.js';
-import { type Realtime, RealtimeRoom } from './realtime.js';
+import { RealtimeRoom } from './realtime.js';
 import { type Recovery, recovery } from './recovery.js';
 
 const isLong = process.env.PANDO_TEST_SIZE === 'full';

@@ -1,3 +1,4 @@
+import { effectsLifeMs } from '../kernel/effects.js';
 import { type OptionsReader, readOptions } from '../kernel/options.js';
 import type { RedisOption } from '../redis/options.js';
 import type { Retention } from './ports.js';
@@ -144,6 +145,8 @@ export interface ResolvedPresenceOptions {
 
 /** A day: quiet channels resume over a night, and a channel that was used once is not kept for ever. */
 const HEAD_TTL_MS = 86_400_000;
+/** What keeps its own record of events, and looks whether that is too old, needs a moment until it publishes. */
+const HELD_MARGIN_MS = 3_600_000;
 /** What a cursor of all channels, in a request header, has room for. */
 const MOST_CHANNELS = 128;
 
@@ -170,6 +173,7 @@ export function resolveRealtimeOptions(options: RealtimeOptions = {}): ResolvedR
       historyTtlMs,
       headTtlMs: Math.max(HEAD_TTL_MS, 10 * historyTtlMs),
       idempotencyMs,
+      heldIdMs: effectsLifeMs + HELD_MARGIN_MS,
     },
     onUnavailable: read.oneOf('onUnavailable', ['reject', 'wait'], defaults.onUnavailable),
     publishWaitMs: read.ms('publishWaitMs', defaults.publishWaitMs),

@@ -11,12 +11,22 @@ export interface Retention {
   readonly headTtlMs: number;
   /** Time that a publish with an id is remembered, at least. */
   readonly idempotencyMs: number;
+  /** Time that an id is held which nobody releases, at least. */
+  readonly heldIdMs: number;
+}
+
+/** The id of a publish that is remembered until it is released. */
+export interface HeldId {
+  readonly channel: string;
+  readonly id: string;
 }
 
 /** One message on its way into a channel. */
 export interface OutgoingMessage {
   /** Idempotency key; undefined when the publisher gave none. */
   readonly id: string | undefined;
+  /** Whether the key is remembered until {@link Broker.release}. */
+  readonly isHeld?: boolean | undefined;
   /** The event's JSON and its token: see packing.ts. */
   readonly packed: Buffer;
 }
@@ -115,6 +125,8 @@ export interface Broker extends AsyncDisposable {
     messages: readonly OutgoingMessage[],
     options?: Signalled,
   ): Promise<readonly Appended[]>;
+  /** Forgets keys of held messages, as far as they are not remembered for another reason. */
+  release(ids: readonly HeldId[], options?: Signalled): Promise<void>;
   /** Hears announcements of a channel from the moment this resolves. `onEntry` must not throw. */
   subscribe(
     channel: string,

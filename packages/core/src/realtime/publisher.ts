@@ -25,6 +25,7 @@ export interface PublisherInit {
 export interface Outgoing {
   readonly channel: string;
   readonly id: string | undefined;
+  readonly isHeld: boolean;
   readonly packed: Buffer;
   readonly signal: AbortSignal | undefined;
 }
@@ -37,6 +38,7 @@ const RETRY_MS = 100;
 
 class Pending implements OutgoingMessage {
   readonly id: string | undefined;
+  readonly isHeld: boolean;
   readonly packed: Buffer;
   readonly signal: AbortSignal | undefined;
   readonly since: number;
@@ -44,13 +46,14 @@ class Pending implements OutgoingMessage {
   readonly reject: (cause: unknown) => void;
 
   constructor(
-    { packed, signal }: Outgoing,
+    { isHeld, packed, signal }: Outgoing,
     id: string | undefined,
     since: number,
     resolve: (published: Published) => void,
     reject: (cause: unknown) => void,
   ) {
     this.id = id;
+    this.isHeld = isHeld;
     this.packed = packed;
     this.signal = signal;
     this.since = since;

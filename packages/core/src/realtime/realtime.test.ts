@@ -4,11 +4,11 @@ import { coversToken, dbToken } from '../kernel/token.js';
 import { createTokenCodec } from '../kernel/token-codec.js';
 import { createFakeClock } from '../testing/fake-clock.js';
 import { TestOutlet } from '../testing/suites/realtime/wires.js';
+import type { Realtime } from './api.js';
 import { createMemoryWorld, createRealtime } from './create.js';
 import type { MemoryWorldInit } from './drivers/memory.js';
 import type { Message, Reset } from './message.js';
 import type { RealtimeOptions } from './options.js';
-import type { Realtime } from './realtime.js';
 
 const opened: Realtime[] = [];
 afterEach(async () => {

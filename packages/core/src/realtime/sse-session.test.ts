@@ -2,10 +2,10 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { createKernel } from '../kernel/kernel.js';
 import { createFakeClock } from '../testing/fake-clock.js';
 import { TestOutlet } from '../testing/suites/realtime/wires.js';
+import type { Realtime } from './api.js';
 import type { SseSession } from './connection.js';
 import { createMemoryWorld, createRealtime } from './create.js';
 import type { RealtimeOptions } from './options.js';
-import type { Realtime } from './realtime.js';
 
 const opened: Realtime[] = [];
 afterEach(async () => {

@@ -327,6 +327,10 @@ class MemoryOutbox implements OutboxTable {
     return { text: 'lock', params: [this.#prefix + id] };
   }
 
+  update(id: string, effects: string): Statement {
+    return this.insert(id, effects);
+  }
+
   remove(ids: readonly string[]): Statement {
     return { text: 'remove', params: ids.map((id) => this.#prefix + id) };
   }

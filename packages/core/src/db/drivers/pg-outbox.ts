@@ -1,3 +1,4 @@
+import { effectsLifeMs } from '../../kernel/effects.js';
 import { OutboxUnavailableError } from '../errors.js';
 import type { ResolvedOutboxOptions } from '../options.js';
 import { outboxMigration, outboxTable } from '../outbox/migration.js';
@@ -58,8 +59,16 @@ export class PgOutbox implements OutboxTable {
 
   lock(id: string): Statement {
     return {
-      text: `select effects::text from ${this.name} where kit = $1 and id = $2 for update skip locked`,
+      text: `select effects::text, created_at < now() - ${effectsLifeMs} * interval '1 ms' as "isOld"
+        from ${this.name} where kit = $1 and id = $2 for update skip locked`,
       params: [this.#kit, id],
+    };
+  }
+
+  update(id: string, effects: string): Statement {
+    return {
+      text: `update ${this.name} set effects = $3 where kit = $1 and id = $2`,
+      params: [this.#kit, id, effects],
     };
   }
 

@@ -79,11 +79,10 @@ export class AfterCommit {
     this.#carrier = new Carrier({ runner, handlers, contexts, logger });
     this.#takeoverMs = takeoverMs;
     if (table === undefined) return;
-    const takenOver = rows('taken_over');
     const takeover = new Takeover({
       ...{ shard, pool, table, kernel, takeoverMs, pollIntervalMs, rules },
       carrier: this.#carrier,
-      took: (outcome) => (outcome === 'left' ? this.#left : takenOver).add(),
+      took: (outcome) => (outcome === 'left' ? this.#left : rows(outcome)).add(),
     });
     const removed = (ids: readonly string[]) => takeover.release(ids);
     this.#outbox = {
@@ -143,7 +142,10 @@ export class AfterCommit {
 
   async #announce({ id, effects }: Plan, token: Token, outbox: Outbox | undefined): Promise<EffectsOutcome> {
     try {
-      return await this.#carrier.announce(effects, { token, id: this.#rules.attemptId(id) });
+      return await this.#carrier.announce(effects, {
+        ...{ token, id: this.#rules.attemptId(id) },
+        isRepeatable: outbox !== undefined,
+      });
     } catch (error) {
       outbox?.removals.add(id); // no other attempt will fare better
       throw error;
@@ -153,12 +155,12 @@ export class AfterCommit {
   /** What nobody waits for: the app's handlers, and the end of the row. */
   async #finish(
     { id, effects }: Plan,
-    { token, isComplete }: EffectsOutcome,
+    { token, isComplete, finished }: EffectsOutcome,
     outbox: Outbox | undefined,
   ): Promise<void> {
     if (isComplete && (await this.#handle(id, effects, token))) {
       this.#done.add();
-      outbox?.removals.add(id);
+      outbox?.removals.add(id, finished);
     } else {
       this.#left.add();
       outbox?.takeover.left(id);
@@ -170,7 +172,8 @@ export class AfterCommit {
     const late = () => new Error(`not carried out within ${this.#takeoverMs} ms`);
     const limit = deadline(this.#kernel.clock, this.#takeoverMs, late, this.#stop.signal);
     try {
-      return await this.#carrier.handle(effects, { token, id, signal: limit.signal });
+      const done = await this.#carrier.handle(effects, { token, id, signal: limit.signal });
+      return done === effects.named.length;
     } finally {
       limit[Symbol.dispose]();
     }

@@ -30,13 +30,14 @@ export class Carrier {
     return runner({ tags, events }, options);
   }
 
-  /** Calls the app's handlers, one after the other; false once one has failed. Never rejects. */
+  /** Calls the app's handlers, one after the other, up to the first that fails; tells how many are done. Never rejects. */
   async handle(
-    { named }: TransactionEffects,
+    { named, done = 0 }: TransactionEffects,
     { token, id, signal }: EffectsOptions & { readonly signal: AbortSignal },
-  ): Promise<boolean> {
+  ): Promise<number> {
     const { handlers, contexts, logger } = this.#parts;
     for (const [index, { name, payload }] of named.entries()) {
+      if (index < done) continue;
       const effectId = `${id}:${name}:${index}`;
       const handler = Object.hasOwn(handlers, name) ? handlers[name] : undefined;
       if (handler === undefined) {
@@ -44,7 +45,7 @@ export class Carrier {
           { id, effect: name },
           `effect not carried out: this instance has no handler db.effects.${name}`,
         );
-        return false;
+        return index;
       }
       try {
         // Whoever asked may have left long ago; what he wrote is seen all the same.
@@ -53,9 +54,9 @@ export class Carrier {
         await abortable(handled, signal);
       } catch (error) {
         logger.error({ id, effect: name, err: error }, 'effect not carried out');
-        return false;
+        return index;
       }
     }
-    return true;
+    return named.length;
   }
 }

@@ -21,7 +21,7 @@ create table if not exists ${outboxTable(place)} (
   id uuid not null,
   -- json, not jsonb: payloads come back exactly as they were given
   effects json not null,
-  -- for people; Pando goes by the clocks of its instances
+  -- after a week its events are not published any more
   created_at timestamptz not null default now(),
   primary key (kit, id)
 );

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { Effects, EffectsOptions, EffectsOutcome } from '../../kernel/effects.js';
@@ -8,6 +9,7 @@ import type { EffectCall, EffectHandlers } from '../api.js';
 import { MemoryWorld } from '../drivers/memory.js';
 import type { DatabaseOptions } from '../options.js';
 import { outboxMigration } from './migration.js';
+import type { OutboxRules } from './rules.js';
 
 type Carried = Effects & EffectsOptions & { readonly by: string };
 
@@ -18,7 +20,11 @@ function fleet() {
   const carried: Carried[] = [];
   /** The outcome of an attempt; what it resolves with decides whether the row goes. */
   const outcomes = new Map<string, () => Promise<boolean>>();
-  const join = (by: string, options: Pick<DatabaseOptions, 'outbox' | 'effects'> = {}) => {
+  const join = (
+    by: string,
+    options: Pick<DatabaseOptions, 'outbox' | 'effects'> = {},
+    rules?: Partial<OutboxRules>,
+  ) => {
     const kernel = createKernel({ clock });
     const effects = async (asked: Effects, given: EffectsOptions): Promise<EffectsOutcome> => {
       carried.push({ by, ...asked, ...given });
@@ -29,6 +35,7 @@ function fleet() {
       world,
       effects,
       options: { probeIntervalMs: 60_000, ...options },
+      rules,
     });
     return db;
   };
@@ -160,6 +167,44 @@ describe('the outbox', () => {
   });
 });
 
+describe('what happens to a transaction whose process dies before its effects', () => {
+  const crash = async (rules?: Partial<OutboxRules>) => {
+    const { join, carried, outcomes, clock } = fleet();
+    outcomes.set('a', never);
+    const [a, b] = [join('a', {}, rules), join('b', {}, rules)];
+    await b.start();
+    void a.transaction(async (tx) => {
+      await tx.query('set', ['k', 1]);
+      tx.publish('c', 1);
+    });
+    await clock.advance(60_000);
+    await b.close();
+    const [first, second] = carried;
+    return {
+      isTakenOver: second?.by === 'b',
+      goesByTheSameId: second?.id === first?.id,
+      namesTheCommit: second?.token.db.length === 1,
+    };
+  };
+  const sound = { isTakenOver: true, goesByTheSameId: true, namesTheCommit: true };
+
+  it('is made good by another', async () => {
+    expect(await crash()).toEqual(sound);
+  });
+
+  it.each<[string, Partial<OutboxRules>, Partial<typeof sound>]>([
+    ['is lost where the row does not commit with it', { rowOf: () => undefined }, { isTakenOver: false }],
+    [
+      'is seen twice where each attempt has an id of its own',
+      { attemptId: () => randomUUID() },
+      { goesByTheSameId: false },
+    ],
+    ['shows the past where nobody asks for a position', { asksPosition: false }, { namesTheCommit: false }],
+  ])('%s', async (_, rules, consequence) => {
+    expect(await crash(rules)).toMatchObject(consequence);
+  });
+});
+
 describe("an app's own effect", () => {
   const setup = (handlers: EffectHandlers) => {
     const { clock, join, rows, carried } = fleet();
@@ -198,6 +243,31 @@ describe("an app's own effect", () => {
     expect(ids).toHaveLength(3);
     expect(new Set(ids).size).toBe(1);
     expect(rows()).toEqual([]);
+    await db.close();
+  });
+
+  it('that fails for long leaves nothing to announce again, and those before it are not called again', async () => {
+    const calls: string[] = [];
+    let isAway = true;
+    const { db, carried, rows, clock } = setup({
+      log: (_, { id }) => void calls.push(id),
+      mail: async (_, { id }) => {
+        if (isAway) throw new Error('no route to the mail server');
+        calls.push(id);
+      },
+    });
+    await db.transaction(async (tx) => {
+      tx.publish('c', 1);
+      tx.effect('log');
+      tx.effect('mail');
+    });
+    await clock.advance(600_000);
+    expect(carried.flatMap(({ events }) => events)).toHaveLength(2); // at once, and by the second attempt
+    const [{ id } = { id: '' }] = rows();
+    isAway = false;
+    await clock.advance(600_000);
+    expect(rows()).toEqual([]);
+    expect(calls).toEqual([`${id}:log:0`, `${id}:log:0`, `${id}:mail:1`]);
     await db.close();
   });
 

@@ -19,7 +19,8 @@ export interface RemovalsParts {
 /** Removes rows whose effects were carried out, many with one statement, behind everybody's back. */
 export class Removals {
   readonly #parts: RemovalsParts;
-  #ids: string[] = [];
+  /** The rows, each with who wants to know that it is gone. */
+  #rows = new Map<string, (() => void) | undefined>();
   #timer: Disposable | undefined;
   #flushing: Promise<void> = Promise.resolve();
 
@@ -27,8 +28,8 @@ export class Removals {
     this.#parts = parts;
   }
 
-  add(id: string): void {
-    this.#ids.push(id);
+  add(id: string, removed?: () => void): void {
+    this.#rows.set(id, removed);
     this.#later(collectMs);
   }
 
@@ -50,9 +51,10 @@ export class Removals {
   }
 
   async #remove(): Promise<void> {
-    const ids = this.#ids;
-    if (ids.length === 0) return;
-    this.#ids = [];
+    const rows = this.#rows;
+    if (rows.size === 0) return;
+    this.#rows = new Map();
+    const ids = [...rows.keys()];
     const { pool, table, logger, removed } = this.#parts;
     try {
       const lease = await pool.acquire({ lane: 'main' });
@@ -62,9 +64,10 @@ export class Removals {
         lease.release();
       }
       removed(ids);
+      for (const tell of rows.values()) tell?.();
     } catch (error) {
       logger.debug({ err: error, rows: ids.length }, 'rows of the outbox not removed: it is tried again');
-      this.#ids = [...ids, ...this.#ids];
+      this.#rows = new Map([...rows, ...this.#rows]);
       this.#later(retryMs);
     }
   }

@@ -2,7 +2,7 @@ import { deadline } from '../../kernel/abort.js';
 import { messageOf } from '../../kernel/errors.js';
 import type { Kernel } from '../../kernel/kernel.js';
 import { dbToken, emptyToken } from '../../kernel/token.js';
-import type { Connection, OutboxTable, Pool } from '../ports.js';
+import type { Connection, OutboxTable, Pool, Statement } from '../ports.js';
 import type { TransactionEffects } from '../transaction-scope.js';
 import type { Carrier } from './carrier.js';
 import type { OutboxRules } from './rules.js';
@@ -25,7 +25,7 @@ export interface TakeoverParts {
   readonly kernel: Kernel;
   readonly takeoverMs: number;
   readonly pollIntervalMs: number;
-  readonly took: (outcome: 'taken_over' | 'left') => void;
+  readonly took: (outcome: 'taken_over' | 'expired' | 'left') => void;
   readonly rules: OutboxRules;
 }
 
@@ -37,6 +37,21 @@ interface Sighting {
 }
 
 type Taken = 'done' | 'gone' | 'failed' | 'unavailable';
+
+/** A row as it was found. */
+interface LockedRow {
+  readonly effects: string;
+  readonly isOld?: boolean | undefined;
+}
+
+/** How one attempt ended. */
+interface Attempt {
+  readonly taken: Taken;
+  /** Writes down what has become of the row; undefined leaves it as it was. */
+  readonly record?: Statement | undefined;
+  /** Nobody publishes its events again. */
+  readonly finished?: (() => void) | undefined;
+}
 
 /**
  * Carries out rows of transactions whose own process has not: it died, or what it needs was away.
@@ -191,12 +206,17 @@ export class Takeover {
     try {
       const [, { rows }] = await Promise.all([
         begun,
-        connection.query<{ effects: string }>(this.#parts.table.lock(id), { signal }),
+        connection.query<LockedRow>(this.#parts.table.lock(id), { signal }),
       ]);
       const [row] = rows;
-      const taken = row === undefined ? 'gone' : await this.#carryOut(id, row.effects, connection, signal);
-      if (taken === 'done') await connection.commit();
-      else await connection.rollback();
+      const { taken, record, finished } =
+        row === undefined ? gone : await this.#carryOut(id, row, connection, signal);
+      if (record === undefined) {
+        await connection.rollback();
+      } else {
+        await connection.commit(record);
+        finished?.();
+      }
       return taken;
     } catch (error) {
       await connection.rollback().catch(() => undefined); // a session that cannot roll back is not used again
@@ -204,9 +224,15 @@ export class Takeover {
     }
   }
 
-  async #carryOut(id: string, text: string, connection: Connection, signal: AbortSignal): Promise<Taken> {
+  async #carryOut(
+    id: string,
+    { effects: text, isOld }: LockedRow,
+    connection: Connection,
+    signal: AbortSignal,
+  ): Promise<Attempt> {
     const { shard, table, carrier, kernel, rules } = this.#parts;
-    const effects = JSON.parse(text) as TransactionEffects;
+    const written = JSON.parse(text) as TransactionEffects;
+    const effects = isOld ? this.#withoutEvents(id, written) : written;
     // What the row belongs to is committed, or nobody could see it: this position lies behind.
     const token = rules.asksPosition
       ? dbToken({ shard, ...(await connection.position({ signal })) })
@@ -214,13 +240,30 @@ export class Takeover {
     const context = kernel.contexts.open({ id, signal, token });
     return kernel.contexts.run(context, async () => {
       const announced = await carrier.announce(effects, {
-        ...{ token, signal, isRepeated: true },
+        ...{ token, signal, isRepeated: true, isRepeatable: true },
         id: rules.attemptId(id),
       });
-      if (!announced.isComplete) return 'unavailable';
-      if (!(await carrier.handle(effects, { token: announced.token, id, signal }))) return 'failed';
-      await connection.query(table.remove([id]));
-      return 'done';
+      const { finished } = announced;
+      if (!announced.isComplete) return { taken: 'unavailable' };
+      const done = await carrier.handle(effects, { token: announced.token, id, signal });
+      if (done === effects.named.length) return { taken: 'done', record: table.remove([id]), finished };
+      // A handler may fail for longer than anybody remembers what was published.
+      const rest: TransactionEffects = { ...effects, tags: [], events: [], done };
+      return { taken: 'failed', record: table.update(id, JSON.stringify(rest)), finished };
     });
   }
+
+  /** Nobody remembers any more whether somebody has published them. */
+  #withoutEvents(id: string, effects: TransactionEffects): TransactionEffects {
+    if (effects.events.length === 0) return effects;
+    const channels = [...new Set(effects.events.map(({ channel }) => channel))];
+    this.#parts.kernel.logger.error(
+      { id, channels },
+      'events not published: their transaction is more than a week old',
+    );
+    this.#parts.took('expired');
+    return { ...effects, events: [] };
+  }
 }
+
+const gone: Attempt = { taken: 'gone' };

@@ -54,6 +54,22 @@ describe('the memory broker as time passes', () => {
     expect(await isNew()).toBe(true);
   });
 
+  it('remembers held keys until they are released, then as long as others', async () => {
+    const clock = createFakeClock();
+    const broker = await join(createMemoryWorld({ clock }), 'a');
+    const held = { ...message('k'), isHeld: true };
+    const isNew = async () => (await broker.append('c', [held]))[0]?.duplicate === false;
+    const [first] = await broker.append('c', [held]);
+    await clock.advance(4 * retention.idempotencyMs);
+    expect(await broker.append('c', [held])).toEqual([{ ...first, duplicate: true }]);
+    await broker.release([{ channel: 'other', id: 'k' }]);
+    expect(await isNew()).toBe(false);
+    await broker.release([{ channel: 'c', id: 'k' }]);
+    expect(await isNew()).toBe(true);
+    await broker.release([{ channel: 'c', id: 'k' }]);
+    expect(await isNew()).toBe(false); // somebody's late repetition
+  });
+
   it('lets ids grow when the wall clock goes back', async () => {
     const clock = createFakeClock();
     const broker = await join(createMemoryWorld({ clock }), 'a');

@@ -10,6 +10,7 @@ import type {
   BrokerListener,
   BrokerSubscription,
   Heads,
+  HeldId,
   LogEntry,
   LogPage,
   OutgoingMessage,
@@ -57,6 +58,8 @@ export class MemoryWorld {
   readonly #logs = new Map<string, Log>();
   readonly #listeners = new Map<string, Set<Listener>>();
   readonly #brokers = new Set<BrokerListener>();
+  /** Where messages went whose ids are held, by channel and id. */
+  readonly #held = new Map<string, Appended>();
   #lives = 1;
   #isUp = true;
 
@@ -91,6 +94,7 @@ export class MemoryWorld {
     this.#lives++;
     if (keepsData) return;
     this.#logs.clear();
+    this.#held.clear();
     this.attendances.clear();
   }
 
@@ -121,16 +125,24 @@ export class MemoryWorld {
     const now = this.#clock.monotonic();
     const log = this.#log(channel, retention) ?? this.#create(channel);
     ageKeys(log, now, retention);
-    const isNew = messages.map(({ id }, at) => {
-      const isKnown = id !== undefined && (log.places.has(id) || log.oldPlaces.has(id));
+    const placeOf = ({ id, isHeld }: OutgoingMessage) =>
+      id === undefined
+        ? undefined
+        : (log.places.get(id) ??
+          log.oldPlaces.get(id) ??
+          (isHeld ? this.#held.get(`${channel} ${id}`) : undefined));
+    const isNew = messages.map((message, at) => {
+      const { id } = message;
+      const isKnown = placeOf(message) !== undefined;
       const isTwin = id !== undefined && messages.findIndex((other) => other.id === id) < at;
       return !isKnown && !isTwin;
     });
     const added = messages.filter((_, at) => isNew[at]);
     let index = 0;
     const id = added.length > 0 ? this.#store(channel, log, header, added, retention) : '';
-    return messages.map(({ id: key }) => {
-      const known = key === undefined ? undefined : (log.places.get(key) ?? log.oldPlaces.get(key));
+    return messages.map((message) => {
+      const { id: key, isHeld } = message;
+      const known = placeOf(message);
       if (known !== undefined) return { ...known, duplicate: true };
       const place = {
         id,
@@ -140,8 +152,13 @@ export class MemoryWorld {
       };
       index++;
       if (key !== undefined) log.places.set(key, place);
+      if (key !== undefined && isHeld) this.#held.set(`${channel} ${key}`, place);
       return place;
     });
+  }
+
+  release(ids: readonly HeldId[]): void {
+    for (const { channel, id } of ids) this.#held.delete(`${channel} ${id}`);
   }
 
   read(channel: string, from: string | undefined, limit: number, retention: Retention): LogPage {
@@ -282,6 +299,11 @@ export class MemoryBroker implements Broker {
   ): Promise<readonly Appended[]> {
     this.#check(`publishing to channel "${channel}" failed`, signal);
     return this.#world.append(channel, this.#header, messages, this.#retention);
+  }
+
+  async release(ids: readonly HeldId[], { signal }: Signalled = {}): Promise<void> {
+    this.#check('forgetting ids of events failed', signal);
+    this.#world.release(ids);
   }
 
   /** Resolves even while cut off: announcements flow from the end of the cut on. */

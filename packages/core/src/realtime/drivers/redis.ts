@@ -10,6 +10,7 @@ import type {
   BrokerListener,
   BrokerSubscription,
   Heads,
+  HeldId,
   LogEntry,
   LogPage,
   OutgoingMessage,
@@ -17,13 +18,13 @@ import type {
   Retention,
 } from '../ports.js';
 import { originId } from '../position.js';
-import appendSource from './lua/append-5.lua';
+import appendSource from './lua/append-7.lua';
 import logSource from './lua/log-0.lua';
 import readSource from './lua/read-3.lua';
 import { RedisChannels } from './redis-channels.js';
 import { RedisPresence } from './redis-presence.js';
 
-const appendScript: RedisScript = { name: 'realtime-append', source: logSource + appendSource, keyCount: 5 };
+const appendScript: RedisScript = { name: 'realtime-append', source: logSource + appendSource, keyCount: 7 };
 const readScript: RedisScript = { name: 'realtime-read', source: logSource + readSource, keyCount: 3 };
 
 const SPACE = 0x20;
@@ -38,6 +39,7 @@ export class RedisBroker implements Broker {
   readonly #ownsFloor: boolean;
   readonly #retention: Retention;
   readonly #header: string;
+  readonly #heldKeys: readonly [string, string];
   readonly #listening: Disposable[] = [];
   #closing: Promise<void> | undefined;
 
@@ -48,6 +50,7 @@ export class RedisBroker implements Broker {
     this.self = floor.fleet.self;
     this.#header = packHeader(this.self);
     this.#channels = new RedisChannels(floor);
+    this.#heldKeys = [this.#channels.key('held-ids'), this.#channels.key('held-ids-before')];
     this.presence = new RedisPresence(floor, this.#channels, retention);
   }
 
@@ -70,7 +73,7 @@ export class RedisBroker implements Broker {
     messages: readonly OutgoingMessage[],
     options?: Signalled,
   ): Promise<readonly Appended[]> {
-    const { historyEntries, historyTtlMs, headTtlMs, idempotencyMs } = this.#retention;
+    const { historyEntries, historyTtlMs, headTtlMs, idempotencyMs, heldIdMs } = this.#retention;
     const channels = this.#channels;
     const args: RedisArgument[] = [
       channels.topic(channel),
@@ -78,18 +81,31 @@ export class RedisBroker implements Broker {
       historyTtlMs,
       headTtlMs,
       idempotencyMs,
+      heldIdMs,
+      channel,
       this.#header,
     ];
-    for (const { id, packed } of messages) args.push(id ?? '', packed);
+    for (const { id, isHeld, packed } of messages) args.push(id ?? '', isHeld ? 'held' : '', packed);
     const keys = [
       ...channels.logKeys(channel),
       channels.key('ids', channel),
       channels.key('ids-before', channel),
+      ...this.#heldKeys,
     ];
     return this.#channels.ask(`publishing to channel "${channel}" failed`, async () => {
       const reply = await this.#floor.run(appendScript, keys, args, options);
       return readAppended(reply as readonly string[], messages);
     });
+  }
+
+  async release(ids: readonly HeldId[], options?: Signalled): Promise<void> {
+    const fields = ids.map(({ channel, id }) => `${channel} ${id}`);
+    await this.#channels.ask('forgetting ids of events failed', () =>
+      this.#floor.batch(
+        this.#heldKeys.map((key) => ['HDEL', key, ...fields] as const),
+        options,
+      ),
+    );
   }
 
   async subscribe(

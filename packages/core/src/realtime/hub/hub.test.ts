@@ -13,7 +13,13 @@ import { Hub } from './hub.js';
 import { type Beating, Pulse } from './pulse.js';
 import type { Place, Reader, Sink, Start } from './reader.js';
 
-const retention = { historyEntries: 1_000, historyTtlMs: 60_000, headTtlMs: 600_000, idempotencyMs: 60_000 };
+const retention = {
+  historyEntries: 1_000,
+  historyTtlMs: 60_000,
+  headTtlMs: 600_000,
+  idempotencyMs: 60_000,
+  heldIdMs: 600_000,
+};
 
 /** A memory broker that lets a test announce what was never appended, and counts looks at the log. */
 class ObservedBroker extends MemoryBroker {

@@ -2,11 +2,11 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { createKernel } from '../../kernel/kernel.js';
 import { createFakeClock } from '../../testing/fake-clock.js';
 import { TestOutlet, TestSocket } from '../../testing/suites/realtime/wires.js';
+import type { Realtime } from '../api.js';
 import { presenceChannel } from '../channel-name.js';
 import type { SocketSession, StreamPresence } from '../connection.js';
 import { createMemoryWorld, createRealtime } from '../create.js';
 import type { RealtimeOptions } from '../options.js';
-import type { Realtime } from '../realtime.js';
 import type { PresenceEvent } from './presence.js';
 
 const opened: Realtime[] = [];

@@ -16,6 +16,7 @@ export const brokerSuiteRetention = Object.freeze({
   historyTtlMs: 60_000,
   headTtlMs: 600_000,
   idempotencyMs: 60_000,
+  heldIdMs: 600_000,
 });
 
 const message = (event: unknown, id?: string): OutgoingMessage => ({
@@ -119,6 +120,16 @@ export function brokerSuite(name: string, setup: () => Promise<BrokerSetup>): vo
       expect(two).toEqual({ ...one, duplicate: true });
       expect(three).toMatchObject({ id: one?.id, index: undefined, duplicate: false });
       expect((await readAll(a, channel)).entries.flatMap(eventsOf)).toEqual([1, 2]);
+    });
+
+    it('knows a held key like any other, on its channel, and after its release for a while', async () => {
+      const { a, b, channel } = await world();
+      const held = { ...message('once', 'row:1'), isHeld: true };
+      const [first] = await a.append(channel, [held]);
+      expect(await b.append(channel, [held])).toEqual([{ ...first, duplicate: true }]);
+      expect((await b.append(`${channel}x`, [held]))[0]?.duplicate).toBe(false);
+      await b.release([{ channel, id: 'row:1' }]);
+      expect(await a.append(channel, [held])).toEqual([{ ...first, duplicate: true }]);
     });
 
     it('gives one of many racing appends with the same id the place, and all the same answer', async () => {

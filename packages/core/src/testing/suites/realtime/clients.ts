@@ -1,4 +1,4 @@
-import type { Realtime } from '../../../realtime/realtime.js';
+import type { Realtime } from '../../../realtime/api.js';
 import type { Observation } from './ledger.js';
 import { TestOutlet, TestSocket } from './wires.js';
 

@@ -1,0 +1,93 @@
+-- Appends messages to a channel's log, all as one entry, and announces it.
+--
+-- KEYS[1]  stream: the log; an entry has the fields p = id of the entry before it, m = packed messages
+-- KEYS[2]  string: id of the last entry ever appended
+-- KEYS[3]  hash { id: the epoch of the data set }
+-- KEYS[4]  hash: idempotency key -> where its message went, "<entry> <index or '-'> <lineage>"
+-- KEYS[5]  hash: the same, of the generation before
+-- KEYS[6]  hash: "<channel> <idempotency key>" -> the same, for keys that are held until they are released
+-- KEYS[7]  hash: the same, of the generation before
+-- ARGV[1]  pub/sub channel
+-- ARGV[2]  number of entries to keep, roughly
+-- ARGV[3]  milliseconds to keep the log, the head (ARGV[4]) and, at least, idempotency keys (ARGV[5])
+-- ARGV[6]  milliseconds to hold, at least, keys that nobody releases
+-- ARGV[7]  the channel's name
+-- ARGV[8]  bytes in front of the entry's messages
+-- ARGV[9..] for each message: idempotency key, empty for none; "held" or empty; its packed bytes
+--
+-- Returns the lineage, the id of the new entry (empty when nothing was new), and for each message an empty string, or,
+-- if its key was known, where it went.
+-- Needs log-0.lua in front, which announces the entry.
+-- Error NOEPOCH when the data set has lost its epoch: nothing was done.
+--
+-- Atomic: keys are checked, the entry is stored, remembered as the head and announced in one step. Appends to a channel
+-- therefore form one order, in which each entry names its predecessor.
+
+local lineage = lineage_of(KEYS[3])
+if not lineage then
+  return redis.error_reply(no_epoch)
+end
+
+local function held(key)
+  return ARGV[7] .. ' ' .. key
+end
+
+local function place_of(key, is_held)
+  return redis.call('HGET', KEYS[4], key)
+    or redis.call('HGET', KEYS[5], key)
+    or is_held and (redis.call('HGET', KEYS[6], held(key)) or redis.call('HGET', KEYS[7], held(key)))
+end
+
+local outcome = { lineage, '' }
+local packed = { ARGV[8] }
+local keyed = {}
+local is_held = {}
+for at = 9, #ARGV, 3 do
+  local key = ARGV[at]
+  local known = key ~= '' and (keyed[key] and 'same' or place_of(key, ARGV[at + 1] ~= ''))
+  outcome[#outcome + 1] = known or ''
+  if not known then
+    packed[#packed + 1] = ARGV[at + 2]
+    if key ~= '' then
+      keyed[key] = #packed - 2
+      is_held[key] = ARGV[at + 1] ~= ''
+    end
+  end
+end
+if #packed == 1 then
+  return outcome
+end
+
+local keep = { entries = ARGV[2], log_ms = ARGV[3], head_ms = ARGV[4] }
+local id = append_to(KEYS[1], KEYS[2], ARGV[1], lineage, table.concat(packed), keep)
+outcome[2] = id
+
+-- Two generations: one is filled while the other ages, so each key lives once to twice the time, without a timer.
+local function remember(young, old, places, life_ms)
+  if not next(places) then
+    return
+  end
+  local left = redis.call('PTTL', young)
+  if left >= 0 and left <= tonumber(life_ms) then
+    redis.call('RENAME', young, old)
+  end
+  for key, place in pairs(places) do
+    redis.call('HSET', young, key, place)
+  end
+  if left < 0 or left <= tonumber(life_ms) then
+    redis.call('PEXPIRE', young, life_ms * 2)
+  end
+end
+
+local places = {}
+local held_places = {}
+for key, index in pairs(keyed) do
+  local place = id .. ' ' .. (index == #packed - 2 and '-' or index) .. ' ' .. lineage
+  places[key] = place
+  if is_held[key] then
+    held_places[held(key)] = place
+  end
+end
+remember(KEYS[4], KEYS[5], places, ARGV[5])
+remember(KEYS[6], KEYS[7], held_places, ARGV[6])
+return outcome
