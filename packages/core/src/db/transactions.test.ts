@@ -239,6 +239,7 @@ describe('the effects of a transaction', () => {
         ],
         token: expect.objectContaining({ db: [expect.objectContaining({ lsn: world.lsn })] }),
         id: expect.stringMatching(/^[0-9a-f-]{36}$/),
+        isRepeatable: true,
         inUse: 0,
       },
     ]);

@@ -46,8 +46,8 @@ export interface PublishOptions extends Signalled {
   /** Makes the publish idempotent: the second one with this id, on this channel, from any instance, adds nothing. */
   readonly id?: string | undefined;
   /**
-   * Whether the `id` is remembered until `release` is called, at most for a week, instead of `idempotencyMs`: for who
-   * keeps a record of his own of what is to be published, and may do so again long after. @defaultValue `false`
+   * Whether the `id` is remembered until `release` is called, or else for a week, instead of for `idempotencyMs`: for
+   * who keeps a record of what is to be published, and may publish it again long after. @defaultValue `false`
    */
   readonly holdId?: boolean | undefined;
   /** Travels with the message, merged with what the running request has written. */
