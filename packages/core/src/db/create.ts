@@ -3,10 +3,11 @@ import type { Fleet } from '../kernel/fleet.js';
 import { createKernel, type Kernel } from '../kernel/kernel.js';
 import type { Ledgers } from '../kernel/ledger.js';
 import type { Database } from './api.js';
-import { DatabaseRoom, type DatabaseRules } from './db.js';
+import { DatabaseRoom } from './db.js';
 import { createMemoryDriver, type MemoryWorld } from './drivers/memory.js';
 import { createPgDriver } from './drivers/pg.js';
 import { type DatabaseOptions, type ResolvedDatabaseOptions, resolveDatabaseOptions } from './options.js';
+import type { DatabaseRules } from './rules.js';
 import { ShardedDatabase } from './sharding/sharded-database.js';
 import { Shards } from './sharding/shards.js';
 

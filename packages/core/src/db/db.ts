@@ -27,16 +27,14 @@ import { LostCommits } from './lost-commits.js';
 import { databaseInstruments } from './metrics.js';
 import { databaseDefaults, type ResolvedDatabaseOptions } from './options.js';
 import { AfterCommit } from './outbox/after-commit.js';
-import { type OutboxRules, soundOutboxRules } from './outbox/rules.js';
 import { type PoolHost, RoutedPgPool } from './pool/pg-pool.js';
 import type { PgPool } from './pool-api.js';
 import type { DatabaseDriver, Statement, StatementClassifier, StatementResult } from './ports.js';
 import type { Position } from './position.js';
-import { provenRead, upperBound } from './proven-read.js';
 import { Reads } from './reads.js';
 import { Repeats } from './repeats.js';
-import { Replica } from './replica.js';
 import { needOf } from './router.js';
+import { type DatabaseRules, soundRules } from './rules.js';
 import type { ScatterResult, ShardKey } from './sharding/api.js';
 import { assertOneShard } from './sharding/one-shard.js';
 import { Shards } from './sharding/shards.js';
@@ -57,23 +55,6 @@ export interface DatabaseParts {
   /** What this is a part of; undefined: it is all there is. */
   readonly shards?: Shards | undefined;
 }
-
-/** The decisions on which reads rest that must never be stale, and effects that must not be lost. */
-export interface DatabaseRules extends OutboxRules {
-  readonly provenRead: typeof provenRead;
-  readonly upperBound: typeof upperBound;
-  readonly createReplica: (...args: ConstructorParameters<typeof Replica>) => Replica;
-  /** How servers are spoken to, given the sound way. */
-  readonly driver: (sound: DatabaseDriver) => DatabaseDriver;
-}
-
-const soundRules: DatabaseRules = {
-  ...soundOutboxRules,
-  provenRead,
-  upperBound,
-  createReplica: (...args) => new Replica(...args),
-  driver: (sound) => sound,
-};
 
 /** Command tags of statements that change nothing. */
 const readingCommands: ReadonlySet<string> = new Set(['SELECT', 'SHOW', 'EXPLAIN', 'FETCH', '']);

@@ -6,12 +6,12 @@ import { dbToken, emptyToken, mergeTokens, type Token } from '../kernel/token.js
 import { createFakeClock } from '../testing/fake-clock.js';
 import { createMemoryDatabase } from '../testing/memory-database.js';
 import type { ReadLevel } from './api.js';
-import type { DatabaseRules } from './db.js';
 import { MemoryWorld } from './drivers/memory.js';
 import type { Lease } from './ports.js';
 import type { Position } from './position.js';
 import { serves } from './position.js';
 import { Replica } from './replica.js';
+import type { DatabaseRules } from './rules.js';
 
 /*
  * Several instances, several clients with requests in flight, replicas that lag, pause, crash and come back

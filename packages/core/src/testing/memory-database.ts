@@ -1,7 +1,8 @@
 import type { Database } from '../db/api.js';
-import { DatabaseRoom, type DatabaseRules } from '../db/db.js';
+import { DatabaseRoom } from '../db/db.js';
 import { createMemoryDriver, MemoryWorld } from '../db/drivers/memory.js';
 import { type DatabaseOptions, resolveDatabaseOptions } from '../db/options.js';
+import type { DatabaseRules } from '../db/rules.js';
 import type { EffectsRunner } from '../kernel/effects.js';
 import type { Kernel } from '../kernel/kernel.js';
 
