@@ -167,32 +167,30 @@ export class DatabaseRoom implements Database {
     return this.query(this.#templates.textOf(strings), values);
   }
 
-  async read<R = Row>(
+  read<R = Row>(
     sql: string,
     params: readonly unknown[] = [],
     options: ReadOptions = {},
   ): Promise<QueryResult<R>> {
     // A replica would do what makes no sense there: a lock that nobody else respects.
     if (this.#classifier.kindOf(sql) === 'session') return this.write(sql, params, options);
-    if (!this.#isStarted) await this.start();
     return this.#timed('read', () => this.#read<R>({ text: sql, params }, options));
   }
 
-  async write<R = Row>(
+  write<R = Row>(
     sql: string,
     params: readonly unknown[] = [],
     options: CallOptions = {},
   ): Promise<QueryResult<R>> {
-    if (!this.#isStarted) await this.start();
     return this.#timed('write', () => this.#write<R>({ text: sql, params }, options));
   }
 
-  async transaction<T>(work: (tx: Transaction) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
-    if (!this.#isStarted) await this.start();
-    const context = this.#kernel.contexts.current();
-    assertOneShard(context, this.#shard);
-    const timeoutMs = this.#timeLeft(context);
-    return this.#timed('transaction', () => this.#transactions.run(work, options, timeoutMs));
+  transaction<T>(work: (tx: Transaction) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
+    return this.#timed('transaction', async () => {
+      const context = this.#kernel.contexts.current();
+      assertOneShard(context, this.#shard);
+      return this.#transactions.run(work, options, this.#timeLeft(context));
+    });
   }
 
   shard(key: ShardKey): Database {
@@ -248,8 +246,7 @@ export class DatabaseRoom implements Database {
     assertOneShard(context, this.#shard);
     const limits = {
       urgency: urgencyOf('read', options, context),
-      // Nobody reads on behalf of a request whose client has left; the ambient context never ends.
-      signal: shared(signal ?? (contexts.isOpen() ? context.signal : undefined)),
+      signal: signal === undefined ? this.#patienceOf(context) : shared(signal),
       timeoutMs: this.#timeLeft(context),
       isObserved: isObserved(level, this.#options.level),
     };
@@ -295,14 +292,8 @@ export class DatabaseRoom implements Database {
     const writes = this.#writes;
     return {
       kindOf: (text) => this.#classifier.kindOf(text),
-      read: async (statement) => {
-        if (!this.#isStarted) await this.start();
-        return this.#timed('read', () => this.#read(statement, {}));
-      },
-      write: async (statement) => {
-        if (!this.#isStarted) await this.start();
-        return this.#timed('write', () => this.#write(statement, {}));
-      },
+      read: (statement) => this.#timed('read', () => this.#read(statement, {})),
+      write: (statement) => this.#timed('write', () => this.#write(statement, {})),
       borrow: async () => {
         if (!this.#isStarted) await this.start();
         assertOneShard(context(), this.#shard);
@@ -331,17 +322,23 @@ export class DatabaseRoom implements Database {
     context.wrote(dbToken({ shard: this.#shard, ...position }));
   }
 
+  /** Nobody reads on behalf of a request whose client has left; the ambient context never ends. */
+  #patienceOf({ signal }: RequestContext): AbortSignal | undefined {
+    return this.#kernel.contexts.isOpen() ? signal : undefined;
+  }
+
   #timeLeft({ deadlineAt }: RequestContext): number | undefined {
     return deadlineAt === undefined ? undefined : Math.max(0, deadlineAt - this.#clock.monotonic());
   }
 
-  async #timed<T>(operation: 'read' | 'write' | 'transaction', run: () => Promise<T>): Promise<T> {
+  /** Measures what runs once the room is started. Adds no promise to the way of the result: reads are short, and many. */
+  #timed<T>(operation: 'read' | 'write' | 'transaction', run: () => Promise<T>): Promise<T> {
+    if (!this.#isStarted) return this.start().then(() => this.#timed(operation, run));
     const began = this.#clock.monotonic();
-    try {
-      return await run();
-    } finally {
-      this.#seconds[operation].record((this.#clock.monotonic() - began) / 1_000);
-    }
+    const outcome = run();
+    const record = () => this.#seconds[operation].record((this.#clock.monotonic() - began) / 1_000);
+    outcome.then(record, record);
+    return outcome;
   }
 
   async #start(options: Signalled): Promise<void> {
