@@ -1,12 +1,14 @@
 import { chmod, chown, copyFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { ConnectionOptions } from 'node:tls';
 import { createDatabase } from '@pando/core/db';
 import { createTemporaryFolder, createTestCluster, waitFor } from '@pando/core/testing';
-import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { type Certificate, createCertificate } from '../infra/certificate.js';
 
 let cluster: Awaited<ReturnType<typeof createTestCluster>>;
 let certificate: Certificate;
+let other: Certificate;
 
 /** A server that lets `app` in over TLS only, with a password. */
 beforeAll(async () => {
@@ -14,6 +16,8 @@ beforeAll(async () => {
   const { primary } = cluster;
   await using folder = await createTemporaryFolder('pando-certificate-');
   certificate = await createCertificate(folder.path);
+  await using another = await createTemporaryFolder('pando-certificate-');
+  other = await createCertificate(another.path);
   const { uid, gid } = await stat(primary.dataFolder);
   for (const name of ['server.crt', 'server.key']) {
     const path = join(primary.dataFolder, name);
@@ -31,10 +35,10 @@ beforeAll(async () => {
 
 afterAll(() => cluster.close());
 
-const open = (password: () => Promise<string>, ca: string | undefined = certificate.ca) => {
+const open = (password: () => Promise<string>, ssl: ConnectionOptions = { ca: certificate.ca }) => {
   const url = new URL(cluster.primary.url);
   url.username = 'app';
-  const primary = { connectionString: url.href, password, ssl: { ca } };
+  const primary = { connectionString: url.href, password, ssl };
   const db = createDatabase({ primary, startTimeoutMs: 500 });
   onTestFinished(() => db.close());
   return db;
@@ -85,10 +89,31 @@ it('does not start with a wrong password, and does not tell it', async () => {
   expect(JSON.stringify(error, Object.getOwnPropertyNames(error))).not.toContain('hunter2');
 });
 
-it('does not start with a server whose certificate it does not trust', async () => {
-  await expect(open(async () => 'first', '').start()).rejects.toMatchObject({
+describe('a server that is not trusted', () => {
+  it.each([
+    ['of an authority that nobody has named', () => ({ ca: '' })],
+    ['of another authority than the one that was named', () => ({ ca: other.ca })],
+    ['of another name', () => ({ ca: certificate.ca, servername: 'db.example' })],
+  ])('is not used: one %s', async (_, ssl) => {
+    const error: Error = await open(async () => 'first', ssl())
+      .start()
+      .then(
+        () => expect.fail('started'),
+        (reason) => reason,
+      );
+    expect(error).toMatchObject({ code: 'PANDO_DB_UNREACHABLE', retryable: true });
+    expect(error.message).toContain(`127.0.0.1:${cluster.primary.port}/postgres: `);
+    expect(error.message).toContain('Give db.primary.ssl the authority that signed its certificate');
+  });
+});
+
+it('says so where the server has no TLS', async () => {
+  await using plain = await createTestCluster({ replicas: 0 });
+  const primary = { connectionString: plain.primary.url, ssl: true };
+  await using db = createDatabase({ primary, startTimeoutMs: 500 });
+  await expect(db.start()).rejects.toMatchObject({
     code: 'PANDO_DB_UNREACHABLE',
-    message: expect.stringContaining('certificate'),
+    message: expect.stringContaining('leave db.primary.ssl out'),
   });
 });
 

@@ -4,6 +4,7 @@ import { messageOf } from '../kernel/errors.js';
 import type { Kernel } from '../kernel/kernel.js';
 import type { CheckResult } from '../kernel/room.js';
 import type { Topology } from './api.js';
+import { connectHint } from './connect-hint.js';
 import { DatabaseUnreachableError, OutboxUnavailableError } from './errors.js';
 import { databaseInstruments } from './metrics.js';
 import type { ResolvedDatabaseOptions } from './options.js';
@@ -146,11 +147,11 @@ export class Cluster {
   }
 
   #unreachable(cause: unknown): DatabaseUnreachableError {
-    const hint = isLastingRefusal(sqlStateOf(cause))
-      ? 'Correct the credentials or the name of the database in db.primary.'
-      : 'Start Postgres there, or correct db.primary.';
     const what = `cannot use the primary database ${this.primary.label}`;
-    return new DatabaseUnreachableError(`${what}: ${messageOf(cause).replaceAll('\n', ' ')}. ${hint}`, cause);
+    return new DatabaseUnreachableError(
+      `${what}: ${messageOf(cause).replaceAll('\n', ' ')}. ${connectHint(cause)}`,
+      cause,
+    );
   }
 
   #observe(): readonly Disposable[] {
