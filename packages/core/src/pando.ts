@@ -10,6 +10,7 @@ import type { DatabaseRules } from './db/rules.js';
 import { createEffectsRunner } from './effects.js';
 import { createHealth, type Health } from './health/index.js';
 import type { EffectsRunner } from './kernel/effects.js';
+import { createHistories } from './kernel/histories.js';
 import { createKernel, type Kernel } from './kernel/kernel.js';
 import { createLedgers } from './kernel/ledger.js';
 import type { Check } from './kernel/room.js';
@@ -87,11 +88,13 @@ export async function composePando(options: PandoOptions, rules: KitRules = {}):
   let signingSecret = ''; // learned before anybody can sign: the rooms start after it
   const tokens = createTokenCodec(name, () => signingSecret);
   const ledgers = createLedgers(); // the cache asks them; the database, which comes after it, keeps one
-  const cache = composeCache(options.cache ?? {}, { kernel, redis, ledger: ledgers }, rules.cache);
+  const histories = createHistories(); // and says here which history it is on
+  const cacheWiring = { kernel, redis, ledger: ledgers, histories };
+  const cache = composeCache(options.cache ?? {}, cacheWiring, rules.cache);
   const realtime = createRealtime(options.realtime, { kernel, redis, tokens });
   const sound = createEffectsRunner({ cache, realtime, logger: kernel.logger });
   const effects = rules.effects?.(sound) ?? sound;
-  const wiring = { kernel, effects, ledgers, fleet: redis?.fleet };
+  const wiring = { kernel, effects, ledgers, histories, fleet: redis?.fleet };
   const db = options.db === undefined ? absentDatabase : composeDatabase(options.db, wiring, rules.db);
   const limits = createLimits(options.limits, { kernel, redis });
   const rooms = [cache, realtime, db, limits];

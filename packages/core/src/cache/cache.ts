@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { abortable, type Signalled } from '../kernel/abort.js';
 import type { RequestContext } from '../kernel/context.js';
 import { ClosedError } from '../kernel/errors.js';
+import type { Histories } from '../kernel/histories.js';
 import type { Kernel } from '../kernel/kernel.js';
 import type { Ledger } from '../kernel/ledger.js';
 import type { CounterCell } from '../kernel/meter.js';
@@ -19,6 +20,7 @@ import { Backlog } from './backlog.js';
 import { type Call, includeIn, taint } from './call.js';
 import { CacheKeyError } from './errors.js';
 import { Follower } from './follower.js';
+import { Lineage } from './lineage.js';
 import { Loads } from './loads.js';
 import { cacheInstruments } from './metrics.js';
 import type { ResolvedCacheOptions } from './options.js';
@@ -43,6 +45,7 @@ export interface CacheParts {
   readonly level: SharedLevel;
   readonly local: LocalLevel | undefined;
   readonly ledger?: Ledger | undefined;
+  readonly histories?: Histories | undefined;
   readonly random?: (() => number) | undefined;
   readonly rules?: CacheRules | undefined;
 }
@@ -60,6 +63,7 @@ export class CacheRoom implements Cache {
   readonly #backlog: Backlog;
   readonly #reader: Reader;
   readonly #reopening: Reopening;
+  readonly #lineage: Lineage;
   readonly #pending: Pending;
   readonly #shelf: Shelf;
   readonly #loads: Loads;
@@ -72,7 +76,8 @@ export class CacheRoom implements Cache {
   #closing: Promise<void> | undefined;
 
   constructor(parts: CacheParts) {
-    const { kernel, options, level, local, ledger, rules = soundRules, random = Math.random } = parts;
+    const { kernel, options, level, local, ledger, histories } = parts;
+    const { rules = soundRules, random = Math.random } = parts;
     const { clock, meter, logger } = kernel;
     this.#kernel = kernel;
     this.#options = options;
@@ -108,6 +113,8 @@ export class CacheRoom implements Cache {
     const { mayReopen } = rules;
     this.#pending = new Pending({ kernel, level, ledger, rules });
     this.#reopening = new Reopening({ clock, logger, ledger, mayReopen });
+    const follower = this.#follower;
+    this.#lineage = new Lineage({ level, follower, clock, logger, histories, rules });
     this.#shelf = new Shelf({
       ...{ clock, codec: options.codec, level, local, follower: this.#follower, rules },
       reopening: this.#reopening,
@@ -120,6 +127,7 @@ export class CacheRoom implements Cache {
       follower: this.#follower,
       backlog: this.#backlog,
       shelf: this.#shelf,
+      lineage: this.#lineage,
       rules,
       random,
     });
@@ -196,6 +204,7 @@ export class CacheRoom implements Cache {
     const { trustMs } = this.#options;
     const now = this.#kernel.clock.monotonic();
     const sinceProofMs = now - this.#follower.provenAt;
+    if (!this.#lineage.isSettled) return false;
     if (!this.#reopening.isOpen || !this.#rules.isTrusted(this.#level.isLive, sinceProofMs, trustMs))
       return false;
     if (sinceProofMs > trustMs / 2) this.#follower.prove(); // in time, so that nobody has to wait for it
@@ -234,6 +243,7 @@ export class CacheRoom implements Cache {
     const { context, key, tags, ttlMs } = call;
     if (!this.#level.isUp || this.#isUnconfirmed(tags)) return away;
     if (!this.#reopening.isOpen && !(await this.#reopening.admits())) return away;
+    if (!this.#lineage.isSettled && !(await this.#lineage.admits())) return away;
     const reading = await this.#reader.read(key, context.token.pending);
     const clock = reading.clock ?? (await this.#level.begin([])).clock;
     if (!(await this.#follower.meet(clock, reading.since))) return away;

@@ -1,3 +1,4 @@
+import type { Histories } from '../kernel/histories.js';
 import { createKernel, type Kernel } from '../kernel/kernel.js';
 import type { Ledger } from '../kernel/ledger.js';
 import { createRedisFloor } from '../redis/floor.js';
@@ -19,6 +20,8 @@ export interface CacheWiring {
   readonly redis?: RedisFloor | undefined;
   /** Says which invalidations of committed transactions are still to be carried out. */
   readonly ledger?: Ledger | undefined;
+  /** Says which histories databases are on: nothing is cached across a failover. */
+  readonly histories?: Histories | undefined;
   /** Where values live without Redis: caches that share a world behave like instances that share a Redis. */
   readonly world?: MemoryWorld | undefined;
 }
@@ -57,13 +60,14 @@ export function composeCache(
     floor === undefined
       ? new MemoryLevel(wiring.world ?? createMemoryWorld({ clock }), onError)
       : new RedisLevel(floor, { ownsFloor: wiring.redis === undefined, doubtMs: resolved.doubtMs, onError });
-  const { ledger } = wiring;
+  const { ledger, histories } = wiring;
   return new CacheRoom({
     kernel,
     options: resolved,
     level,
     local,
     ledger,
+    histories,
     rules: { ...soundRules, ...rules },
   });
 }

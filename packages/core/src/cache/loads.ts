@@ -11,6 +11,7 @@ import { CacheLoadTimeoutError, CacheValueError } from './errors.js';
 import { Flight, type Landing } from './flight.js';
 import type { Follower } from './follower.js';
 import { Gate } from './gate.js';
+import type { Lineage } from './lineage.js';
 import { LoadRecord } from './load-record.js';
 import { cacheInstruments } from './metrics.js';
 import type { ResolvedCacheOptions } from './options.js';
@@ -28,6 +29,7 @@ export interface LoadsInit {
   readonly follower: Follower;
   readonly backlog: Backlog;
   readonly shelf: Shelf;
+  readonly lineage: Lineage;
   readonly rules: CacheRules;
   readonly random: () => number;
 }
@@ -166,16 +168,18 @@ export class Loads {
     start: LoadStart,
     settle: { release: () => void },
   ): Promise<Landing> {
-    const { follower, shelf, options, random, rules } = this.#init;
+    const { follower, shelf, lineage, options, random, rules } = this.#init;
     const { key, tags } = call;
     const { clock } = start;
     follower.positions.learn(clock, tags, start.moves);
+    const stamp = lineage.stamp(clock.epoch);
     const token = rules.raise(call.context.token, start);
     flight.depart({ epoch: clock.epoch, asOf: clock.sequence, token });
     const record = new LoadRecord(tags);
     const value = await this.#run(call, record, token, signal, start.inDoubt);
     const seen = await this.#seenBy(record);
-    const refusal = this.#refusal(record, start);
+    const isOfOneHistory = stamp !== undefined && stamp === lineage.stamp(clock.epoch);
+    const refusal = isOfOneHistory ? this.#refusal(record, start) : 'epoch';
     if (refusal !== undefined || value === undefined) {
       this.#refused.get(refusal ?? 'empty')?.add();
       return { value, tags: record.tags, seen, isStorable: refusal === undefined };

@@ -1,5 +1,6 @@
 import type { Signalled } from '../kernel/abort.js';
 import type { Events } from '../kernel/events.js';
+import type { DatabaseHistory } from '../kernel/histories.js';
 import type { CachePosition, DbPosition, Token } from '../kernel/token.js';
 
 /** Where the shared state stands: its life, how many invalidations it has counted, and how far back it remembers. */
@@ -53,6 +54,20 @@ export interface InvalidationRequest {
   readonly settles: readonly string[];
 }
 
+/** A history to which the state is bound. */
+export interface FollowRequest extends DatabaseHistory {
+  readonly shard: string;
+  /** Whether the caller has known the database on another one. */
+  readonly isOther: boolean;
+}
+
+/** How the state stands to a history. */
+export interface FollowReply {
+  readonly clock: CacheClock;
+  /** Whether the database is known on a newer timeline: the state stays bound to that one. */
+  readonly isBehind: boolean;
+}
+
 /** What happens to the shared level. */
 export interface SharedLevelEvents {
   /** Calls have a chance again, or the data set behind them is another one. */
@@ -102,6 +117,11 @@ export interface SharedLevel extends AsyncDisposable {
   lease(key: string, holder: string, leaseMs: number): Promise<boolean>;
   /** Ends the lease of a key, if it is the holder's. */
   release(key: string, holder: string): Promise<void>;
+  /**
+   * Binds the state to the history that a database is on. A state that was bound to another one, or to none where the
+   * caller has known another one, is replaced by an empty one of another epoch, which is announced.
+   */
+  follow(request: FollowRequest): Promise<FollowReply>;
   /** Begins another epoch: for whoever found the state older than what it has seen, or has forgotten what to invalidate. */
   renew(): Promise<void>;
   /** Releases what the level opened. Idempotent. */

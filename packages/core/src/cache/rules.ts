@@ -36,6 +36,8 @@ export interface CacheRules {
   carriedOut(pending: readonly string[], confirmed: readonly string[]): readonly string[];
   /** After its return the shared level may be used again when nothing is left to invalidate from before. */
   mayReopen(standing: readonly string[]): boolean;
+  /** Nothing is cached across a change of the history that a database is on. */
+  readonly followsHistories: boolean;
   /** Invalidations are applied one after the other: who has missed one knows of none after it. */
   readonly isNext: IsNext;
 }
@@ -59,5 +61,6 @@ export const soundRules: CacheRules = Object.freeze({
   isUnconfirmed: (backlog, tags, after) => backlog.holds(tags, after),
   carriedOut: (_, confirmed) => confirmed,
   mayReopen: (standing) => standing.length === 0,
+  followsHistories: true,
   isNext: (applied, sequence) => sequence === applied + 1,
 } satisfies CacheRules);

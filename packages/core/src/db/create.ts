@@ -1,5 +1,6 @@
 import type { EffectsRunner } from '../kernel/effects.js';
 import type { Fleet } from '../kernel/fleet.js';
+import type { Histories } from '../kernel/histories.js';
 import { createKernel, type Kernel } from '../kernel/kernel.js';
 import type { Ledgers } from '../kernel/ledger.js';
 import type { Database } from './api.js';
@@ -21,6 +22,8 @@ export interface DatabaseWiring {
   readonly effects?: EffectsRunner | undefined;
   /** Where it says which effects are still to be carried out. */
   readonly ledgers?: Ledgers | undefined;
+  /** Are told which history the database is on. */
+  readonly histories?: Histories | undefined;
   /** The instances among which connections are shared; without it the database takes itself to be alone. */
   readonly fleet?: Fleet | undefined;
   /** A fake cluster instead of Postgres, for tests: it holds values by key and understands `get` and `set`, no SQL. */
@@ -56,12 +59,12 @@ export function composeDatabase(
 ): Database {
   const resolved = resolveDatabaseOptions(options);
   const kernel = wiring.kernel ?? createKernel({ name: resolved.name });
-  const { world, worlds = {}, effects, ledgers, fleet } = wiring;
+  const { world, worlds = {}, effects, ledgers, histories, fleet } = wiring;
   const create = (one: ResolvedDatabaseOptions, shards?: Shards) => {
     const fake = worlds[one.shard] ?? world;
     const driver =
       fake === undefined ? createPgDriver(one, kernel, fleet) : createMemoryDriver(fake, one, kernel, fleet);
-    return new DatabaseRoom(one, { driver, kernel, effects, ledgers, rules, shards });
+    return new DatabaseRoom(one, { driver, kernel, effects, ledgers, histories, rules, shards });
   };
   if (options.shards === undefined) return create(resolved);
   const shards = new Shards(resolved, kernel);

@@ -4,6 +4,7 @@ import type { Clock } from '../kernel/clock.js';
 import type { RequestContext } from '../kernel/context.js';
 import type { EffectsRunner } from '../kernel/effects.js';
 import { ClosedError } from '../kernel/errors.js';
+import type { Histories } from '../kernel/histories.js';
 import type { Kernel } from '../kernel/kernel.js';
 import type { Ledgers } from '../kernel/ledger.js';
 import type { HistogramCell } from '../kernel/meter.js';
@@ -50,6 +51,7 @@ export interface DatabaseParts {
   readonly kernel: Kernel;
   readonly effects?: EffectsRunner | undefined;
   readonly ledgers?: Ledgers | undefined;
+  readonly histories?: Histories | undefined;
   /** Tests put broken ones in their place, to see that they notice. */
   readonly rules?: Partial<DatabaseRules> | undefined;
   /** What this is a part of; undefined: it is all there is. */
@@ -76,6 +78,7 @@ export class DatabaseRoom implements Database {
   readonly #lostCommits: LostCommits;
   readonly #afterCommit: AfterCommit;
   readonly #ledger: Disposable | undefined;
+  readonly #source: Disposable | undefined;
   readonly #transactions: Transactions;
   readonly pool: PgPool;
   readonly #seconds: Readonly<Record<'read' | 'write' | 'transaction', HistogramCell>>;
@@ -134,6 +137,12 @@ export class DatabaseRoom implements Database {
     });
     const { ledger } = this.#afterCommit;
     this.#ledger = ledger && parts.ledgers?.add(ledger);
+    this.#source = parts.histories?.add({
+      shard,
+      get history() {
+        return primary.history;
+      },
+    });
     this.#transactions = new Transactions({
       shard,
       primary,
@@ -351,6 +360,7 @@ export class DatabaseRoom implements Database {
   async #close(): Promise<void> {
     this.#isStarted = false;
     this.#ledger?.[Symbol.dispose]();
+    this.#source?.[Symbol.dispose]();
     const { closeTimeoutMs } = this.#options;
     const limit = deadline(this.#clock, closeTimeoutMs, () => new Error('statements were still running'));
     await this.#cluster.primary.pool.unused({ signal: limit.signal }).catch(() => undefined);

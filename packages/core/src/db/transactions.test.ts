@@ -5,12 +5,18 @@ import { cacheToken } from '../kernel/token.js';
 import { createFakeClock } from '../testing/fake-clock.js';
 import { during } from '../testing/memory-cluster.js';
 import { createMemoryDatabase } from '../testing/memory-database.js';
-import type { Transaction } from './api.js';
+import type { ReadLevel, Transaction } from './api.js';
 import { MemoryWorld } from './drivers/memory.js';
 
 const invalidated = cacheToken({ epoch: 'e1', sequence: 7 });
 
-function setup({ hasEffects = true }: { readonly hasEffects?: boolean } = {}) {
+function setup({
+  hasEffects = true,
+  level,
+}: {
+  readonly hasEffects?: boolean;
+  readonly level?: ReadLevel;
+} = {}) {
   const clock = createFakeClock();
   const kernel = createKernel({ clock });
   const world = new MemoryWorld({ clock });
@@ -19,7 +25,10 @@ function setup({ hasEffects = true }: { readonly hasEffects?: boolean } = {}) {
     carriedOut.push({ ...asked, ...options, inUse: db.topology().primary.inUse });
     return { token: invalidated, isComplete: true };
   };
-  const { db } = createMemoryDatabase({ kernel, world, effects: hasEffects ? effects : undefined });
+  const { db } = createMemoryDatabase({
+    ...{ kernel, world, options: { level } },
+    effects: hasEffects ? effects : undefined,
+  });
   const context = kernel.contexts.open({ id: 'test', signal: new AbortController().signal });
   return {
     clock,
@@ -51,6 +60,14 @@ describe('a transaction', () => {
     const { transaction, context } = setup();
     await transaction((tx) => tx.query('get', ['a']));
     expect(context.written.db).toEqual([]);
+    expect(context.token.db).toEqual([]);
+  });
+
+  it('names what it read in the token, at the level monotonic', async () => {
+    const { transaction, context, world } = setup({ level: 'monotonic' });
+    await transaction((tx) => tx.query('get', ['a']));
+    expect(context.written.db).toEqual([]);
+    expect(context.token.db).toMatchObject([{ shard: 'main', lsn: world.lsn }]);
   });
 
   it('rolls back when its callback rejects or throws, and rejects with the same', async () => {

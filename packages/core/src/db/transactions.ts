@@ -61,6 +61,7 @@ export class Transactions {
     const { value, plan, committed } = await repeats.run(attempt, { retry, signal, timeoutMs });
     const upTo = this.#options.isObserved ? committed.position : undefined;
     context.load?.noteRead({ shard: this.#options.shard, seen: 'primary', upTo });
+    if (upTo !== undefined) context.observe(dbToken({ shard: this.#options.shard, ...upTo }));
     const position = committed.wrote
       ? (committed.position ?? (await writes.positionBehind('A transaction')))
       : undefined;

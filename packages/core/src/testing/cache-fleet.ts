@@ -5,6 +5,7 @@ import type { Cache, CacheOptions, Invalidation, SharedLevel } from '../cache/in
 import { resolveCacheOptions } from '../cache/options.js';
 import { type CacheRules, soundRules } from '../cache/rules.js';
 import type { Clock } from '../kernel/clock.js';
+import { createHistories, type DatabaseHistory } from '../kernel/histories.js';
 import { createKernel, type Kernel } from '../kernel/kernel.js';
 import type { Ledger } from '../kernel/ledger.js';
 import { dbToken, emptyToken, isStrongToken, type Token } from '../kernel/token.js';
@@ -20,6 +21,8 @@ export interface FleetInstance {
   readonly cache: Cache;
   readonly kernel: Kernel;
   readonly level: MemoryLevel;
+  /** The history that this instance finds the database on; undefined: it has none. */
+  history: DatabaseHistory | undefined;
   /** Runs code as one request of somebody who holds the token. */
   request<T>(code: () => Promise<T> | T, token?: Token): Promise<Reply<T>>;
   /** Reads a register through the cache, tagged with its name. */
@@ -109,6 +112,7 @@ export class CacheFleet {
     const { clock, rules, options, ledger, random = () => 0.5 } = this.#options;
     const kernel = createKernel({ name: 'fleet', clock });
     const level = new MemoryLevel(this.world);
+    const histories = createHistories();
     const resolved = resolveCacheOptions(options);
     const local = resolved.local === false ? undefined : createLruLevel(resolved.local);
     const cache = new CacheRoom({
@@ -117,6 +121,7 @@ export class CacheFleet {
       level,
       local,
       ledger,
+      histories,
       random,
       rules: { ...soundRules, ...rules },
     });
@@ -127,7 +132,8 @@ export class CacheFleet {
       const value = await kernel.contexts.run(context, async () => code());
       return { value, token: context.token };
     };
-    return {
+    const instance: FleetInstance = {
+      history: undefined,
       cache,
       kernel,
       level,
@@ -141,6 +147,13 @@ export class CacheFleet {
           return cache.invalidate([key], { token: written });
         }, token),
     };
+    histories.add({
+      shard: 'main',
+      get history() {
+        return instance.history;
+      },
+    });
+    return instance;
   }
 }
 

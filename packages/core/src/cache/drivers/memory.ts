@@ -2,10 +2,13 @@ import { randomInt } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { type Clock, systemClock } from '../../kernel/clock.js';
 import { Events } from '../../kernel/events.js';
+import type { DatabaseHistory } from '../../kernel/histories.js';
 import { type DbPosition, emptyToken, mergeTokens } from '../../kernel/token.js';
 import type {
   Announcement,
   CacheClock,
+  FollowReply,
+  FollowRequest,
   InvalidationRequest,
   LoadStart,
   LogReply,
@@ -55,6 +58,7 @@ export class MemoryWorld {
   readonly #time: Clock;
   readonly #maxTags: number;
   readonly #leases = new Map<string, Expiring<string>>();
+  readonly #histories = new Map<string, DatabaseHistory>();
   #state: State | undefined;
   #wasLost = false;
 
@@ -83,6 +87,7 @@ export class MemoryWorld {
     this.#wasLost = true;
     this.values.clear();
     this.#leases.clear();
+    this.#histories.clear();
   }
 
   /** Puts the state back to what it was, as a failover to a lagging replica does; returns how to. */
@@ -129,6 +134,21 @@ export class MemoryWorld {
     const moves = [...tags].filter(([, sequence]) => sequence > after);
     const isWhole = after >= clock.floor && moves.length <= MAX_MOVES;
     return { clock: { ...clock }, moves: isWhole ? moves : undefined };
+  }
+
+  follow({ shard, system, timeline, isOther }: FollowRequest): FollowReply {
+    const known = this.#histories.get(shard);
+    const isBehind = known !== undefined && known.system === system && known.timeline > timeline;
+    const isBound = known !== undefined && known.system === system && known.timeline === timeline;
+    if (!isBehind && !isBound) {
+      this.#histories.set(shard, { system, timeline });
+      if (known !== undefined || isOther) {
+        this.renew();
+        const { epoch } = this.#ensure().clock;
+        for (const level of this.levels) this.#carry({ epoch, sequence: 0, tags: [] }, level);
+      }
+    }
+    return { clock: { ...this.#ensure().clock }, isBehind };
   }
 
   lease(key: string, holder: string, leaseMs: number): boolean {
@@ -267,6 +287,10 @@ export class MemoryLevel implements SharedLevel {
 
   log(after: number): Promise<LogReply> {
     return this.#ask((world) => world.log(after));
+  }
+
+  follow(request: FollowRequest): Promise<FollowReply> {
+    return this.#ask((world) => world.follow(request));
   }
 
   store(key: string, value: Buffer, ttlMs: number): Promise<void> {

@@ -179,6 +179,35 @@ export function sharedLevelSuite(
       });
     });
 
+    it('begins another epoch once for all when a database has another history', async () => {
+      const { a, b } = await pair();
+      const heard: Announcement[] = [];
+      b.events.on('announcement', (announcement) => heard.push(announcement));
+      const on = (timeline: number, { system = '7', shard = 'main', isOther = false } = {}) => ({
+        ...{ shard, system, timeline, isOther },
+      });
+      const { epoch } = await invalidate(a, 'x');
+      expect(await a.follow(on(3))).toMatchObject({ clock: { epoch, sequence: 1 }, isBehind: false });
+      expect(await b.follow(on(3))).toMatchObject({ clock: { epoch }, isBehind: false });
+      expect(await b.follow(on(1, { shard: 'other' }))).toMatchObject({ clock: { epoch }, isBehind: false });
+
+      const other = await a.follow(on(4));
+      expect(other).toMatchObject({ clock: { sequence: 0, floor: 0 }, isBehind: false });
+      expect(other.clock.epoch).not.toBe(epoch);
+      await waitFor(() => heard.some((announcement) => announcement.epoch === other.clock.epoch));
+      expect(await b.follow(on(4, { isOther: true }))).toEqual(other);
+      expect(await b.follow(on(3))).toEqual({ ...other, isBehind: true });
+      expect(await b.follow(on(1, { shard: 'other' }))).toEqual(other);
+      expect((await b.follow(on(1, { system: '8' }))).clock.epoch).not.toBe(other.clock.epoch);
+    });
+
+    it('believes who has known a database on another history, where nobody has said which', async () => {
+      const { a, b } = await pair();
+      const { epoch } = await invalidate(a, 'x');
+      const { clock } = await b.follow({ shard: 'main', system: '7', timeline: 2, isOther: true });
+      expect(clock.epoch).not.toBe(epoch);
+    });
+
     it('begins another epoch on request', async () => {
       const { a, b } = await pair();
       const before = await invalidate(a, 'x');

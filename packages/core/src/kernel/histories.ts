@@ -1,0 +1,33 @@
+/** A history of a database: a failover begins another one, which may lack what was acknowledged on the first. */
+export interface DatabaseHistory {
+  /** Postgres' system identifier. */
+  readonly system: string;
+  /** Counts the promotions of a system. */
+  readonly timeline: number;
+}
+
+/** A database that says which history it is on. */
+export interface HistorySource {
+  readonly shard: string;
+  /** The newest that was seen; undefined until the database was reached. */
+  readonly history: DatabaseHistory | undefined;
+}
+
+/** The databases of one kit, for whoever keeps what was read from them. */
+export interface Histories {
+  readonly sources: ReadonlySet<HistorySource>;
+  /** Takes one more in, until it is disposed. */
+  add(source: HistorySource): Disposable;
+}
+
+/** Begins without any. */
+export function createHistories(): Histories {
+  const sources = new Set<HistorySource>();
+  return {
+    sources,
+    add(source) {
+      sources.add(source);
+      return { [Symbol.dispose]: () => void sources.delete(source) };
+    },
+  };
+}
