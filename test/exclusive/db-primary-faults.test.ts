@@ -36,7 +36,7 @@ const proxied = async () => {
 };
 
 it('goes on reading while the primary is away, refuses writes in time, and goes on writing when it is back', async () => {
-  const { db, request, one } = await openDatabase(urls);
+  const { db, request, one } = await openDatabase({ ...urls, failoverWaitMs: 0 });
   await request(async () => {
     await db.write(setRegister, ['away', 1]);
     await waitFor(async () => (await one<Register>(getRegister, ['away']))?.isReplica);

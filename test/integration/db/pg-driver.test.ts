@@ -2,7 +2,7 @@ import { databaseDriverSuite } from '@pando/core/testing/suites';
 import pg from 'pg';
 import { afterAll, beforeAll } from 'vitest';
 import { createPgDriver } from '../../../packages/core/src/db/drivers/pg.js';
-import { resolveDatabaseOptions } from '../../../packages/core/src/db/options.js';
+import { type ResolvedServer, resolveDatabaseOptions } from '../../../packages/core/src/db/options.js';
 import { createKernel } from '../../../packages/core/src/kernel/kernel.js';
 import { testDatabase } from '../../infra/context.js';
 
@@ -21,9 +21,10 @@ afterAll(() => admin.end());
 databaseDriverSuite('pg', async () => {
   const options = resolveDatabaseOptions({ primary: urls.primary, replicas: urls.replicas });
   const driver = createPgDriver(options, createKernel());
+  const [primary] = options.primary as [ResolvedServer];
   return {
-    primary: driver.backend(options.primary),
-    replica: driver.backend(options.replicas[0] ?? options.primary),
+    primary: driver.backend(primary),
+    replica: driver.backend(options.replicas[0] ?? primary),
     statements: {
       get: (key) => ({ text: 'select value from registers where key = $1', params: [key] }),
       set: (key, value) => ({

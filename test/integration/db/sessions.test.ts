@@ -2,7 +2,7 @@ import { createDatabase, type Database } from '@pando/core/db';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { createPgDriver } from '../../../packages/core/src/db/drivers/pg.js';
-import { resolveDatabaseOptions } from '../../../packages/core/src/db/options.js';
+import { type ResolvedServer, resolveDatabaseOptions } from '../../../packages/core/src/db/options.js';
 import { createKernel } from '../../../packages/core/src/kernel/kernel.js';
 import { testDatabase } from '../../infra/context.js';
 import { startPgBouncer } from '../../infra/pgbouncer.js';
@@ -118,7 +118,8 @@ describe('an advisory lock', () => {
 describe('a connection', () => {
   const connect = async (primary: string) => {
     const options = resolveDatabaseOptions({ primary });
-    const backend = createPgDriver(options, createKernel()).backend(options.primary);
+    const [server] = options.primary as [ResolvedServer];
+    const backend = createPgDriver(options, createKernel()).backend(server);
     const connection = await backend.connect({ onLost: () => undefined });
     onTestFinished(() => connection.close());
     return connection;

@@ -3,12 +3,13 @@ import { sleep } from '../kernel/clock.js';
 import { messageOf } from '../kernel/errors.js';
 import type { Kernel } from '../kernel/kernel.js';
 import type { CheckResult } from '../kernel/room.js';
+import type { Token } from '../kernel/token.js';
 import type { Topology } from './api.js';
 import { connectHint } from './connect-hint.js';
 import { DatabaseUnreachableError, OutboxUnavailableError } from './errors.js';
 import { databaseInstruments } from './metrics.js';
-import type { ResolvedDatabaseOptions } from './options.js';
-import type { DatabaseDriver } from './ports.js';
+import type { ResolvedDatabaseOptions, ResolvedServer } from './options.js';
+import type { DatabaseDriver, ServerReport } from './ports.js';
 import { PositionWatch } from './position-watch.js';
 import { Primary } from './primary.js';
 import type { Replica } from './replica.js';
@@ -27,31 +28,54 @@ const startRetryMs = 100;
 /** The servers of one database: which they are, how they are, and their life from the first look to the last. */
 export class Cluster {
   readonly primary: Primary;
-  readonly replicas: readonly Replica[];
   /** Who waits for a replica to catch up. */
   readonly watch: PositionWatch;
   readonly #options: ResolvedDatabaseOptions;
   readonly #kernel: Kernel;
-  readonly #gauges: readonly Disposable[];
+  readonly #create: (server: ResolvedServer) => Replica;
+  /** Each server in the part of a replica, but for the first primary while it has never been one. */
+  readonly #replicas = new Map<ResolvedServer, Replica>();
+  /** Replicas whose server is the primary now. */
+  readonly #dormant = new Set<Replica>();
+  #inRole: readonly Replica[] = [];
+  #gauges: readonly Disposable[] = [];
+  #isObserving = false;
 
   constructor({ options, driver, kernel, createReplica }: ClusterParts) {
-    const primary = new Primary(options, driver, kernel);
+    const primary = new Primary(options, driver, kernel, (left) => this.#left(left));
     // The first answer of any replica counts: a silent one must not hold up who waits for another.
     const ask = () =>
-      Promise.any(replicas.filter((r) => r.isInRotation && !r.isStalled).map((r) => r.monitor.sample()));
+      Promise.any(this.replicas.filter((r) => r.isInRotation && !r.isStalled).map((r) => r.monitor.sample()));
     const watch = new PositionWatch(kernel.clock, ask);
-    const parts = { primary, options, driver, kernel, moved: () => watch.moved() };
-    const replicas: readonly Replica[] = options.replicas.map((server) => createReplica(server, parts));
     this.primary = primary;
-    this.replicas = replicas;
     this.watch = watch;
     this.#options = options;
     this.#kernel = kernel;
-    this.#gauges = this.#observe();
+    this.#create = (server) =>
+      createReplica(server, {
+        ...{ primary, options, driver, kernel },
+        moved: () => watch.moved(),
+        sighted: (replica, report) => this.#sighted(server, replica, report),
+      });
+    for (const server of [...options.primary.slice(1), ...options.replicas]) {
+      this.#replicas.set(server, this.#create(server));
+    }
+    this.#arrange();
   }
 
+  /** The servers in the part of a replica. */
+  get replicas(): readonly Replica[] {
+    return this.#inRole;
+  }
+
+  /** The servers by the part that they have. */
   get servers(): readonly (Primary | Replica)[] {
-    return [this.primary, ...this.replicas];
+    return [this.primary, ...this.#inRole];
+  }
+
+  /** Whatever timeline a token names, somebody has seen. */
+  heed({ db }: Token, shard: string): void {
+    for (const position of db) if (position.shard === shard) this.primary.heard(position);
   }
 
   /** Of the pools of all servers together. */
@@ -85,8 +109,7 @@ export class Cluster {
     const awake = setInterval(() => undefined, startTimeoutMs);
     try {
       await this.#reachPrimary(limit.signal);
-      const looks = this.replicas.map((replica) => replica.monitor.sample({ signal: limit.signal }));
-      await Promise.allSettled(looks); // a replica that is away is out of rotation, no more
+      await this.#look(limit.signal); // a replica that is away is out of rotation, no more
       await ready({ signal: limit.signal });
     } catch (error) {
       if (error instanceof OutboxUnavailableError) throw error;
@@ -99,7 +122,9 @@ export class Cluster {
 
   /** Begins to ask the servers again and again how they are. */
   observe(): void {
-    for (const { monitor } of this.servers) monitor.start();
+    this.#isObserving = true;
+    this.primary.observe();
+    for (const { monitor } of this.#replicas.values()) monitor.start();
   }
 
   async unused(options: Signalled): Promise<void> {
@@ -107,9 +132,10 @@ export class Cluster {
   }
 
   async close(options: Signalled): Promise<void> {
-    await Promise.all(this.servers.map(({ pool }) => pool.close(options)));
+    const servers = [this.primary, ...this.#replicas.values()];
+    await Promise.all(servers.map(({ pool }) => pool.close(options)));
     this.watch.close();
-    await Promise.all(this.servers.map((server) => server.close()));
+    await Promise.all(servers.map((server) => server.close()));
     for (const gauge of this.#gauges) gauge[Symbol.dispose]();
   }
 
@@ -133,17 +159,49 @@ export class Cluster {
     for (;;) {
       try {
         await this.primary.monitor.sample({ signal });
-        if (this.primary.isUp) return;
         last = this.primary.failure;
       } catch (error) {
         if (signal.aborted) throw last ?? error;
         last = error;
-        if (isLastingRefusal(sqlStateOf(error))) throw error;
       }
+      if (!this.primary.isUp) await this.#look(signal); // it may be one of the others
+      if (this.primary.isUp) return;
+      if (isLastingRefusal(sqlStateOf(last))) throw last;
       await sleep(this.#kernel.clock, startRetryMs, { signal }).catch(() => {
         throw last;
       });
     }
+  }
+
+  async #look(signal: AbortSignal): Promise<void> {
+    await Promise.allSettled([...this.#replicas.values()].map(({ monitor }) => monitor.sample({ signal })));
+  }
+
+  /** Hears of each server what it says of itself: who says that it is a primary may be the one that takes writes now. */
+  #sighted(server: ResolvedServer, replica: Replica, report: ServerReport | undefined): void {
+    const { primary } = this;
+    const isPrimary = report?.role === 'primary' && primary.claim(server, replica.label, report);
+    if (report?.role !== 'primary') primary.waive(server);
+    if (this.#dormant.has(replica) === isPrimary) return;
+    if (isPrimary) this.#dormant.add(replica);
+    else this.#dormant.delete(replica);
+    this.#arrange();
+  }
+
+  /** A server is the primary no more: when it comes back it is a replica, or is fenced off for calling itself a primary. */
+  #left(server: ResolvedServer): void {
+    const replica = this.#replicas.get(server) ?? this.#create(server);
+    this.#replicas.set(server, replica);
+    this.#dormant.delete(replica);
+    if (this.#isObserving) replica.monitor.start();
+    this.#arrange();
+  }
+
+  /** Each server appears in one part, here and in the metrics. */
+  #arrange(): void {
+    this.#inRole = [...this.#replicas.values()].filter((replica) => !this.#dormant.has(replica));
+    for (const gauge of this.#gauges) gauge[Symbol.dispose]();
+    this.#gauges = this.#observe();
   }
 
   #unreachable(cause: unknown): DatabaseUnreachableError {

@@ -99,11 +99,11 @@ export class DatabaseRoom implements Database {
     this.#clock = clock;
     this.#classifier = driver.classifier;
     const cluster = new Cluster({ options, driver, kernel, createReplica });
-    const { primary, replicas, watch } = cluster;
+    const { primary, watch } = cluster;
     this.#cluster = cluster;
     this.#reads = new Reads({
       primary,
-      replicas,
+      replicas: () => cluster.replicas,
       watch,
       replicaWaitMs: options.replicaWaitMs,
       clock,
@@ -198,6 +198,7 @@ export class DatabaseRoom implements Database {
     return this.#timed('transaction', async () => {
       const context = this.#kernel.contexts.current();
       assertOneShard(context, this.#shard);
+      this.#cluster.heed(context.token, this.#shard);
       return this.#transactions.run(work, options, this.#timeLeft(context));
     });
   }
@@ -260,11 +261,9 @@ export class DatabaseRoom implements Database {
       isObserved: isObserved(level, this.#options.level),
     };
     const reader = { level, token: context.token, inTransaction: context.inTransaction };
-    const outcome = await this.#reads.run<R>(
-      statement,
-      needOf(reader, this.#shard, this.#cluster.primary.history),
-      limits,
-    );
+    const need = needOf(reader, this.#shard, this.#cluster.primary.history);
+    if (need.from === 'primary' && need.reason === 'foreign') this.#cluster.heed(context.token, this.#shard);
+    const outcome = await this.#reads.run<R>(statement, need, limits);
     if (outcome.kind === 'writes') {
       const result = await this.#write<R>(statement, options);
       this.#classifier.learn(statement.text);
@@ -283,6 +282,7 @@ export class DatabaseRoom implements Database {
   async #write<R>(statement: Statement, options: CallOptions): Promise<StatementResult<R>> {
     const context = this.#kernel.contexts.current();
     assertOneShard(context, this.#shard);
+    this.#cluster.heed(context.token, this.#shard);
     const { result, position } = await this.#writes.run<R>(statement, {
       urgency: urgencyOf('write', options, context),
       changesSession: this.#classifier.kindOf(statement.text) === 'session',
@@ -307,6 +307,7 @@ export class DatabaseRoom implements Database {
         if (!this.#isStarted) await this.start();
         assertOneShard(context(), this.#shard);
         const urgency = urgencyOf('write', {}, context());
+        this.#cluster.heed(context().token, this.#shard);
         return this.#cluster.primary.pool.acquire({
           lane: 'main',
           urgency,

@@ -20,6 +20,40 @@ export interface PoolPressure {
 }
 
 /**
+ * No server takes writes: none is there, the ones that are have been replaced or are replicas, or two claim to be the primary. Calls that need one
+ * have waited for `db.failoverWaitMs`; nothing of this one was sent.
+ *
+ * Repeat it later. Promote a replica, or start the primary. Where two servers claim the part, stop the one that must not have it and
+ * rebuild it as a replica.
+ */
+export class NoPrimaryError extends PandoError {
+  private constructor(what: string, cause?: unknown) {
+    super({ code: 'PANDO_DB_NO_PRIMARY', message: what, cause, retryable: true, status: 503 });
+  }
+
+  static late(waitedMs: number, cause: unknown): NoPrimaryError {
+    return new NoPrimaryError(
+      `No database server took writes within ${waitedMs} ms: ${messageOf(cause)}`,
+      cause,
+    );
+  }
+
+  static crowded(waiting: number, cause: unknown): NoPrimaryError {
+    return new NoPrimaryError(
+      `No database server takes writes, and ${waiting} calls wait for one already: ${messageOf(cause)}`,
+      cause,
+    );
+  }
+
+  static contested(servers: readonly string[], timeline: number): NoPrimaryError {
+    return new NoPrimaryError(
+      `${servers.join(' and ')} both say that they are the primary, on timeline ${timeline}: neither is used. Stop the one that must not ` +
+        'take writes, and rebuild it as a replica.',
+    );
+  }
+}
+
+/**
  * No connection became free within `db.pool.acquireTimeoutMs`, or `db.pool.maxWaiting` callers wait for one already.
  *
  * Shorten queries and transactions first, then raise `db.pool.size` if Postgres has room, or shed load earlier with a
@@ -310,8 +344,8 @@ export class IdsUnavailableError extends PandoError {
  * A server is not what it is configured as: a primary that is in recovery or was replaced, a promoted replica, a
  * stranger.
  *
- * After a failover point `db.primary` at the server that takes writes now, and rebuild the old one as a replica. Until
- * then the server gets no traffic.
+ * After a failover rebuild the old primary as a replica, and name the server that takes writes now in `db.primary` or `db.replicas`.
+ * Until then the server gets no traffic.
  */
 export class WrongRoleError extends PandoError {
   constructor(server: string, expected: 'primary' | 'replica', finding?: string) {

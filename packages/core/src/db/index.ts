@@ -33,6 +33,7 @@ export {
   InvalidPageError,
   InvalidShardKeyError,
   NestedTransactionError,
+  NoPrimaryError,
   OutboxUnavailableError,
   OutcomeUnknownError,
   PoolMisuseError,

@@ -85,6 +85,16 @@ export const databaseInstruments = {
     values: { outcome: ['complete', 'partial', 'failed'] },
     buckets: seconds,
   },
+  failovers: {
+    name: 'pando_db_failovers_total',
+    help: 'How often another server was found to have become the primary.',
+    type: 'counter',
+  },
+  held: {
+    name: 'pando_db_held',
+    help: 'Calls that wait for a server to become the primary.',
+    type: 'gauge',
+  },
   serverUp: {
     name: 'pando_db_server_up',
     help: 'Whether the server is in rotation (1) or not (0).',

@@ -16,7 +16,7 @@ describe('database options', () => {
   it('have defaults for all but the primary', () => {
     const resolved = resolveDatabaseOptions({ primary });
     expect(resolved).toMatchObject({ replicas: [], replicaWaitMs: 25, pool: { size: 10, overflow: 20 } });
-    expect(resolved.primary).toEqual({ path: 'db.primary', connectionString: primary, weight: 1 });
+    expect(resolved.primary).toEqual([{ path: 'db.primary', connectionString: primary, weight: 1 }]);
   });
 
   it('take servers as URLs or as settings', () => {

@@ -68,7 +68,7 @@ export interface OutboxOptions {
 /** How to reach one shard: a primary and its replicas. */
 export interface ShardOptions {
   /** Connection URL or settings of the server that takes the shard's writes. */
-  readonly primary: string | ServerOptions | undefined;
+  readonly primary: string | ServerOptions | readonly (string | ServerOptions)[] | undefined;
   /** Streaming replicas of that primary. @defaultValue `[]` */
   readonly replicas?: readonly (string | ReplicaOptions)[] | undefined;
 }
@@ -77,9 +77,12 @@ export interface ShardOptions {
 export interface DatabaseOptions {
   /** Names the kit when the database is used alone; shown as `application_name`. @defaultValue `'app'` */
   readonly name?: string | undefined;
-  /** Connection URL or settings of the server that takes writes; left out where there are `shards`. */
-  readonly primary?: string | ServerOptions | undefined;
-  /** Streaming replicas of the primary. @defaultValue `[]` */
+  /**
+   * Connection URL or settings of the server that takes writes; or of several servers, one of which does, in any order: the others
+   * serve reads while they are replicas. Left out where there are `shards`.
+   */
+  readonly primary?: string | ServerOptions | readonly (string | ServerOptions)[] | undefined;
+  /** Streaming replicas of the primary. One that is promoted takes writes from then on. @defaultValue `[]` */
   readonly replicas?: readonly (string | ReplicaOptions)[] | undefined;
   /** Several databases as one, by name: each has a part of the rows, and all other options. At most 64. */
   readonly shards?: Readonly<Record<string, ShardOptions>> | undefined;
@@ -152,7 +155,8 @@ type Settled<T> = { readonly [Key in keyof T]-?: Exclude<T[Key], undefined> };
 export interface ResolvedShard {
   /** Its name, which tokens hold, too. */
   readonly shard: string;
-  readonly primary: ResolvedServer;
+  /** One of them takes writes. */
+  readonly primary: readonly ResolvedServer[];
   readonly replicas: readonly ResolvedServer[];
 }
 
@@ -271,10 +275,12 @@ function readSharding(reader: OptionsReader, shards: readonly ResolvedShard[]): 
   return resolveShardingOptions(reader.any('sharding'), names);
 }
 
-function readPrimary(reader: OptionsReader, path: string): ResolvedServer {
+function readPrimary(reader: OptionsReader, path: string): readonly ResolvedServer[] {
   const value = reader.any('primary');
-  if (value === undefined) reader.fail('primary', serverShape);
-  return readServer(`${path}.primary`, value, () => reader.fail('primary', serverShape));
+  const refuse = () => reader.fail('primary', `${serverShape}, or an array of these`);
+  if (!Array.isArray(value)) return [readServer(`${path}.primary`, value, refuse)];
+  if (value.length === 0) refuse();
+  return value.map((entry, index) => readServer(`${path}.primary[${index}]`, entry, refuse));
 }
 
 function readReplicas(reader: OptionsReader, path: string): readonly ResolvedServer[] {
@@ -301,7 +307,7 @@ function readServer(path: string, value: unknown, refuse: () => never): Resolved
     user: reader.string('user', undefined),
     password: password as ServerOptions['password'],
     ssl: readSsl(reader),
-    weight: path.endsWith('.primary') ? replicaDefaults.weight : readWeight(reader),
+    weight: /\.primary(\[\d+\])?$/.test(path) ? replicaDefaults.weight : readWeight(reader),
   };
   reader.done();
   return server;

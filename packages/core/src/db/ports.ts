@@ -54,7 +54,10 @@ export interface StatementClassifier {
 /** What a server says about itself at one moment. */
 export interface ServerReport extends Position {
   readonly role: Role;
-  /** Names one life of one server's postmaster: tells apart several servers behind one host name. */
+  /**
+   * Names one life of one server's postmaster: tells apart several servers behind one host name. What stands behind its last
+   * space stays the same under another address of the same server.
+   */
   readonly node: string;
   /** How far everything visible reaches at least: flushed on a primary, replayed on a replica. */
   readonly lsn: bigint;

@@ -35,6 +35,11 @@ export function serves(
   );
 }
 
+/** Whether two reports are of one server, under whatever address it was reached: the second part of a node is its own. */
+export function isSameServer(a: { readonly node: string }, b: { readonly node: string }): boolean {
+  return a.node.slice(a.node.lastIndexOf(' ')) === b.node.slice(b.node.lastIndexOf(' '));
+}
+
 /** Reads Postgres' notation, `16/B374D848`. */
 export function parseLsn(text: string): bigint {
   const slash = text.indexOf('/');

@@ -15,7 +15,8 @@ import { isConflict, isRefusedByReplica, sqlStateOf } from './sql-state.js';
 /** Where reads can go, and how. */
 export interface ReadsOptions {
   readonly primary: Primary;
-  readonly replicas: readonly Replica[];
+  /** Those that have the part of a replica now. */
+  readonly replicas: () => readonly Replica[];
   readonly watch: PositionWatch;
   readonly replicaWaitMs: number;
   readonly clock: Clock;
@@ -86,7 +87,7 @@ export class Reads {
   async run<R>(statement: Statement, need: Need, limits: ReadLimits): Promise<ReadOutcome<R>> {
     if (need.from === 'primary') return this.#onPrimary(statement, need.reason, limits);
     const { primary } = this.#options;
-    let candidates = this.#options.replicas;
+    let candidates = this.#options.replicas();
     let hasWaited = false;
     for (let conflicts = 0; ; ) {
       const destination: Destination<Replica> = route(need.floor, primary.history, candidates, this.#turn++);

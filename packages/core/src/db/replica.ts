@@ -18,6 +18,8 @@ export interface ReplicaParts {
   readonly kernel: Kernel;
   /** Called when its position is known anew. */
   readonly moved: () => void;
+  /** Called with what it says of itself, before anything else is made of it; undefined: it says nothing. */
+  readonly sighted?: ((replica: Replica, report: ServerReport | undefined) => void) | undefined;
 }
 
 /** A moment in the life of what is known of a server. */
@@ -43,6 +45,7 @@ export class Replica implements Candidate {
   readonly #primary: Primary;
   readonly #health: ReplicaHealth;
   readonly #moved: () => void;
+  readonly #sighted: ReplicaParts['sighted'];
   readonly #kernel: Kernel;
   #known: Sample | undefined;
   /** Counts how often nothing was known any more. */
@@ -51,7 +54,7 @@ export class Replica implements Candidate {
   /** Where it stood when a reader had waited for it in vain. */
   #stalledAt: bigint | undefined;
 
-  constructor(server: ResolvedServer, { primary, options, driver, kernel, moved }: ReplicaParts) {
+  constructor(server: ResolvedServer, { primary, options, driver, kernel, moved, sighted }: ReplicaParts) {
     const backend = driver.backend(server);
     this.label = backend.label;
     this.#weight = server.weight;
@@ -59,6 +62,7 @@ export class Replica implements Candidate {
     this.#kernel = kernel;
     this.#health = new ReplicaHealth(options);
     this.#moved = moved;
+    this.#sighted = sighted;
     this.pool = driver.pool(backend, 'replica', {
       onLost: () => {
         this.forget();
@@ -71,7 +75,10 @@ export class Replica implements Candidate {
       { clock: kernel.clock, intervalMs: options.probeIntervalMs, timeoutMs: options.probeTimeoutMs },
       {
         sampled: (sample) => this.#sampled(sample),
-        failed: (cause) => this.#failed(messageOf(cause)),
+        failed: (cause) => {
+          this.#sighted?.(this, undefined);
+          this.#failed(messageOf(cause));
+        },
         lost: () => this.forget(),
       },
     );
@@ -160,6 +167,7 @@ export class Replica implements Candidate {
   }
 
   #sampled(sample: Sample): void {
+    this.#sighted?.(this, sample.report);
     const objection = this.#objection(sample.report);
     if (objection !== undefined) {
       this.#failed(objection.message);

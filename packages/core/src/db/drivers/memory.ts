@@ -154,7 +154,7 @@ export class MemoryServer implements Backend, SessionServer {
 
   report(): ServerReport {
     const { role, system, timeline, lsn } = this;
-    return { role, system, timeline, lsn, node: `${this.label} ${this.#life}` };
+    return { role, system, timeline, lsn, node: `${this.label} ${this.label}/${this.#life}` };
   }
 
   get fates(): Map<string, 'committed' | 'aborted'> {

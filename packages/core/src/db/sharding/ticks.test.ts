@@ -39,7 +39,7 @@ describe('newId', () => {
   });
 
   it('rejects while the primary is away, and goes on when it is back', async () => {
-    const { db, world, clock } = await setup();
+    const { db, world, clock } = await setup({ options: { failoverWaitMs: 0 } });
     world.primary.stop();
     await expect(db.newId('ann')).rejects.toMatchObject({ code: 'PANDO_DB_UNREACHABLE' });
     world.primary.start();
