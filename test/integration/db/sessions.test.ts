@@ -137,6 +137,18 @@ describe('a connection', () => {
     expect(await connect(url.href)).toMatchObject({ capacity: 7 });
   });
 
+  it('that the server does not give is waited for, where the pool has others', async () => {
+    const name = new URL(urls.primary).pathname.slice(1);
+    await admin.query(`create role "scarce ${name}" login connection limit 4`);
+    onTestFinished(async () => void (await admin.query(`drop role "scarce ${name}"`)));
+    const url = new URL(urls.primary);
+    url.username = `scarce ${name}`;
+    const db = createDatabase({ primary: url.href, outbox: false, connectionBudget: false });
+    onTestFinished(() => db.close());
+    const reads = Array.from({ length: 60 }, () => db.read('select 1, pg_sleep(0.005)'));
+    expect(await Promise.all(reads)).toHaveLength(60); // three at a time, beside the one that watches
+  });
+
   it('knows that PgBouncer stands before the server', async () => {
     const bouncer = await startPgBouncer({ target: urls.primary, poolMode: 'session' });
     onTestFinished(() => bouncer.close());

@@ -59,12 +59,15 @@ export class Admission<T> {
     return count;
   }
 
-  /** Resolves when the caller may go in, with what its place holds. Rejects when it may not, or with its signal's reason. */
-  async enter(options: AcquireOptions): Promise<T | undefined> {
+  /**
+   * Resolves when the caller may go in, with what its place holds; `isBack`: it had been in, and left for want of something, so it does not wait
+   * behind others again. Rejects when it may not, or with its signal's reason.
+   */
+  async enter(options: AcquireOptions, isBack = false): Promise<T | undefined> {
     options.signal?.throwIfAborted();
     if (this.#closedBy) throw this.#closedBy;
     // Room is handed to those who wait as soon as it appears: who finds room here passes nobody who could use it.
-    if (!this.#hasRoom(options.lane)) return this.#wait(options);
+    if (!this.#hasRoom(options.lane)) return this.#wait(options, isBack);
     this.#admit(options.lane);
     return undefined;
   }
@@ -98,18 +101,20 @@ export class Admission<T> {
     for (const line of this.#all) while (line.first) line.first.refuse(reason);
   }
 
-  #wait(options: AcquireOptions): Promise<T | undefined> {
+  #wait(options: AcquireOptions, isBack: boolean): Promise<T | undefined> {
     const { timeoutMs: longestMs, clock } = this.#options;
     const timeoutMs = Math.max(0, Math.min(longestMs, options.timeoutMs ?? Number.POSITIVE_INFINITY));
     const { lane, urgency = 'write' } = options;
     const dueAt = clock.monotonic() + longestMs * advanceRatios[urgency];
-    this.#makeRoomToWait(dueAt);
+    if (!isBack) this.#makeRoomToWait(dueAt);
     return new Promise<T | undefined>((resolve, reject) => {
       const waiter = new Waiter<T>(options, dueAt, resolve, reject);
       waiter.timer = clock.after(timeoutMs, () =>
         waiter.refuse(this.#options.overloaded(this.waiting - 1, Math.round(timeoutMs))),
       );
-      this.#lines[lane][urgency].add(waiter);
+      const line = this.#lines[lane][urgency];
+      if (isBack) line.addFirst(waiter);
+      else line.add(waiter);
     });
   }
 

@@ -339,6 +339,54 @@ describe('the pool', () => {
     expect(server.attempts).toBe(4);
   });
 
+  it('waits for the connections that it has where the server gives no more, and tries for another now and then', async () => {
+    const { acquire, clock, pool, server } = setup({ size: 10, overflow: 0 });
+    server.maxSessions = 3;
+    let served = 0;
+    const callers = Array.from({ length: 40 }, async () => {
+      const lease = await acquire();
+      await lease.connection.query({ text: 'get', params: ['a'] });
+      lease.release();
+      served++;
+    });
+    await Promise.all(callers);
+    expect(served).toBe(40);
+    expect(pool).toMatchObject({ limit: 3, idle: 3 });
+    expect(server.attempts).toBe(10);
+
+    const leases = await Promise.all([acquire(), acquire(), acquire()]);
+    const order: string[] = [];
+    const queued = ['first', 'second'].map((name) =>
+      acquire().then((lease) => {
+        order.push(name);
+        lease.release();
+      }),
+    );
+    await clock.advance(1_000); // one more try, in vain, by the first
+    expect(server.attempts).toBe(11);
+    expect(pool.waiting).toBe(2);
+    leases[0]?.release();
+    await Promise.all(queued);
+    expect(order).toEqual(['first', 'second']);
+    releaseAll(leases);
+
+    server.maxSessions = 20;
+    await clock.advance(10_000);
+    expect(pool.limit).toBe(10);
+  });
+
+  it('says that the server has no connection left where it holds none itself', async () => {
+    const { acquire, server, pool } = setup();
+    server.maxSessions = 0;
+    const refusals = await Promise.allSettled([acquire(), acquire(), acquire()]);
+    for (const refusal of refusals) {
+      expect(refusal).toMatchObject({
+        reason: { code: 'PANDO_DB_UNREACHABLE', retryable: true, cause: { code: '53300' } },
+      });
+    }
+    expect(pool).toMatchObject({ inUse: 0, waiting: 0 });
+  });
+
   it('closes when the last borrower has returned', async () => {
     const { acquire, acquireAll, pool, server, clock } = setup();
     const leases = await acquireAll(3);
@@ -369,7 +417,7 @@ describe('the pool', () => {
     const step = fc.oneof(
       fc.record({ kind: fc.constantFrom('acquire' as const, 'spill' as const) }),
       fc.record({ kind: fc.constantFrom('release' as const, 'abort' as const), index: fc.nat({ max: 9 }) }),
-      fc.record({ kind: fc.constantFrom('fail' as const), index: fc.nat({ max: 9 }) }),
+      fc.record({ kind: fc.constantFrom('fail' as const, 'scarce' as const), index: fc.nat({ max: 9 }) }),
       fc.record({ kind: fc.constantFrom('crash' as const, 'advance' as const) }),
     );
     await fc.assert(
@@ -394,7 +442,8 @@ describe('the pool', () => {
           else if (next.kind === 'fail') {
             const lease = held[next.index % (held.length || 1)];
             await lease?.connection.query({ text: 'fail', params: ['23505'] }).catch(() => undefined);
-          } else if (next.kind === 'crash') server.crash();
+          } else if (next.kind === 'scarce') server.maxSessions = next.index;
+          else if (next.kind === 'crash') server.crash();
           await clock.advance(next.kind === 'advance' ? 200 : 0);
           expect(pool.inUse).toBeLessThanOrEqual(3);
           expect(pool.waiting).toBeLessThanOrEqual(3);
@@ -411,7 +460,7 @@ describe('the pool', () => {
         expect(server.sessions.size).toBe(0);
         expect(clock.pending).toBe(0);
       }),
-      { numRuns: 60 },
+      { numRuns: 100 },
     );
   });
 });

@@ -17,7 +17,9 @@ import type {
   Role,
   ServerReport,
 } from '../ports.js';
+import { sqlStateOf } from '../sql-state.js';
 import { Admission } from './admission.js';
+import { PoolLimit } from './pool-limit.js';
 import { PoolMeters } from './pool-meters.js';
 import { Slot } from './slot.js';
 
@@ -39,6 +41,8 @@ const overflowLingerMs = 1_000;
 const validateTimeoutMs = 1_000;
 /** How long a connection may take to become fit for the next borrower. */
 const settleTimeoutMs = 5_000;
+/** The SQLSTATE of a server, role or database that has no connection left. */
+const tooManyConnections = '53300';
 const retryFromMs = 50;
 const retryUpToMs = 1_000;
 
@@ -63,8 +67,7 @@ export class FencedPool implements Pool {
   readonly #attempts = new Set<AbortController>();
   readonly #sweeper: Disposable;
   readonly #meters: PoolMeters;
-  /** Connections that the server has, as far as it has said so. */
-  #capacity: number | undefined;
+  readonly #ceiling: PoolLimit;
   #closing: Promise<void> | undefined;
   /** After a refused connection only one attempt at a time is made, and none before `retryAt`. */
   #refusals = 0;
@@ -78,6 +81,7 @@ export class FencedPool implements Pool {
     this.#hooks = hooks;
     this.#clock = clock;
     const max = options.size + options.overflow;
+    this.#ceiling = new PoolLimit({ server: backend.label, max, budget: options.budget });
     this.#slots = genericPool.createPool(
       { create: async () => new Slot(this.#hooks), destroy: (slot) => slot.close() },
       { max, min: 0, fifo: false, autostart: false },
@@ -110,16 +114,8 @@ export class FencedPool implements Pool {
     return this.#admission.max;
   }
 
-  async acquire(options: AcquireOptions): Promise<Lease> {
-    if (this.#closing) throw this.#closed();
-    const handed = await this.#admission.enter(options);
-    try {
-      const slot = await this.#furnished(options.signal, handed);
-      return new SlotLease(slot, () => this.#release(slot, options));
-    } catch (error) {
-      this.#admission.leave(options.lane);
-      throw error;
-    }
+  acquire(options: AcquireOptions): Promise<Lease> {
+    return this.#acquire(options, false);
   }
 
   reachable(): void {
@@ -158,6 +154,29 @@ export class FencedPool implements Pool {
     this.#open.clear();
     this.#idle.clear();
     this.#meters[Symbol.dispose]();
+  }
+
+  async #acquire(options: AcquireOptions, isBack: boolean): Promise<Lease> {
+    if (this.#closing) throw this.#closed();
+    const began = this.#clock.monotonic();
+    const handed = await this.#admission.enter(options, isBack);
+    try {
+      const slot = await this.#furnished(options.signal, handed);
+      return new SlotLease(slot, () => this.#release(slot, options));
+    } catch (error) {
+      const isFull = sqlStateOf(error) === tooManyConnections;
+      // Others hold the connections that the server has for this pool: there is something to wait for.
+      const mayWait = isFull && this.#open.size + this.#attempts.size > 0;
+      if (mayWait) {
+        this.#ceiling.refusedBeside(this.#open.size);
+        this.#keepToLimit();
+      }
+      this.#admission.leave(options.lane);
+      if (!mayWait) throw isFull ? this.#refused(error) : error;
+      const { timeoutMs = this.#options.acquireTimeoutMs } = options;
+      const waitedMs = this.#clock.monotonic() - began;
+      return this.#acquire({ ...options, timeoutMs: timeoutMs - waitedMs }, true);
+    }
   }
 
   #closed(): ClosedError {
@@ -225,7 +244,7 @@ export class FencedPool implements Pool {
       this.#accept(slot, connection);
     } catch (error) {
       if (signal?.aborted) throw signal.reason;
-      throw this.#refused(error);
+      throw sqlStateOf(error) === tooManyConnections ? error : this.#refused(error);
     } finally {
       signal?.removeEventListener('abort', giveUp);
       this.#attempts.delete(attempt);
@@ -238,8 +257,8 @@ export class FencedPool implements Pool {
     // Give or take a tenth, so that connections which were opened together are not replaced together.
     slot.furnish(connection, now, now + this.#options.recycleMs * (0.9 + Math.random() * 0.2));
     this.#open.add(slot);
-    this.#capacity = connection.capacity;
-    this.#keepToBudget();
+    this.#ceiling.opened(this.#open.size, connection.capacity);
+    this.#keepToLimit();
     this.#meters.connected.add();
     this.reachable();
   }
@@ -311,15 +330,16 @@ export class FencedPool implements Pool {
   }
 
   /** The share of this instance changes when others come and go. */
-  #keepToBudget(): void {
-    const share = this.#options.budget?.shareOf(this.#backend.label, this.#capacity);
-    if (share === undefined || share === this.limit) return;
-    this.#admission.resize(share);
+  #keepToLimit(): void {
+    const { value } = this.#ceiling;
+    if (value === this.limit) return;
+    this.#admission.resize(value);
     for (const slot of this.#idle) if (this.#hasSurplus) this.#retire(slot, 'surplus');
   }
 
   #sweep(): void {
-    this.#keepToBudget();
+    this.#ceiling.ease();
+    this.#keepToLimit();
     const now = this.#clock.monotonic();
     for (const slot of this.#idle) {
       const idleMs = now - slot.idleSince;

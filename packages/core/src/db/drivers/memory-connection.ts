@@ -14,7 +14,7 @@ import type {
 import type { Position } from '../position.js';
 
 /** An error as Postgres would send it. */
-function sqlError(code: string, message: string): Error {
+export function sqlError(code: string, message: string): Error {
   return Object.assign(new Error(message), { code, severity: 'ERROR' });
 }
 

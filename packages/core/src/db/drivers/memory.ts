@@ -17,7 +17,7 @@ import type {
 } from '../ports.js';
 import { idEpochMs } from '../sharding/ids.js';
 import { FencedPool } from './fenced-pool.js';
-import { MemoryConnection, type SessionServer } from './memory-connection.js';
+import { MemoryConnection, type SessionServer, sqlError } from './memory-connection.js';
 
 /** One committed change. */
 interface LogRecord {
@@ -122,6 +122,8 @@ export class MemoryServer implements Backend, SessionServer {
   timeline = 1;
   /** Connections that it has for everybody together, as far as it says so. */
   capacity: number | undefined;
+  /** Sessions that it has room for. */
+  maxSessions = Number.POSITIVE_INFINITY;
   /** Whether it is reached through a pooler. */
   isPooled = false;
   /** How long after a commit a replica shows it. */
@@ -211,6 +213,7 @@ export class MemoryServer implements Backend, SessionServer {
     await this.travel();
     if (this.#isDown)
       throw Object.assign(new Error(`connect ECONNREFUSED ${this.label}`), { code: 'ECONNREFUSED' });
+    if (this.sessions.size >= this.maxSessions) throw sqlError('53300', 'sorry, too many clients already');
     signal?.throwIfAborted(); // nobody would close it
     const connection = new MemoryConnection(this, onLost);
     this.sessions.add(connection);

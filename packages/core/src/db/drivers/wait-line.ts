@@ -62,6 +62,16 @@ export class WaitLine<T> {
     this.length += 1;
   }
 
+  /** Ahead of all others: for who had been let in, and found nothing. */
+  addFirst(waiter: Waiter<T>): void {
+    waiter.line = this;
+    waiter.next = this.first;
+    if (this.first === undefined) this.last = waiter;
+    else this.first.previous = waiter;
+    this.first = waiter;
+    this.length += 1;
+  }
+
   remove(waiter: Waiter<T>): void {
     if (waiter.line !== this) return;
     waiter.line = undefined;
