@@ -73,9 +73,13 @@ export class Reopening {
     const limit = deadline(clock, ASK_MS, () => new Error(`no answer within ${ASK_MS} ms`));
     wait.isLooking = true;
     try {
+      const isFirst = wait.standing === undefined;
       wait.standing = await this.#standing(wait.standing, limit.signal);
-      if (wait.standing !== undefined && mayReopen(wait.standing) && this.#wait === wait) {
-        this.#wait = undefined;
+      if (wait.standing !== undefined && mayReopen(wait.standing)) {
+        if (this.#wait === wait) this.#wait = undefined;
+      } else if (isFirst) {
+        const rows = wait.standing?.length;
+        logger.info({ rows }, 'caches are out of use: transactions wait for their effects');
       }
     } catch (cause) {
       logger.debug({ err: cause }, 'caches stay out of use: the outbox cannot be read');

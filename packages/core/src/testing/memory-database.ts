@@ -5,6 +5,7 @@ import { type DatabaseOptions, resolveDatabaseOptions } from '../db/options.js';
 import type { DatabaseRules } from '../db/rules.js';
 import type { EffectsRunner } from '../kernel/effects.js';
 import type { Kernel } from '../kernel/kernel.js';
+import type { Ledgers } from '../kernel/ledger.js';
 
 /** What a fake database is made of. */
 export interface MemoryDatabaseOptions {
@@ -13,6 +14,7 @@ export interface MemoryDatabaseOptions {
   readonly world?: MemoryWorld | undefined;
   readonly options?: Omit<DatabaseOptions, 'primary' | 'replicas'> | undefined;
   readonly effects?: EffectsRunner | undefined;
+  readonly ledgers?: Ledgers | undefined;
   /** Replaces decisions that tests want to see missing. */
   readonly rules?: Partial<DatabaseRules> | undefined;
 }
@@ -27,6 +29,7 @@ export function createMemoryDatabase({
   world = new MemoryWorld({ clock: kernel.clock }),
   options = {},
   effects,
+  ledgers,
   rules,
 }: MemoryDatabaseOptions): { readonly db: Database; readonly world: MemoryWorld } {
   const resolved = resolveDatabaseOptions({
@@ -35,5 +38,5 @@ export function createMemoryDatabase({
     replicas: world.replicas.map(({ label }) => label),
   });
   const driver = createMemoryDriver(world, resolved, kernel);
-  return { db: new DatabaseRoom(resolved, { driver, kernel, effects, rules }), world };
+  return { db: new DatabaseRoom(resolved, { driver, kernel, effects, ledgers, rules }), world };
 }
