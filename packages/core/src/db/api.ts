@@ -34,6 +34,11 @@ export interface CallOptions extends Signalled {
    * @defaultValue that of the context, normally `'normal'`
    */
   readonly priority?: Priority | undefined;
+  /**
+   * How long the call may take, waiting included. What runs by then is cancelled on the server, a transaction is rolled
+   * back, and the call rejects with `StatementTimeoutError`. @defaultValue as long as `db.statementTimeoutMs` allows
+   */
+  readonly timeoutMs?: number | undefined;
 }
 
 /** Options of one read. */

@@ -6,6 +6,7 @@ import type { Ledgers } from '../kernel/ledger.js';
 import type { Database } from './api.js';
 import { DatabaseRoom } from './db.js';
 import { createMemoryDriver, type MemoryWorld } from './drivers/memory.js';
+import { OpenTelemetrySpans } from './drivers/open-telemetry.js';
 import { createPgDriver } from './drivers/pg.js';
 import { type DatabaseOptions, type ResolvedDatabaseOptions, resolveDatabaseOptions } from './options.js';
 import type { DatabaseRules } from './rules.js';
@@ -60,11 +61,12 @@ export function composeDatabase(
   const resolved = resolveDatabaseOptions(options);
   const kernel = wiring.kernel ?? createKernel({ name: resolved.name });
   const { world, worlds = {}, effects, ledgers, histories, fleet } = wiring;
+  const spans = resolved.spans ? new OpenTelemetrySpans() : undefined;
   const create = (one: ResolvedDatabaseOptions, shards?: Shards) => {
     const fake = worlds[one.shard] ?? world;
     const driver =
       fake === undefined ? createPgDriver(one, kernel, fleet) : createMemoryDriver(fake, one, kernel, fleet);
-    return new DatabaseRoom(one, { driver, kernel, effects, ledgers, histories, rules, shards });
+    return new DatabaseRoom(one, { driver, kernel, effects, ledgers, histories, spans, rules, shards });
   };
   if (options.shards === undefined) return create(resolved);
   const shards = new Shards(resolved, kernel);

@@ -1,5 +1,4 @@
-import { setMaxListeners } from 'node:events';
-import { deadline, type Signalled } from '../kernel/abort.js';
+import { deadline, type Signalled, shared } from '../kernel/abort.js';
 import type { Clock } from '../kernel/clock.js';
 import type { RequestContext } from '../kernel/context.js';
 import type { EffectsRunner } from '../kernel/effects.js';
@@ -7,7 +6,6 @@ import { ClosedError } from '../kernel/errors.js';
 import type { Histories } from '../kernel/histories.js';
 import type { Kernel } from '../kernel/kernel.js';
 import type { Ledgers } from '../kernel/ledger.js';
-import type { HistogramCell } from '../kernel/meter.js';
 import type { Check } from '../kernel/room.js';
 import { dbToken } from '../kernel/token.js';
 import type {
@@ -25,12 +23,17 @@ import type {
 } from './api.js';
 import { Cluster } from './cluster.js';
 import { LostCommits } from './lost-commits.js';
-import { databaseInstruments } from './metrics.js';
 import { databaseDefaults, type ResolvedDatabaseOptions } from './options.js';
 import { AfterCommit } from './outbox/after-commit.js';
 import { type PoolHost, RoutedPgPool } from './pool/pg-pool.js';
 import type { PgPool } from './pool-api.js';
-import type { DatabaseDriver, Statement, StatementClassifier, StatementResult } from './ports.js';
+import type {
+  DatabaseDriver,
+  Statement,
+  StatementClassifier,
+  StatementResult,
+  StatementSpans,
+} from './ports.js';
 import type { Position } from './position.js';
 import { Reads } from './reads.js';
 import { Repeats } from './repeats.js';
@@ -41,6 +44,8 @@ import { assertOneShard } from './sharding/one-shard.js';
 import { Shards } from './sharding/shards.js';
 import { Ticks } from './sharding/ticks.js';
 import { SqlTemplates } from './sql-templates.js';
+import { StatementWatch } from './statement-watch.js';
+import type { Trail } from './trail.js';
 import { Transactions } from './transactions.js';
 import { urgencyOf } from './urgency.js';
 import { Writes } from './writes.js';
@@ -52,6 +57,7 @@ export interface DatabaseParts {
   readonly effects?: EffectsRunner | undefined;
   readonly ledgers?: Ledgers | undefined;
   readonly histories?: Histories | undefined;
+  readonly spans?: StatementSpans | undefined;
   /** Tests put broken ones in their place, to see that they notice. */
   readonly rules?: Partial<DatabaseRules> | undefined;
   /** What this is a part of; undefined: it is all there is. */
@@ -81,7 +87,7 @@ export class DatabaseRoom implements Database {
   readonly #source: Disposable | undefined;
   readonly #transactions: Transactions;
   readonly pool: PgPool;
-  readonly #seconds: Readonly<Record<'read' | 'write' | 'transaction', HistogramCell>>;
+  readonly #watch: StatementWatch;
   #starting: Promise<void> | undefined;
   #isStarted = false;
   #closing: Promise<void> | undefined;
@@ -98,6 +104,7 @@ export class DatabaseRoom implements Database {
     this.#kernel = kernel;
     this.#clock = clock;
     this.#classifier = driver.classifier;
+    this.#watch = new StatementWatch({ ...options, kernel, spans: parts.spans });
     const cluster = new Cluster({ options, driver, kernel, createReplica });
     const { primary, watch } = cluster;
     this.#cluster = cluster;
@@ -153,15 +160,13 @@ export class DatabaseRoom implements Database {
       hasEffects,
       handlers,
       classifier: driver.classifier,
+      watch: this.#watch,
       repeats: new Repeats(clock, meter),
       isObserved: isObserved(options.level, options.level),
     });
     const ticks = new Ticks({ pool: primary.pool, table: driver.ticks(primary.backend), clock });
     this.#shards = parts.shards ?? new Shards(options, kernel);
     this.#shards.add({ name: shard, database: this, ticks });
-    const seconds = (operation: string) =>
-      meter.histogram(databaseInstruments.operationSeconds, { operation });
-    this.#seconds = { read: seconds('read'), write: seconds('write'), transaction: seconds('transaction') };
     // Its methods take and return what `pg` does, in every form: that is more than a class can be declared to do.
     this.pool = new RoutedPgPool(this.#poolHost()) as unknown as PgPool;
   }
@@ -183,7 +188,7 @@ export class DatabaseRoom implements Database {
   ): Promise<QueryResult<R>> {
     // A replica would do what makes no sense there: a lock that nobody else respects.
     if (this.#classifier.kindOf(sql) === 'session') return this.write(sql, params, options);
-    return this.#timed('read', () => this.#read<R>({ text: sql, params }, options));
+    return this.#reading({ text: sql, params }, options);
   }
 
   write<R = Row>(
@@ -191,15 +196,16 @@ export class DatabaseRoom implements Database {
     params: readonly unknown[] = [],
     options: CallOptions = {},
   ): Promise<QueryResult<R>> {
-    return this.#timed('write', () => this.#write<R>({ text: sql, params }, options));
+    return this.#writing({ text: sql, params }, options);
   }
 
   transaction<T>(work: (tx: Transaction) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
-    return this.#timed('transaction', async () => {
+    if (!this.#isStarted) return this.start().then(() => this.transaction(work, options));
+    return this.#watch.transaction(options, async (within) => {
       const context = this.#kernel.contexts.current();
       assertOneShard(context, this.#shard);
       this.#cluster.heed(context.token, this.#shard);
-      return this.#transactions.run(work, options, this.#timeLeft(context));
+      return this.#transactions.run(work, within, this.#timeLeft(context));
     });
   }
 
@@ -249,7 +255,22 @@ export class DatabaseRoom implements Database {
     return [{ name: 'database', critical: true, run: (options) => this.#cluster.check(options) }];
   }
 
-  async #read<R>(statement: Statement, options: ReadOptions): Promise<StatementResult<R>> {
+  /** A read under the eyes of who measures; adds no promise to the way of its result: reads are short, and many. */
+  #reading<R>(statement: Statement, options: ReadOptions): Promise<StatementResult<R>> {
+    if (!this.#isStarted) return this.start().then(() => this.#reading(statement, options));
+    return this.#watch.alone('read', statement, options, (within, trail) =>
+      this.#read<R>(statement, within, trail),
+    );
+  }
+
+  #writing<R>(statement: Statement, options: CallOptions): Promise<StatementResult<R>> {
+    if (!this.#isStarted) return this.start().then(() => this.#writing(statement, options));
+    return this.#watch.alone('write', statement, options, (within, trail) =>
+      this.#write<R>(statement, within, trail),
+    );
+  }
+
+  async #read<R>(statement: Statement, options: ReadOptions, trail: Trail): Promise<StatementResult<R>> {
     const { level = this.#options.level, signal } = options;
     const { contexts } = this.#kernel;
     const context = contexts.current();
@@ -258,6 +279,7 @@ export class DatabaseRoom implements Database {
       urgency: urgencyOf('read', options, context),
       signal: signal === undefined ? this.#patienceOf(context) : shared(signal),
       timeoutMs: this.#timeLeft(context),
+      trail,
       isObserved: isObserved(level, this.#options.level),
     };
     const reader = { level, token: context.token, inTransaction: context.inTransaction };
@@ -265,7 +287,7 @@ export class DatabaseRoom implements Database {
     if (need.from === 'primary' && need.reason === 'foreign') this.#cluster.heed(context.token, this.#shard);
     const outcome = await this.#reads.run<R>(statement, need, limits);
     if (outcome.kind === 'writes') {
-      const result = await this.#write<R>(statement, options);
+      const result = await this.#write<R>(statement, options, trail);
       this.#classifier.learn(statement.text);
       return result;
     }
@@ -279,7 +301,8 @@ export class DatabaseRoom implements Database {
     return outcome.result;
   }
 
-  async #write<R>(statement: Statement, options: CallOptions): Promise<StatementResult<R>> {
+  async #write<R>(statement: Statement, options: CallOptions, trail: Trail): Promise<StatementResult<R>> {
+    trail.route = 'write';
     const context = this.#kernel.contexts.current();
     assertOneShard(context, this.#shard);
     this.#cluster.heed(context.token, this.#shard);
@@ -288,6 +311,7 @@ export class DatabaseRoom implements Database {
       changesSession: this.#classifier.kindOf(statement.text) === 'session',
       signal: shared(options.signal),
       timeoutMs: this.#timeLeft(context),
+      trail,
     });
     const upTo = this.#options.level === 'monotonic' ? position : undefined;
     context.load?.noteRead({ shard: this.#shard, seen: 'primary', upTo });
@@ -301,8 +325,9 @@ export class DatabaseRoom implements Database {
     const writes = this.#writes;
     return {
       kindOf: (text) => this.#classifier.kindOf(text),
-      read: (statement) => this.#timed('read', () => this.#read(statement, {})),
-      write: (statement) => this.#timed('write', () => this.#write(statement, {})),
+      read: (statement) => this.#reading(statement, {}),
+      write: (statement) => this.#writing(statement, {}),
+      inside: (statement, run) => this.#watch.inside(statement, this.#cluster.primary.label, run),
       borrow: async () => {
         if (!this.#isStarted) await this.start();
         assertOneShard(context(), this.#shard);
@@ -341,16 +366,6 @@ export class DatabaseRoom implements Database {
     return deadlineAt === undefined ? undefined : Math.max(0, deadlineAt - this.#clock.monotonic());
   }
 
-  /** Measures what runs once the room is started. Adds no promise to the way of the result: reads are short, and many. */
-  #timed<T>(operation: 'read' | 'write' | 'transaction', run: () => Promise<T>): Promise<T> {
-    if (!this.#isStarted) return this.start().then(() => this.#timed(operation, run));
-    const began = this.#clock.monotonic();
-    const outcome = run();
-    const record = () => this.#seconds[operation].record((this.#clock.monotonic() - began) / 1_000);
-    outcome.then(record, record);
-    return outcome;
-  }
-
   async #start(options: Signalled): Promise<void> {
     await this.#cluster.start(options, (limits) => this.#afterCommit.start(limits));
     if (this.#closing) throw new ClosedError('The database');
@@ -375,10 +390,4 @@ export class DatabaseRoom implements Database {
 /** Whether the token names what a read has seen: where later reads of this database must not go back behind it. */
 function isObserved(level: ReadLevel, usual: ReadLevel): boolean {
   return level === 'monotonic' || (level === 'strong' && usual === 'monotonic');
-}
-
-/** Any number of statements may wait for one signal; Node would take more than ten for a leak. */
-function shared(signal: AbortSignal | undefined): AbortSignal | undefined {
-  if (signal !== undefined) setMaxListeners(0, signal);
-  return signal;
 }

@@ -110,6 +110,23 @@ export class OutcomeUnknownError extends PandoError {
 }
 
 /**
+ * A call took longer than its own `timeoutMs`. Its statement was cancelled and had no effect, its transaction was rolled
+ * back.
+ *
+ * Look at the slow statements in the log, which name what they waited for. Shorten the statement, or allow more time.
+ */
+export class StatementTimeoutError extends PandoError {
+  constructor(operation: 'read' | 'write' | 'transaction', timeoutMs: number) {
+    super({
+      code: 'PANDO_DB_TIMEOUT',
+      message: `A ${operation} took longer than its timeoutMs of ${timeoutMs} ms, and was cancelled. Shorten it, or allow more time.`,
+      retryable: true,
+      status: 504,
+    });
+  }
+}
+
+/**
  * Postgres answered COMMIT with ROLLBACK, because a statement of the transaction had failed before.
  *
  * Let the error of a failed statement leave the callback instead of catching it. `cause` is that error; use a

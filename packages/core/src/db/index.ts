@@ -41,6 +41,7 @@ export {
   ScatterMergeError,
   ScatterTimeoutError,
   ShardKeyRequiredError,
+  StatementTimeoutError,
   TransactionBusyError,
   TransactionEndedError,
   TransactionRolledBackError,

@@ -7,13 +7,11 @@ import {
 } from './errors.js';
 import type { Committed, Connection, Statement } from './ports.js';
 import { sqlStateOf } from './sql-state.js';
+import { commitStatement } from './statement-watch.js';
 import { TransactionScope, type TransactionScopeOptions } from './transaction-scope.js';
 
 /** What an open transaction needs to know. */
-export interface OpenTransactionOptions extends TransactionScopeOptions, Omit<TransactionOptions, 'signal'> {
-  /** For messages. */
-  readonly label: string;
-}
+export type OpenTransactionOptions = TransactionScopeOptions & TransactionOptions;
 
 /** One transaction between BEGIN and COMMIT. */
 export class OpenTransaction {
@@ -41,7 +39,9 @@ export class OpenTransaction {
       await this.rollback();
       throw new TransactionBusyError();
     }
-    const [commit] = await Promise.allSettled([this.#connection.commit(row), this.#begun]);
+    const { watch, label } = this.#options;
+    const committing = watch.inside(commitStatement, label, () => this.#connection.commit(row));
+    const [commit] = await Promise.allSettled([committing, this.#begun]);
     if (this.#beginError !== undefined && !(this.#beginError instanceof ConnectionLostError)) {
       // Somebody cancelled BEGIN itself: what travelled behind it was no transaction, and may have taken effect.
       throw new ConnectionLostError(this.#options.label, this.#beginError);

@@ -112,6 +112,18 @@ export interface DatabaseOptions {
   /** Postgres' `statement_timeout` of every connection; `false` keeps the server's. @defaultValue `30_000` */
   readonly statementTimeoutMs?: number | false | undefined;
   /**
+   * A statement that takes longer is written to the log, without its values, at most once in ten seconds for each kind of
+   * statement; `false` writes none. @defaultValue `200`
+   */
+  readonly slowQueryMs?: number | false | undefined;
+  /** Whether these lines show the values of parameters, which may be secrets or about people. @defaultValue `false` */
+  readonly slowQueryParams?: boolean | undefined;
+  /**
+   * Whether each statement gets a span where the app has registered an OpenTelemetry SDK. Turn it off where
+   * `@opentelemetry/instrumentation-pg` makes spans of its own. @defaultValue `true`
+   */
+  readonly spans?: boolean | undefined;
+  /**
    * Functions that change something, so that `db.query` sends statements which call them to the primary. Names without
    * their schema; `*` stands for any part of one. Postgres' own are known.
    * @defaultValue `[]`
@@ -198,6 +210,9 @@ export const databaseDefaults = Object.freeze({
   maxLagMs: 10_000,
   warmupMs: 10_000,
   statementTimeoutMs: 30_000,
+  slowQueryMs: 200,
+  slowQueryParams: false,
+  spans: true,
   primaryFunctions: Object.freeze<readonly string[]>([]),
   prepareStatements: true,
   outbox: Object.freeze({ migrate: true, takeoverMs: 5_000, pollIntervalMs: 1_000 }),
@@ -229,6 +244,9 @@ export function resolveDatabaseOptions(options: DatabaseOptions): ResolvedDataba
     maxLagMs: reader.ms('maxLagMs', databaseDefaults.maxLagMs),
     warmupMs: reader.ms('warmupMs', databaseDefaults.warmupMs, { min: 0 }),
     statementTimeoutMs: reader.msOrFalse('statementTimeoutMs', databaseDefaults.statementTimeoutMs),
+    slowQueryMs: reader.msOrFalse('slowQueryMs', databaseDefaults.slowQueryMs),
+    slowQueryParams: reader.boolean('slowQueryParams', databaseDefaults.slowQueryParams),
+    spans: reader.boolean('spans', databaseDefaults.spans),
     primaryFunctions: readFunctions(reader),
     prepareStatements: reader.boolean('prepareStatements', databaseDefaults.prepareStatements),
     outbox: readOutbox(reader),

@@ -2,6 +2,8 @@ import type { Signalled } from '../kernel/abort.js';
 import type { QueryResult, TransactionOptions } from './api.js';
 import type { ResolvedOutboxOptions, ResolvedServer } from './options.js';
 import type { History, Position } from './position.js';
+import type { StatementShapes } from './statement-shape.js';
+import type { Trail } from './trail.js';
 
 /** Which part a server plays. */
 export type Role = 'primary' | 'replica';
@@ -182,6 +184,8 @@ export interface AcquireOptions extends Signalled {
   readonly urgency?: Urgency | undefined;
   /** Bounds the wait below the pool's own limit. */
   readonly timeoutMs?: number | undefined;
+  /** Is told which server lends a connection, and after what wait. */
+  readonly trail?: Trail | undefined;
 }
 
 /** A borrowed connection. */
@@ -219,6 +223,17 @@ export interface Pool {
   unused(options?: Signalled): Promise<void>;
   /** Refuses new borrowers, waits until the signal for the present ones, then cuts them off. Idempotent; never rejects. */
   close(options?: Signalled): Promise<void>;
+}
+
+/** Gives statements a span each, where somebody records them. */
+export interface StatementSpans {
+  /** Undefined where nobody does. */
+  begin(text: string, shapes: StatementShapes): StatementSpan | undefined;
+}
+
+/** The span of one statement. */
+export interface StatementSpan {
+  end(trail: Trail, rowCount: number | undefined, error: unknown): void;
 }
 
 /** What a pool tells its owner, and asks of it. */

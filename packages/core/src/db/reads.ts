@@ -11,6 +11,7 @@ import type { provenRead, upperBound } from './proven-read.js';
 import type { Replica } from './replica.js';
 import { type Destination, type Need, type PrimaryReason, route } from './router.js';
 import { isConflict, isRefusedByReplica, sqlStateOf } from './sql-state.js';
+import type { Route } from './trail.js';
 
 /** Where reads can go, and how. */
 export interface ReadsOptions {
@@ -27,7 +28,7 @@ export interface ReadsOptions {
 }
 
 /** How one read waits, and whether it must tell what it can have seen. */
-export interface ReadLimits extends Pick<AcquireOptions, 'signal' | 'timeoutMs' | 'urgency'> {
+export interface ReadLimits extends Pick<AcquireOptions, 'signal' | 'timeoutMs' | 'urgency' | 'trail'> {
   readonly isObserved: boolean;
 }
 
@@ -48,9 +49,9 @@ type Detour = 'unavailable' | 'overloaded' | 'lost' | 'behind' | 'conflict' | 'w
 type Attempt<R> =
   | ReadOutcome<R>
   | { readonly kind: 'elsewhere'; readonly why: Detour; readonly error?: unknown };
-type Route = 'replica' | 'waited' | PrimaryReason;
+type ReadRoute = Exclude<Route, 'write'>;
 
-const routes: readonly Route[] = [
+const routes: readonly ReadRoute[] = [
   'replica',
   'waited',
   'strong',
@@ -68,7 +69,7 @@ const writes = Object.freeze({ kind: 'writes' } as const);
 /** Carries reads to where they can be served, and on to the next place where that fails: a read may always run again. */
 export class Reads {
   readonly #options: ReadsOptions;
-  readonly #routed: ReadonlyMap<Route, CounterCell>;
+  readonly #routed: ReadonlyMap<ReadRoute, CounterCell>;
   readonly #detoured: ReadonlyMap<Detour, CounterCell>;
   readonly #arrived: HistogramCell;
   readonly #late: HistogramCell;
@@ -93,7 +94,7 @@ export class Reads {
       const destination: Destination<Replica> = route(need.floor, primary.history, candidates, this.#turn++);
       if (destination.to === 'primary') return this.#onPrimary(statement, destination.reason, limits);
       if (destination.to === 'wait') {
-        if (hasWaited || !(await this.#wait(destination.replicas, need.floor, limits.signal))) {
+        if (hasWaited || !(await this.#wait(destination.replicas, need.floor, limits))) {
           return this.#onPrimary(statement, 'behind', limits);
         }
         hasWaited = true;
@@ -101,8 +102,8 @@ export class Reads {
       }
       const { replica } = destination;
       const attempt = await this.#onReplica<R>(replica, statement, need.floor, limits);
-      if (attempt.kind === 'read') this.#routed.get(hasWaited ? 'waited' : 'replica')?.add();
-      else this.#detoured.get(attempt.kind === 'writes' ? 'writes' : attempt.why)?.add();
+      if (attempt.kind === 'read') this.#sent(hasWaited ? 'waited' : 'replica', limits);
+      else this.#rerouted(attempt.kind === 'writes' ? 'writes' : attempt.why, limits);
       if (attempt.kind !== 'elsewhere') return attempt;
       if (attempt.why === 'conflict' && ++conflicts === maxConflicts) candidates = [];
       else candidates = candidates.filter((other) => other !== replica);
@@ -112,18 +113,30 @@ export class Reads {
     }
   }
 
+  #sent(route: ReadRoute, { trail }: ReadLimits): void {
+    this.#routed.get(route)?.add();
+    if (trail !== undefined) trail.route = route;
+  }
+
+  #rerouted(why: Detour, { trail }: ReadLimits): void {
+    this.#detoured.get(why)?.add();
+    if (trail !== undefined) trail.detours += 1;
+  }
+
   /** Waits a bounded time until one of them serves the floor. */
   async #wait(
     replicas: readonly Replica[],
     floor: Position | undefined,
-    signal: AbortSignal | undefined,
+    { signal, trail }: ReadLimits,
   ): Promise<boolean> {
     const { watch, primary, replicaWaitMs, clock } = this.#options;
     const began = clock.monotonic();
     const hasArrived = () =>
       replicas.some((replica) => replica.isInRotation && serves(replica.position, floor, primary.history));
     const arrived = await watch.wait(hasArrived, replicaWaitMs, signal);
-    (arrived ? this.#arrived : this.#late).record((clock.monotonic() - began) / 1_000);
+    const waitedMs = clock.monotonic() - began;
+    (arrived ? this.#arrived : this.#late).record(waitedMs / 1_000);
+    if (trail !== undefined) trail.replicaWaitMs += waitedMs;
     if (!arrived) for (const replica of replicas) replica.stall();
     return arrived;
   }
@@ -176,14 +189,14 @@ export class Reads {
     reason: PrimaryReason,
     limits: ReadLimits,
   ): Promise<ReadOutcome<R>> {
-    this.#routed.get(reason)?.add();
+    this.#sent(reason, limits);
     const lane: Lane = reason === 'behind' || reason === 'out' ? 'spill' : 'main';
     try {
       return await this.#readPrimary(statement, lane, limits);
     } catch (error) {
       if (limits.signal?.aborted) throw limits.signal.reason;
       if (!(error instanceof ConnectionLostError)) throw error;
-      this.#detoured.get('lost')?.add();
+      this.#rerouted('lost', limits);
       return this.#readPrimary(statement, lane, limits); // once: one backend may have died alone
     }
   }

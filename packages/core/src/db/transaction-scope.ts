@@ -8,6 +8,7 @@ import {
   TransactionRolledBackError,
 } from './errors.js';
 import type { Lease, StatementClassifier, StatementResult } from './ports.js';
+import type { StatementWatch } from './statement-watch.js';
 
 /** An effect of the app's own. */
 export interface NamedEffect {
@@ -26,6 +27,9 @@ export interface TransactionEffects extends Effects {
 export interface TransactionScopeOptions {
   readonly lease: Lease;
   readonly classifier: StatementClassifier;
+  /** Name of the server. */
+  readonly label: string;
+  readonly watch: StatementWatch;
   readonly signal?: AbortSignal | undefined;
   /** Whether somebody invalidates and publishes. */
   readonly hasEffects: boolean;
@@ -80,11 +84,12 @@ export class TransactionScope implements Transaction {
 
   async query<R = Row>(sql: string, params: readonly unknown[] = []): Promise<QueryResult<R>> {
     this.#assertFree();
-    const { lease, classifier, signal } = this.#options;
+    const { lease, classifier, label, watch, signal } = this.#options;
     // Without `local`, what a transaction sets stays when it has ended.
     if (classifier.kindOf(sql) === 'session') lease.sessionChanged();
     try {
-      return await lease.connection.query<R>({ text: sql, params }, { signal });
+      const statement = { text: sql, params };
+      return await watch.inside(statement, label, () => lease.connection.query<R>(statement, { signal }));
     } catch (error) {
       this.#firstError ??= error;
       throw error;

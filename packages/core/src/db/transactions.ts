@@ -10,6 +10,7 @@ import type { AfterCommit, Plan } from './outbox/after-commit.js';
 import type { Committed, Lease, Statement, StatementClassifier } from './ports.js';
 import type { Primary } from './primary.js';
 import type { Repeats } from './repeats.js';
+import type { StatementWatch } from './statement-watch.js';
 import { urgencyOf } from './urgency.js';
 import type { Writes } from './writes.js';
 
@@ -25,6 +26,7 @@ export interface TransactionsOptions {
   readonly hasEffects: boolean;
   readonly handlers: EffectHandlers;
   readonly classifier: StatementClassifier;
+  readonly watch: StatementWatch;
   readonly repeats: Repeats;
   /** Whether the token names what was read, too. */
   readonly isObserved: boolean;
@@ -79,7 +81,7 @@ export class Transactions {
     context: RequestContext,
     timeoutMs: number | undefined,
   ): Promise<Attempt<T>> {
-    const { primary, hasEffects, handlers, classifier } = this.#options;
+    const { primary, hasEffects, handlers, classifier, watch } = this.#options;
     const lease = await primary.pool.acquire({
       lane: 'main',
       urgency: urgencyOf('write', options, context),
@@ -88,7 +90,7 @@ export class Transactions {
     });
     try {
       const { label } = primary;
-      const tx = new OpenTransaction({ ...options, lease, classifier, label, hasEffects, handlers });
+      const tx = new OpenTransaction({ ...options, lease, classifier, label, watch, hasEffects, handlers });
       const value = await this.#work(work, tx, context, options.signal);
       const plan = await this.#plan(tx, options);
       return { value, plan, committed: await this.#commit(tx, lease, plan?.row) };

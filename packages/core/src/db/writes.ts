@@ -12,7 +12,7 @@ export interface WriteOutcome<R> {
 }
 
 /** How one write waits. */
-export interface WriteLimits extends Pick<AcquireOptions, 'signal' | 'timeoutMs' | 'urgency'> {
+export interface WriteLimits extends Pick<AcquireOptions, 'signal' | 'timeoutMs' | 'urgency' | 'trail'> {
   /** Whether the statement changes the session that it runs in. */
   readonly changesSession: boolean;
 }

@@ -1,3 +1,5 @@
+import { setMaxListeners } from 'node:events';
+
 /** Options of every call that waits for something outside the process. */
 export interface Signalled {
   /** Ends the wait: the call rejects with the signal's reason and releases what it holds. */
@@ -51,4 +53,10 @@ export function deadline(
       parent?.removeEventListener('abort', follow);
     },
   };
+}
+
+/** The same signal, for any number of calls that wait for it: Node would take more than ten for a leak. */
+export function shared(signal: AbortSignal | undefined): AbortSignal | undefined {
+  if (signal !== undefined) setMaxListeners(0, signal);
+  return signal;
 }

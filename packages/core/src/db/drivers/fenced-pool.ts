@@ -6,22 +6,13 @@ import type { Kernel } from '../../kernel/kernel.js';
 import type { ConnectionBudget } from '../connection-budget.js';
 import { DatabaseUnreachableError, PoolOverloadedError } from '../errors.js';
 import type { ResolvedDatabaseOptions } from '../options.js';
-import type {
-  AcquireOptions,
-  Backend,
-  Connection,
-  Lane,
-  Lease,
-  Pool,
-  PoolHooks,
-  Role,
-  ServerReport,
-} from '../ports.js';
+import type { AcquireOptions, Backend, Connection, Lane, Lease, Pool, PoolHooks, Role } from '../ports.js';
 import { sqlStateOf } from '../sql-state.js';
 import { Admission } from './admission.js';
 import { PoolLimit } from './pool-limit.js';
 import { PoolMeters } from './pool-meters.js';
 import { Slot } from './slot.js';
+import { SlotLease } from './slot-lease.js';
 
 /** Limits of one pool. */
 export type FencedPoolOptions = ResolvedDatabaseOptions['pool'] & {
@@ -115,7 +106,7 @@ export class FencedPool implements Pool {
   }
 
   acquire(options: AcquireOptions): Promise<Lease> {
-    return this.#acquire(options, false);
+    return this.#acquire(options, false, this.#clock.monotonic());
   }
 
   reachable(): void {
@@ -156,13 +147,19 @@ export class FencedPool implements Pool {
     this.#meters[Symbol.dispose]();
   }
 
-  async #acquire(options: AcquireOptions, isBack: boolean): Promise<Lease> {
+  async #acquire(options: AcquireOptions, isBack: boolean, askedAt: number): Promise<Lease> {
     if (this.#closing) throw this.#closed();
     const began = this.#clock.monotonic();
     const handed = await this.#admission.enter(options, isBack);
     try {
       const slot = await this.#furnished(options.signal, handed);
-      return new SlotLease(slot, () => this.#release(slot, options));
+      const lentAt = this.#clock.monotonic();
+      this.#meters.waitSeconds.record((lentAt - askedAt) / 1_000);
+      options.trail?.lent(this.#backend.label, lentAt - askedAt);
+      return new SlotLease(slot, () => {
+        this.#meters.useSeconds.record((this.#clock.monotonic() - lentAt) / 1_000);
+        this.#release(slot, options);
+      });
     } catch (error) {
       const isFull = sqlStateOf(error) === tooManyConnections;
       // Others hold the connections that the server has for this pool: there is something to wait for.
@@ -175,7 +172,7 @@ export class FencedPool implements Pool {
       if (!mayWait) throw isFull ? this.#refused(error) : error;
       const { timeoutMs = this.#options.acquireTimeoutMs } = options;
       const waitedMs = this.#clock.monotonic() - began;
-      return this.#acquire({ ...options, timeoutMs: timeoutMs - waitedMs }, true);
+      return this.#acquire({ ...options, timeoutMs: timeoutMs - waitedMs }, true, askedAt);
     }
   }
 
@@ -234,8 +231,10 @@ export class FencedPool implements Pool {
     const giveUp = () => attempt.abort(signal?.reason);
     signal?.addEventListener('abort', giveUp, { once: true });
     this.#attempts.add(attempt);
+    const began = this.#clock.monotonic();
     try {
       const connection = await this.#backend.connect({ signal: attempt.signal, onLost: slot.onLost });
+      this.#meters.connectSeconds.record((this.#clock.monotonic() - began) / 1_000);
       const objection = this.#closing ? this.#closed() : this.#hooks.objection(connection.greeting);
       if (objection !== undefined) {
         connection.destroy();
@@ -359,38 +358,5 @@ export class FencedPool implements Pool {
     this.#open.delete(slot);
     this.#meters.discarded(reason).add();
     void slot.close();
-  }
-}
-
-/** What the pool hands out; a second release is harmless. */
-class SlotLease implements Lease {
-  readonly connection: Connection;
-  readonly connectedAt: number;
-  readonly #slot: Slot;
-  #release: (() => void) | undefined;
-
-  constructor(slot: Slot, release: () => void) {
-    this.connection = slot.connection as Connection;
-    this.connectedAt = slot.connectedAt;
-    this.#slot = slot;
-    this.#release = release;
-  }
-
-  get proof(): ServerReport {
-    return this.#slot.proof as ServerReport;
-  }
-
-  prove(options?: Signalled): Promise<ServerReport> {
-    return this.#slot.prove(options);
-  }
-
-  sessionChanged(): void {
-    this.#slot.isChanged = true;
-  }
-
-  release(): void {
-    const release = this.#release;
-    this.#release = undefined;
-    release?.();
   }
 }

@@ -1,4 +1,4 @@
-import type { CounterCell, Labels, Meter } from '../../kernel/meter.js';
+import type { CounterCell, HistogramCell, Labels, Meter } from '../../kernel/meter.js';
 import { databaseInstruments } from '../metrics.js';
 import type { Pool } from '../ports.js';
 
@@ -8,6 +8,9 @@ export class PoolMeters implements Disposable {
   readonly unconnected: CounterCell;
   readonly discarded: (reason: string) => CounterCell;
   readonly refused: (reason: string) => CounterCell;
+  readonly waitSeconds: HistogramCell;
+  readonly useSeconds: HistogramCell;
+  readonly connectSeconds: HistogramCell;
   readonly #gauges: readonly Disposable[];
 
   constructor(meter: Meter, server: string, pool: Pool & { readonly limit: number }) {
@@ -16,6 +19,10 @@ export class PoolMeters implements Disposable {
     this.unconnected = meter.counter(connects, { server, outcome: 'failed' });
     this.discarded = (reason) => meter.counter(discards, { server, reason });
     this.refused = (reason) => meter.counter(refused, { server, reason });
+    const { poolWaitSeconds, poolUseSeconds, connectSeconds } = databaseInstruments;
+    this.waitSeconds = meter.histogram(poolWaitSeconds, { server });
+    this.useSeconds = meter.histogram(poolUseSeconds, { server });
+    this.connectSeconds = meter.histogram(connectSeconds, { server });
     const gauge = (read: () => number, instrument: Parameters<Meter['observe']>[0], labels: Labels) =>
       meter.observe(instrument, read, labels);
     this.#gauges = [

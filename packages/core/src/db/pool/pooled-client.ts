@@ -4,12 +4,15 @@ import { ConnectionLostError, PoolMisuseError, TransactionRolledBackError } from
 import type { PoolCallback } from '../pool-api.js';
 import type { Connection, Lease, Statement, StatementKind, StatementResult } from '../ports.js';
 import type { Position } from '../position.js';
+import { commitStatement } from '../statement-watch.js';
 import { answer, commitResult, nativeResult, readCall } from './pool-call.js';
 
 /** What a client needs of the database. */
 export interface ClientHost {
   kindOf(text: string): StatementKind;
   read(statement: Statement): Promise<StatementResult<unknown>>;
+  /** Runs a statement on a connection that was borrowed, under the eyes of who measures. */
+  inside<T extends object>(statement: Statement, run: () => Promise<T>): Promise<T>;
   /** Borrows a connection of the primary. */
   borrow(): Promise<Lease>;
   /** Something was read on the primary, in the context of the running code. */
@@ -116,7 +119,7 @@ export class PooledClient extends EventEmitter {
   async #plain(connection: Connection, statement: Statement): Promise<unknown> {
     this.#host.readPrimary();
     try {
-      return await nativeResult(connection.query(statement));
+      return await nativeResult(this.#host.inside(statement, () => connection.query(statement)));
     } catch (error) {
       if (this.#isInTransaction) this.#firstError ??= error;
       throw error;
@@ -128,7 +131,7 @@ export class PooledClient extends EventEmitter {
     this.#host.readPrimary();
     const { isOpen } = connection;
     try {
-      const { result, position } = await connection.write(statement);
+      const { result, position } = await this.#host.inside(statement, () => connection.write(statement));
       if (position !== undefined || !this.#isInTransaction) await this.#host.wrote(position);
       return result.native;
     } catch (error) {
@@ -145,7 +148,7 @@ export class PooledClient extends EventEmitter {
     this.#isInTransaction = false;
     this.#firstError = undefined;
     try {
-      const { wrote, position } = await connection.commit();
+      const { wrote, position } = await this.#host.inside(commitStatement, () => connection.commit());
       if (wrote) await this.#host.wrote(position);
       else this.#host.saw(position);
       return commitResult;
