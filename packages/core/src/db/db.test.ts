@@ -42,6 +42,18 @@ describe('writes', () => {
     });
   });
 
+  it('go on while the primary has no connection left for the question how it is', async () => {
+    const { set, world, clock, db } = await setup();
+    await set('a', 1);
+    const [watching] = world.primary.sessions;
+    world.primary.maxSessions = 1;
+    watching?.lose(new Error('terminated'));
+    await clock.advance(10_000);
+    expect(db.topology().primary.state).toBe('up');
+    await set('a', 2);
+    expect(world.primary.sessions.size).toBe(1);
+  });
+
   it('go on as soon as the primary is back', async () => {
     const { set, world, clock, db } = await setup();
     world.primary.stop();

@@ -11,6 +11,7 @@ import type { Backend, DatabaseDriver, Pool, ServerReport } from './ports.js';
 import { formatLsn, type History, isSameServer } from './position.js';
 import { PrimaryLog } from './primary-log.js';
 import { Seat, type SeatParts } from './seat.js';
+import { isFull, sqlStateOf } from './sql-state.js';
 
 /** A server that says it is a primary, too, on the timeline of the one that is. */
 interface Rival {
@@ -248,6 +249,8 @@ export class Primary {
 
   #failed(seat: Seat, cause: unknown): void {
     if (seat !== this.#seat) return;
+    // It lives, and the connections that the pool has still work: only there is none for the question.
+    if (seat.failure === undefined && isFull(sqlStateOf(cause))) return;
     if (seat.failure === undefined)
       this.#kernel.logger.warn({ server: seat.label, err: cause }, 'primary database is down');
     seat.failure = cause;

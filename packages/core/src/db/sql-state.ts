@@ -28,6 +28,11 @@ export function isConflict(state: string | undefined): boolean {
   return state === '40001' || state === '40P01';
 }
 
+/** The server lives, and has no connection left: none at all, for the role or for the database. */
+export function isFull(state: string | undefined): boolean {
+  return state === '53300';
+}
+
 /** No second attempt will help: wrong credentials, no such database, no permission to connect. */
 export function isLastingRefusal(state: string | undefined): boolean {
   return state !== undefined && (state.startsWith('28') || state === '3D000' || state === '42501');

@@ -7,7 +7,7 @@ import type { ConnectionBudget } from '../connection-budget.js';
 import { DatabaseUnreachableError, PoolOverloadedError } from '../errors.js';
 import type { ResolvedDatabaseOptions } from '../options.js';
 import type { AcquireOptions, Backend, Connection, Lane, Lease, Pool, PoolHooks, Role } from '../ports.js';
-import { sqlStateOf } from '../sql-state.js';
+import { isFull, sqlStateOf } from '../sql-state.js';
 import { Admission } from './admission.js';
 import { PoolLimit } from './pool-limit.js';
 import { PoolMeters } from './pool-meters.js';
@@ -32,8 +32,6 @@ const overflowLingerMs = 1_000;
 const validateTimeoutMs = 1_000;
 /** How long a connection may take to become fit for the next borrower. */
 const settleTimeoutMs = 5_000;
-/** The SQLSTATE of a server, role or database that has no connection left. */
-const tooManyConnections = '53300';
 const retryFromMs = 50;
 const retryUpToMs = 1_000;
 
@@ -161,15 +159,15 @@ export class FencedPool implements Pool {
         this.#release(slot, options);
       });
     } catch (error) {
-      const isFull = sqlStateOf(error) === tooManyConnections;
+      const hasNoMore = isFull(sqlStateOf(error));
       // Others hold the connections that the server has for this pool: there is something to wait for.
-      const mayWait = isFull && this.#open.size + this.#attempts.size > 0;
+      const mayWait = hasNoMore && this.#open.size + this.#attempts.size > 0;
       if (mayWait) {
         this.#ceiling.refusedBeside(this.#open.size);
         this.#keepToLimit();
       }
       this.#admission.leave(options.lane);
-      if (!mayWait) throw isFull ? this.#refused(error) : error;
+      if (!mayWait) throw hasNoMore ? this.#refused(error) : error;
       const { timeoutMs = this.#options.acquireTimeoutMs } = options;
       const waitedMs = this.#clock.monotonic() - began;
       return this.#acquire({ ...options, timeoutMs: timeoutMs - waitedMs }, true, askedAt);
@@ -243,7 +241,7 @@ export class FencedPool implements Pool {
       this.#accept(slot, connection);
     } catch (error) {
       if (signal?.aborted) throw signal.reason;
-      throw sqlStateOf(error) === tooManyConnections ? error : this.#refused(error);
+      throw isFull(sqlStateOf(error)) ? error : this.#refused(error);
     } finally {
       signal?.removeEventListener('abort', giveUp);
       this.#attempts.delete(attempt);
