@@ -1,4 +1,11 @@
-import { createDatabase, type Database, type DatabaseOptions, idsMigration, slotOf } from '@pando/core/db';
+import {
+  createDatabase,
+  type Database,
+  type DatabaseOptions,
+  idsMigration,
+  slotOf,
+  slotsMigration,
+} from '@pando/core/db';
 import { waitFor } from '@pando/core/testing';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
@@ -147,5 +154,81 @@ describe('ids', () => {
     });
     await admin.query(`${idsMigration()} ${idsMigration()} grant select, update on pando_ids to "${name}"`);
     expect(await db.newId('ann')).toMatch(/^\d+$/);
+  });
+});
+
+describe('a table whose rows are guarded', () => {
+  const setState = `update pando_slots set state = $2 where slot = $1`;
+
+  async function guarded() {
+    const urls = await testDatabase();
+    const admin = new pg.Client(urls.primary);
+    await admin.connect();
+    onTestFinished(() => admin.end());
+    await admin.query(`${slotsMigration()}
+      create table things (owner text primary key, value int not null default 0);
+      create trigger pando_guard before insert or update or delete on things
+        for each row execute function pando_guard('key', 'owner')`);
+    await admin.query(`insert into things values ('ann'), ('bob')`);
+    const db = createDatabase({ primary: urls.primary });
+    onTestFinished(() => db.close());
+    return { db, admin };
+  }
+
+  it('refuses rows of slots that are not here, of whatever kind the change is', async () => {
+    const { db, admin } = await guarded();
+    await admin.query(setState, [slotOf('ann'), 'away']);
+    const moved = expect.objectContaining({ code: 'PANDO_DB_SLOT_MOVED', retryable: true, status: 503 });
+    for (const change of [
+      `update things set value = 1 where owner = 'ann'`,
+      `update things set owner = 'eve' where owner = 'ann'`,
+      `update things set owner = 'ann' where owner = 'bob'`,
+      `delete from things where owner = 'ann'`,
+      `insert into things values ('ann') on conflict do nothing`,
+    ]) {
+      await expect(db.write(change), change).rejects.toEqual(moved);
+      await expect(
+        db.transaction((tx) => tx.query(change)),
+        change,
+      ).rejects.toEqual(moved);
+    }
+    await db.write(`update things set value = 1 where owner = 'bob'`);
+    await db.write(`delete from things where owner = 'bob'`);
+  });
+
+  it('waits for writers from before, and lets none through that has an older snapshot', async () => {
+    const { db, admin } = await guarded();
+    let frozen: Promise<unknown> | undefined;
+    const isWaiting = async () =>
+      (
+        await db.read(
+          `select from pg_stat_activity where wait_event_type = 'Lock' and query like 'update pando_slots%'`,
+          [],
+          { level: 'strong' },
+        )
+      ).rowCount > 0;
+    let isFrozen = false;
+    await db.transaction(async (tx) => {
+      await tx.query(`update things set value = 1 where owner = 'ann'`);
+      frozen = admin.query(setState, [slotOf('ann'), 'frozen']).finally(() => {
+        isFrozen = true;
+      });
+      await waitFor(isWaiting, { intervalMs: 5 });
+      expect(isFrozen).toBe(false);
+    });
+    await frozen;
+    await admin.query(setState, [slotOf('ann'), 'here']);
+
+    const late = db.transaction(
+      async (tx) => {
+        await tx.query('select from things');
+        await admin.query(setState, [slotOf('ann'), 'frozen']);
+        await tx.query(`update things set value = 2 where owner = 'ann'`);
+      },
+      { isolation: 'repeatable read' },
+    );
+    await expect(late).rejects.toMatchObject({ code: '40001' });
+    const { rows } = await db.read(`select value from things where owner = 'ann'`);
+    expect(rows).toEqual([{ value: 1 }]);
   });
 });

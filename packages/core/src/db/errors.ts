@@ -310,6 +310,25 @@ export class CrossShardError extends PandoError {
 }
 
 /**
+ * A row that was to be written belongs to a slot that this shard does not take writes for: it is moving to another shard, or has
+ * moved there. Nothing was written; a transaction is rolled back.
+ *
+ * Repeat the request in a moment: the pause of a move is short. Where it lasts, this instance still has the `db.sharding`
+ * from before the move. See docs/explanation/resharding.md.
+ */
+export class SlotMovedError extends PandoError {
+  constructor(server: string, cause: unknown) {
+    super({
+      code: 'PANDO_DB_SLOT_MOVED',
+      message: `${server} refused to write a row: ${messageOf(cause)}. Repeat it in a moment, by an instance with the newest db.sharding.`,
+      cause,
+      retryable: true,
+      status: 503,
+    });
+  }
+}
+
+/**
  * `db.scatter` had no answer of all shards in time.
  *
  * Ask for less (`limit`, an index for the order), raise `db.sharding.scatterTimeoutMs`, or allow partial answers with

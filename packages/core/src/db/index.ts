@@ -41,6 +41,7 @@ export {
   ScatterMergeError,
   ScatterTimeoutError,
   ShardKeyRequiredError,
+  SlotMovedError,
   StatementTimeoutError,
   TransactionBusyError,
   TransactionEndedError,
@@ -108,6 +109,7 @@ export type {
   ScatterResult,
   ShardKey,
 } from './sharding/api.js';
+export { slotsMigration } from './sharding/guard-migration.js';
 export { idsMigration } from './sharding/ids-migration.js';
 export type { DirectoryOptions, RangeOptions, ShardingOptions } from './sharding/sharding-options.js';
 export { slotMap, slotOf } from './sharding/slots.js';

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import type { Signalled } from '../../kernel/abort.js';
 import type { TransactionOptions } from '../api.js';
-import { ConnectionLostError, TransactionRolledBackError } from '../errors.js';
+import { ConnectionLostError, SlotMovedError, TransactionRolledBackError } from '../errors.js';
 import type {
   Committed,
   Connection,
@@ -15,6 +15,7 @@ import type {
   Written,
 } from '../ports.js';
 import type { Position } from '../position.js';
+import { slotMovedState } from '../sharding/guard-migration.js';
 import { endsSession, sqlStateOf } from '../sql-state.js';
 import { formOf, pgQuery, type StatementForm, shapeOf } from './pg-query.js';
 import type { PgSession } from './pg-session.js';
@@ -311,6 +312,7 @@ export class PgConnection implements Connection {
     if (endsSession(state)) this.lost(error);
     if (!this.#isOpen) return this.#lostError(this.#lostBy ?? error);
     if (signal?.aborted && state === '57014') return signal.reason;
+    if (state === slotMovedState) return new SlotMovedError(this.#session.label, error);
     return error;
   }
 

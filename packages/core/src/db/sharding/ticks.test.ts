@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { startMemoryDatabase as setup } from '../../testing/memory-cluster.js';
+import { slotsMigration } from './guard-migration.js';
 import { idEpochMs, slotOfId } from './ids.js';
 import { idsMigration } from './ids-migration.js';
 import { slotOf } from './slots.js';
@@ -61,7 +62,10 @@ describe('newId', () => {
   });
 });
 
-it('the migration is the one that the package holds', () => {
-  const file = readFileSync(new URL('../../../migrations/ids.sql', import.meta.url), 'utf8');
-  expect(file).toBe(idsMigration());
+it.each([
+  ['ids', idsMigration()],
+  ['slots', slotsMigration()],
+])('the migration of %s is the one that the package holds', (name, text) => {
+  const file = readFileSync(new URL(`../../../migrations/${name}.sql`, import.meta.url), 'utf8');
+  expect(file).toBe(text);
 });
