@@ -1,10 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { PandoOptions } from '@pando/core';
+import type { DatabaseOptions } from '@pando/core/db';
 import { type TestCluster, waitFor } from '@pando/core/testing';
 import type { KitRules } from '../../packages/core/src/pando.js';
 import { randomOf } from '../../packages/core/src/testing/random.js';
 import { Client } from './client.js';
 import type { Fault } from './faults.js';
+import { Known } from './known.js';
 import { Ledger } from './ledger.js';
 import { channel, type Written, write } from './registers.js';
 import { Report } from './report.js';
@@ -18,7 +19,9 @@ export interface Plan {
   /** How long the faults go on. */
   readonly forMs: number;
   readonly rules?: KitRules | undefined;
-  readonly options?: PandoOptions | undefined;
+  /** Over ours. */
+  readonly db?: Partial<DatabaseOptions> | undefined;
+  /** Whether what was read may not go back either: the faults must not keep an instance from Redis then. */
   readonly isMonotonic?: boolean | undefined;
   /** @defaultValue `4` */
   readonly clients?: number | undefined;
@@ -39,21 +42,23 @@ let runs = 0;
  * everything that they are shown.
  */
 export async function check(plan: Plan): Promise<Report> {
-  const { cluster, seed, faults, forMs, rules, options, untilViolation = false } = plan;
+  const { cluster, seed, faults, forMs, rules, db, untilViolation = false } = plan;
   const { clients: clientCount = 4, width = 2, writeRatio = 0.2, pauseMs = 5, isMonotonic = false } = plan;
   const report = new Report(seed);
   const ledger = new Ledger((what) => report.violated(what));
   const noted = new Set<string>();
   const note = (payload: unknown) => void noted.add(String(payload));
-  await using site = await Site.open({ cluster, rules, options, note }, `checker_${seed}_${++runs}`);
+  await using site = await Site.open({ cluster, rules, db, isMonotonic, note }, `checker_${seed}_${++runs}`);
   const { instances } = site;
-  const world = { report, ledger, instances, isMonotonic, writeRatio, pauseMs };
+  const settled = new Known();
+  const world = { report, ledger, instances, settled, isMonotonic, writeRatio, pauseMs };
   let generators = 0;
   const random = () => randomOf(seed + 7_919 * generators++);
   const clients = Array.from(
     { length: clientCount },
     (_, index) => new Client(`client ${index}`, world, random()),
   );
+  const stranger = () => new Client('a stranger', world, random());
   await Promise.all(clients.map((client) => client.follow()));
 
   const endsAt = performance.now() + forMs;
@@ -65,7 +70,7 @@ export async function check(plan: Plan): Promise<Report> {
     while (own.length > 0 && !isOver()) {
       await delay(dice() * 100);
       const fault = own[Math.floor(dice() * own.length)] as Fault;
-      await fault.strike({ site, clients, ledger, random: dice });
+      await fault.strike({ site, clients, stranger, ledger, random: dice });
       report.struck(fault.name);
       for (const client of clients) await client.followOn();
     }

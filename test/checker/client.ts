@@ -6,6 +6,7 @@ import { Known } from './known.js';
 import type { Following, Ledger } from './ledger.js';
 import {
   allRegisters,
+  type Cached,
   cachedRegisters,
   channel,
   plainRegisters,
@@ -23,6 +24,8 @@ export interface ClientWorld {
   readonly report: Report;
   readonly ledger: Ledger;
   readonly instances: readonly Instance[];
+  /** Versions whose invalidations are known to have been carried out. */
+  readonly settled: Known;
   /** Whether what was read may not go back either. */
   readonly isMonotonic: boolean;
   /** Share of the operations that write. */
@@ -31,10 +34,14 @@ export interface ClientWorld {
   readonly pauseMs: number;
 }
 
-/** What one request may not fall behind: of everything, and of what was read from the database. */
+/** What one request may not fall behind. */
 interface Floor {
+  /** Whatever it reads. */
   readonly known: Known;
+  /** When it reads the database: what was read. */
   readonly read: Known;
+  /** When it reads from a cache: what was read from one, and had been invalidated. */
+  readonly cached: Known;
 }
 
 /**
@@ -48,6 +55,7 @@ export class Client {
   readonly #random: () => number;
   readonly #known = new Known();
   readonly #read = new Known();
+  readonly #cached = new Known();
   /** As text, like any client: replies replace what was sent with their request. */
   #tokens = new Set<string>();
   #following: Following | undefined;
@@ -104,7 +112,11 @@ export class Client {
     { instance = this.#anyInstance(), operations = 1 + Math.floor(this.#random() * 3) } = {},
   ): Promise<void> {
     const sent = [...this.#tokens];
-    const floor: Floor = { known: new Known(this.#known), read: new Known(this.#read) };
+    const floor: Floor = {
+      known: new Known(this.#known),
+      read: new Known(this.#read),
+      cached: new Known(this.#cached),
+    };
     const { tokens } = instance.pando;
     const token = sent.reduce((merged, text) => {
       const decoded = tokens.decode(text);
@@ -118,6 +130,7 @@ export class Client {
         this.#tokens = tokens.add(instance.pando.tokens.encode(context.token));
         this.#known.merge(floor.known);
         this.#read.merge(floor.read);
+        this.#cached.merge(floor.cached);
       };
       try {
         for (let n = 0; n < operations; n++) await chooseOperation()(instance.pando, floor);
@@ -132,6 +145,7 @@ export class Client {
     for (const text of this.#tokens) other.#tokens.add(text);
     other.#known.merge(this.#known);
     other.#read.merge(this.#read);
+    other.#cached.merge(this.#cached);
   }
 
   /** Somebody who knows what this one knows because he has read it: his token says how far the database was, and no more. */
@@ -210,43 +224,54 @@ export class Client {
   }
 
   async #transact(pando: Pando, { known }: Floor, id: string): Promise<void> {
+    const { report, settled } = this.#world;
     const first = this.#pick(cachedRegisters);
     const second = this.#pick([...cachedRegisters, ...plainRegisters]);
     const effect = this.#random() < 0.2 ? 'note' : undefined;
     const { versions } = await transact(pando, id, [...new Set([first, second])], effect);
-    for (const [register, version] of Object.entries(versions)) known.raise(register, version);
-    this.#world.report.done('transactions');
+    const isConfirmed = pando.kernel.contexts.current().written.pending.length === 0;
+    for (const [register, version] of Object.entries(versions)) {
+      known.raise(register, version);
+      if (isConfirmed) settled.raise(register, version);
+    }
+    report.done('transactions');
   }
 
   async #readPlain(pando: Pando, floor: Floor, register: string): Promise<void> {
     const least = Math.max(floor.known.of(register), floor.read.of(register));
     const version = await read(pando, register);
     this.#judge('read', pando, register, version, least);
-    this.#saw(floor, register, version);
+    if (this.#world.isMonotonic) floor.read.raise(register, version);
     this.#world.report.done('reads');
   }
 
   async #readCached(pando: Pando, floor: Floor, register: string): Promise<void> {
-    const least = floor.known.of(register);
-    const version = await readCached(pando, register);
-    this.#judge('cached read', pando, register, version, least);
-    this.#saw(floor, register, version);
+    const least = this.#leastCached(floor, register);
+    const cached = await readCached(pando, register, this.#world.settled);
+    this.#judge('cached read', pando, register, cached.version, least);
+    this.#sawCached(floor, register, cached);
     this.#world.report.done('cached reads');
   }
 
   async #readBoard(pando: Pando, floor: Floor): Promise<void> {
-    const least = cachedRegisters.map((register) => floor.known.of(register));
-    const versions = await readBoard(pando);
+    const least = cachedRegisters.map((register) => this.#leastCached(floor, register));
+    const all = await readBoard(pando, this.#world.settled);
     for (const [index, register] of cachedRegisters.entries()) {
-      const version = versions[index] as number;
-      this.#judge('cached read of all', pando, register, version, least[index] as number);
-      this.#saw(floor, register, version);
+      const cached = all[index] as Cached;
+      this.#judge('cached read of all', pando, register, cached.version, least[index] as number);
+      this.#sawCached(floor, register, cached);
     }
     this.#world.report.done('cached reads of all');
   }
 
-  #saw({ read }: Floor, register: string, version: number): void {
-    if (this.#world.isMonotonic) read.raise(register, version);
+  #leastCached({ known, cached }: Floor, register: string): number {
+    return Math.max(known.of(register), cached.of(register));
+  }
+
+  #sawCached({ read, cached }: Floor, register: string, { version, settled }: Cached): void {
+    if (!this.#world.isMonotonic) return;
+    read.raise(register, version);
+    cached.raise(register, Math.min(version, settled));
   }
 
   #judge(how: string, { instanceId }: Pando, register: string, version: number, least: number): void {

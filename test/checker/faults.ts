@@ -10,6 +10,8 @@ import type { Site } from './site.js';
 export interface Stage {
   readonly site: Site;
   readonly clients: readonly Client[];
+  /** Somebody who knows nothing yet, and is told nothing. */
+  readonly stranger: () => Client;
   readonly ledger: Ledger;
   readonly random: () => number;
 }
@@ -26,21 +28,36 @@ const between = (random: () => number, least: number, most: number) => least + r
 const pick = <T>(list: readonly T[], random: () => number): T =>
   list[Math.floor(random() * list.length)] as T;
 
-/** Somebody, and what he looks at when something has happened that he knows of. */
+const shuffled = <T>(list: readonly T[], random: () => number): T[] =>
+  list
+    .map((item) => ({ item, at: random() }))
+    .toSorted((a, b) => a.at - b.at)
+    .map(({ item }) => item);
+
 const lookEverywhere = (client: Client, { instances }: Site) =>
   Promise.all(instances.map((instance) => client.lookAtAll(instance)));
 
 const onReplica = (name: string, strike: (replica: TestServer, stage: Stage) => Promise<void>): Fault => ({
   name,
   place: 'replicas',
-  strike: (stage) => strike(pick(stage.site.replicas, stage.random), stage),
+  strike: (stage) => stage.site.withReplica(stage.random, (replica) => strike(replica, stage)),
 });
 
-export const replayPauses = onReplica('pause of replay', async (replica, { random }) => {
-  await replica.pauseReplay();
-  await delay(between(random, 50, 300));
-  await replica.resumeReplay();
-});
+/** Nothing is known of either replica that tells them apart, and one of them goes on. */
+export const replayPauses = onReplica(
+  'pause of replay',
+  async (replica, { site, clients, stranger, random }) => {
+    await replica.pauseReplay();
+    try {
+      await delay(between(random, 50, 200));
+      await pick(clients, random).transactOn(pick(site.instances, random));
+      const reader = stranger();
+      for (let look = 0; look < 4; look++) await reader.lookAtAll(pick(site.instances, random));
+    } finally {
+      await replica.resumeReplay();
+    }
+  },
+);
 
 /** The replica stands right before the commit for a while. */
 export const replayIsLate = onReplica('delay of replay', async (replica, { site, clients, random }) => {
@@ -121,28 +138,24 @@ export const instanceDiesCutOff = inFleet('death of an instance cut off from Red
 });
 
 /** Others carry out what it has committed, and who hears of it looks at once. */
-export const effectsAreTakenOver = inFleet(
-  'takeover of effects while a replica stands still',
-  async (stage) => {
-    const { site, clients, ledger, random } = stage;
-    const replica = pick(site.replicas, random);
+export const effectsAreTakenOver = inFleet('takeover of effects while a replica stands still', (stage) => {
+  const { site, clients, ledger, random } = stage;
+  return site.withReplica(random, async (replica) => {
     await replica.pauseReplay();
     try {
       const instance = pick(site.instances, random);
       await instance.cutRedis();
-      const [writer, ...others] = clients.toSorted(() => random() - 0.5) as [Client, ...Client[]];
+      const [writer, ...others] = shuffled(clients, random) as [Client, ...Client[]];
       const id = await writer.transactOn(instance);
-      await site.killInstance(instance);
-      if (id !== undefined) {
-        const isOut = waitFor(() => ledger.published.has(id), { intervalMs: 5, timeoutMs: 3_000 });
-        if (await isOut.catch(() => false)) for (const other of others) await lookEverywhere(other, site);
-      }
+      await dies(instance, stage);
+      if (id === undefined) return;
+      const isOut = waitFor(() => ledger.published.has(id), { intervalMs: 5, timeoutMs: 3_000 });
+      if (await isOut.catch(() => false)) for (const other of others) await lookEverywhere(other, site);
     } finally {
       await replica.resumeReplay();
     }
-    await site.addInstance();
-  },
-);
+  });
+});
 
 export const redisIsCut = inFleet('cut between one instance and Redis', async ({ site, clients, random }) => {
   const instance = pick(site.instances, random);
@@ -157,7 +170,7 @@ export const redisIsCut = inFleet('cut between one instance and Redis', async ({
 /** Redis is out of everybody's reach; what was committed meanwhile is known to somebody who has only read it. */
 export const redisIsAway = inFleet('cut between all instances and Redis', async (stage) => {
   const { site, clients, random } = stage;
-  const [writer, reader] = clients.toSorted(() => random() - 0.5) as [Client, Client];
+  const [writer, reader] = shuffled(clients, random) as [Client, Client];
   const [victim, ...others] = [...site.instances] as [Instance, ...Instance[]];
   await Promise.all(site.instances.map((instance) => instance.cutRedis()));
   await waitFor(() => site.instances.every(({ pando }) => !pando.redis?.isUp), { intervalMs: 5 });
@@ -192,19 +205,24 @@ export const writesAreCut = inFleet('cut between one instance and the primary', 
   await delay(between(random, 20, 100));
 });
 
-/** None of these loses anything that was acknowledged. */
-export const allFaults: readonly Fault[] = [
+/** Those that keep no instance from Redis. */
+export const faultsBesideRedis: readonly Fault[] = [
   replayPauses,
   replayIsLate,
   replicaDies,
   replicaFreezes,
   backendDies,
   instanceDies,
+  announcementsGetLost,
+  writesAreCut,
+];
+
+/** None of these loses anything that was acknowledged. */
+export const allFaults: readonly Fault[] = [
+  ...faultsBesideRedis,
   instanceDiesCutOff,
   effectsAreTakenOver,
   redisIsCut,
   redisIsAway,
   redisFreezes,
-  announcementsGetLost,
-  writesAreCut,
 ];

@@ -10,7 +10,8 @@ export interface InstanceInit {
   readonly name: string;
   readonly redis: RedisServer;
   readonly urls: DatabaseUrls;
-  readonly options: (urls: DatabaseUrls) => PandoOptions;
+  /** Given where its own network leads. */
+  readonly options: (urls: DatabaseUrls & { readonly redis: string }) => PandoOptions;
   readonly rules: KitRules | undefined;
 }
 
@@ -44,11 +45,11 @@ export class Instance {
       [redis.url, urls.primary, ...urls.replicas].map(inFrontOf),
     )) as [TcpProxy, TcpProxy, ...TcpProxy[]];
     const own = {
+      redis: cache.url('redis'),
       primary: primary.url(urls.primary),
       replicas: replicas.map((proxy, index) => proxy.url(urls.replicas[index] as string)),
     };
-    const given = options(own);
-    const pando = await composePando({ ...given, instanceId: name, redis: cache.url('redis') }, rules);
+    const pando = await composePando({ ...options(own), instanceId: name }, rules);
     return new Instance(name, pando, cache, primary, replicas);
   }
 

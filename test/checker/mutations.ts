@@ -121,6 +121,9 @@ const refilledFromAnywhere: KitRules = { cache: { raise: (caller) => caller, cov
 /** Copies in memory answer whoever asks, whatever may have been missed. */
 const copiesNotMinded: KitRules = { cache: { reaches: () => true, isTrusted: () => true } };
 
+/** Reads tell what they are certain to have seen, not what they can have seen. */
+const lowerBound: KitRules = { db: { upperBound: (seen) => seen } };
+
 /** A rule that is switched off, and the faults under which that shows. */
 export interface Mutation extends Partial<Plan> {
   readonly rule: string;
@@ -135,6 +138,14 @@ export const mutations: readonly Mutation[] = [
     what: 'the position of a write is read before its commit',
     rules: positionBeforeTheCommit,
     faults: [replayIsLate],
+  },
+  {
+    rule: 'T3',
+    what: 'reads tell what they are certain to have seen, not what they can have seen',
+    rules: lowerBound,
+    faults: [replayPauses],
+    isMonotonic: true,
+    db: { probeIntervalMs: 250 },
   },
   {
     rule: 'D1',

@@ -1,5 +1,5 @@
 import type { Pando } from '@pando/core';
-import type { ReadLevel } from '@pando/core/db';
+import type { Known } from './known.js';
 
 /** Registers hold versions that only grow. Those that are cached are written by transactions alone, which name their tags. */
 export const plainRegisters = ['plain:0', 'plain:1', 'plain:2'] as const;
@@ -54,17 +54,26 @@ export async function transact(
   });
 }
 
-export async function read({ db }: Pando, register: string, level?: ReadLevel): Promise<number> {
-  return versionIn(await db.read<Row>(look, [register], { level }));
+export async function read({ db }: Pando, register: string): Promise<number> {
+  return versionIn(await db.read<Row>(look, [register]));
 }
 
-export function readCached(pando: Pando, register: string, level?: ReadLevel): Promise<number> {
-  return pando.cache.getOrLoad(register, () => read(pando, register, level));
+/** A cached version, and up to which one invalidations had been carried out when its load began. */
+export interface Cached {
+  readonly version: number;
+  readonly settled: number;
+}
+
+export function readCached(pando: Pando, register: string, settled: Known): Promise<Cached> {
+  return pando.cache.getOrLoad(register, async () => ({
+    settled: settled.of(register),
+    version: await read(pando, register),
+  }));
 }
 
 /** All cached registers as one cached value, made of theirs. */
-export function readBoard(pando: Pando, level?: ReadLevel): Promise<readonly number[]> {
+export function readBoard(pando: Pando, settled: Known): Promise<readonly Cached[]> {
   return pando.cache.getOrLoad('board', () =>
-    Promise.all(cachedRegisters.map((register) => readCached(pando, register, level))),
+    Promise.all(cachedRegisters.map((register) => readCached(pando, register, settled))),
   );
 }

@@ -1,4 +1,4 @@
-import type { PandoOptions } from '@pando/core';
+import type { DatabaseOptions } from '@pando/core/db';
 import type { DatabaseUrls, TestCluster, TestServer } from '@pando/core/testing';
 import { waitFor } from '@pando/core/testing';
 import pg from 'pg';
@@ -12,7 +12,8 @@ export interface SiteInit {
   readonly cluster: TestCluster;
   readonly rules?: KitRules | undefined;
   /** Over ours. */
-  readonly options?: PandoOptions | undefined;
+  readonly db?: Partial<DatabaseOptions> | undefined;
+  readonly isMonotonic: boolean;
   /** @defaultValue `3` */
   readonly instances?: number | undefined;
   /** Carries out the effect `note` of transactions. */
@@ -31,6 +32,7 @@ export class Site implements AsyncDisposable {
   readonly #init: SiteInit;
   readonly #admin: pg.Client;
   readonly #dead: Instance[] = [];
+  readonly #borrowed = new Set<TestServer>();
   #started = 0;
 
   private constructor(init: SiteInit, redis: RedisServer, urls: DatabaseUrls, admin: pg.Client) {
@@ -48,36 +50,51 @@ export class Site implements AsyncDisposable {
     await admin.query(schema);
     await init.cluster.caughtUp();
     const site = new Site(init, redis, urls, admin);
-    await Promise.all(Array.from({ length: init.instances ?? 3 }, () => site.addInstance()));
+    try {
+      await Promise.all(Array.from({ length: init.instances ?? 3 }, () => site.addInstance()));
+    } catch (error) {
+      await site[Symbol.asyncDispose]();
+      throw error;
+    }
     return site;
   }
 
-  get replicas(): readonly TestServer[] {
-    return this.cluster.replicas;
+  /** Does something to a replica that nobody else does something to. */
+  async withReplica(random: () => number, work: (replica: TestServer) => Promise<void>): Promise<void> {
+    const free = this.cluster.replicas.filter((replica) => !this.#borrowed.has(replica));
+    const replica = free[Math.floor(random() * free.length)];
+    if (replica === undefined) return;
+    this.#borrowed.add(replica);
+    try {
+      await work(replica);
+    } finally {
+      this.#borrowed.delete(replica);
+    }
   }
 
   async addInstance(): Promise<void> {
-    const { rules, options = {}, note } = this.#init;
+    const { rules, db, isMonotonic, note } = this.#init;
     const instance = await Instance.start({
       name: `instance-${++this.#started}`,
       redis: this.redis,
       urls: this.urls,
       rules,
-      options: ({ primary, replicas }) => ({
-        ...options,
+      options: ({ redis, primary, replicas }) => ({
         name: kit,
+        redis: { url: redis, ...(isMonotonic && { commandTimeoutMs: 5_000 }) },
         secret: 'the same on every instance',
         lifecycle: { signals: false, roomsMs: 1_000 },
         // Nothing is ever helped by expiry; replicas are used however far they are behind, as soon as they are there.
-        cache: { ttlMs: 3_600_000, ...options.cache },
+        cache: { ttlMs: 3_600_000 },
         db: {
+          ...(isMonotonic && { level: 'monotonic' }),
           primary,
           replicas,
           effects: { note },
           outbox: { takeoverMs: 300, pollIntervalMs: 50 },
           pool: { size: 6, overflow: 6, acquireTimeoutMs: 1_000 },
           ...{ probeIntervalMs: 50, probeTimeoutMs: 300, connectTimeoutMs: 500, closeTimeoutMs: 500 },
-          ...{ maxLagMs: 60_000, warmupMs: 0, ...options.db },
+          ...{ maxLagMs: 60_000, warmupMs: 0, ...db },
         },
       }),
     });
