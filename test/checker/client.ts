@@ -180,6 +180,13 @@ export class Client {
     await Promise.all(looks.map((look) => this.#attempt(() => look, { instance, operations: 1 })));
   }
 
+  /** Reads the database again and again, in one request. */
+  async browse(instance: Instance): Promise<void> {
+    const look = () => (pando: Pando, floor: Floor) =>
+      this.#readPlain(pando, floor, this.#pick(allRegisters));
+    await this.#attempt(look, { instance, operations: 40 });
+  }
+
   /** Commits a transaction there, and tells how it is called; undefined when it failed, as far as one knows. */
   async transactOn(instance: Instance): Promise<string | undefined> {
     const id = `${this.name}/${++this.#transactions}`;

@@ -34,7 +34,8 @@ const shuffled = <T>(list: readonly T[], random: () => number): T[] =>
     .toSorted((a, b) => a.at - b.at)
     .map(({ item }) => item);
 
-const lookEverywhere = (client: Client, { instances }: Site) =>
+/** Has somebody look at everything on all instances. */
+export const lookEverywhere = (client: Client, { instances }: Site) =>
   Promise.all(instances.map((instance) => client.lookAtAll(instance)));
 
 const onReplica = (name: string, strike: (replica: TestServer, stage: Stage) => Promise<void>): Fault => ({

@@ -20,7 +20,7 @@ export class Instance {
   readonly name: string;
   readonly pando: Pando;
   readonly #redis: TcpProxy;
-  readonly #primary: TcpProxy;
+  #primary: TcpProxy;
   readonly #replicas: readonly TcpProxy[];
   readonly #death = new AbortController();
   #closing: Promise<void> | undefined;
@@ -80,6 +80,13 @@ export class Instance {
   /** Statements that run on the primary for this instance are cut off, whatever becomes of them. */
   resetPrimary(): void {
     this.#primary.reset();
+  }
+
+  /** The address of the primary leads to another server from now on. */
+  async leadPrimaryTo({ port: to }: { readonly port: number }): Promise<void> {
+    const { port } = this.#primary;
+    await this.#primary.close();
+    this.#primary = await createTcpProxy({ port, target: { host: '127.0.0.1', port: to } });
   }
 
   /** From one moment to the next nothing of it reaches anybody any more, as when its machine loses power. */

@@ -124,6 +124,9 @@ const copiesNotMinded: KitRules = { cache: { reaches: () => true, isTrusted: () 
 /** Reads tell what they are certain to have seen, not what they can have seen. */
 const lowerBound: KitRules = { db: { upperBound: (seen) => seen } };
 
+/** Caches keep what was read on a history that the database has left. */
+export const historiesNotFollowed: KitRules = { cache: { followsHistories: false } as never };
+
 /** A rule that is switched off, and the faults under which that shows. */
 export interface Mutation extends Partial<Plan> {
   readonly rule: string;

@@ -30,27 +30,23 @@ export class Site implements AsyncDisposable {
   /** Of those that live. */
   readonly instances: Instance[] = [];
   readonly #init: SiteInit;
-  readonly #admin: pg.Client;
   readonly #dead: Instance[] = [];
   readonly #borrowed = new Set<TestServer>();
   #started = 0;
 
-  private constructor(init: SiteInit, redis: RedisServer, urls: DatabaseUrls, admin: pg.Client) {
+  private constructor(init: SiteInit, redis: RedisServer, urls: DatabaseUrls) {
     this.cluster = init.cluster;
     this.redis = redis;
     this.urls = urls;
     this.#init = init;
-    this.#admin = admin;
   }
 
   static async open(init: SiteInit, database: string): Promise<Site> {
     const [redis, urls] = await Promise.all([startRedis(), init.cluster.createDatabase(database)]);
-    const admin = new pg.Client(urls.primary);
-    await admin.connect();
-    await admin.query(schema);
-    await init.cluster.caughtUp();
-    const site = new Site(init, redis, urls, admin);
+    const site = new Site(init, redis, urls);
     try {
+      await site.rows(schema);
+      await init.cluster.caughtUp();
       await Promise.all(Array.from({ length: init.instances ?? 3 }, () => site.addInstance()));
     } catch (error) {
       await site[Symbol.asyncDispose]();
@@ -107,8 +103,17 @@ export class Site implements AsyncDisposable {
     await instance.kill();
   }
 
-  async rows<R>(text: string): Promise<readonly R[]> {
-    return (await this.#admin.query(text)).rows as R[];
+  /** Asks the primary directly. */
+  async rows<R>(text: string, server = this.cluster.primary): Promise<readonly R[]> {
+    const url = new URL(this.urls.primary);
+    url.port = String(server.port);
+    const client = new pg.Client(url.href);
+    await client.connect();
+    try {
+      return (await client.query(text)).rows as R[];
+    } finally {
+      await client.end();
+    }
   }
 
   /** Resolves when everything is as it was before the faults, and all effects are carried out. */
@@ -126,7 +131,6 @@ export class Site implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.instances, ...this.#dead].map((instance) => instance.close()));
-    await this.#admin.end();
     await this.redis.close();
   }
 }

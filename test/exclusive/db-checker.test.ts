@@ -1,8 +1,10 @@
 import { createTestCluster, type TestCluster } from '@pando/core/testing';
 import { beforeAll, expect, it } from 'vitest';
+import type { KitRules } from '../../packages/core/src/pando.js';
 import { check } from '../checker/check.js';
 import { allFaults, faultsBesideRedis } from '../checker/faults.js';
-import { mutations } from '../checker/mutations.js';
+import { checkLoss } from '../checker/loss.js';
+import { historiesNotFollowed, mutations } from '../checker/mutations.js';
 import { seed, testSize } from '../infra/context.js';
 
 /*
@@ -52,3 +54,18 @@ it.each(mutations.map((mutation) => [mutation.what, mutation] as const))(
     expect(violations).not.toEqual([]);
   },
 );
+
+const historyIsLeft = async (rules?: KitRules) => {
+  await using own = await createTestCluster({ replicas: 1 });
+  const report = await checkLoss({ cluster: own, seed: seed(), rules });
+  console.log(String(report));
+  return report.violations;
+};
+
+it('shows nobody from a cache what the database has lost', async () => {
+  expect(await historyIsLeft()).toEqual([]);
+});
+
+it('notices that caches keep what was read on a history that the database has left', async () => {
+  expect(await historyIsLeft(historiesNotFollowed)).not.toEqual([]);
+});
