@@ -53,12 +53,13 @@ export async function check(plan: Plan): Promise<Report> {
   const settled = new Known();
   const world = { report, ledger, instances, settled, isMonotonic, writeRatio, pauseMs };
   let generators = 0;
+  let strangers = 0;
   const random = () => randomOf(seed + 7_919 * generators++);
   const clients = Array.from(
     { length: clientCount },
     (_, index) => new Client(`client ${index}`, world, random()),
   );
-  const stranger = () => new Client('a stranger', world, random());
+  const stranger = () => new Client(`stranger ${++strangers}`, world, random());
   await Promise.all(clients.map((client) => client.follow()));
 
   const endsAt = performance.now() + forMs;
@@ -70,7 +71,7 @@ export async function check(plan: Plan): Promise<Report> {
     while (own.length > 0 && !isOver()) {
       await delay(dice() * 100);
       const fault = own[Math.floor(dice() * own.length)] as Fault;
-      await fault.strike({ site, clients, stranger, ledger, random: dice });
+      await fault.strike({ site, clients, stranger, random: dice });
       report.struck(fault.name);
       for (const client of clients) await client.followOn();
     }
@@ -78,7 +79,7 @@ export async function check(plan: Plan): Promise<Report> {
   const gossip = (async () => {
     const dice = random();
     while (!isOver()) {
-      await delay(dice() * 50);
+      await delay(dice() * 300);
       const [from, to] = [0, 0].map(() => clients[Math.floor(dice() * clients.length)] as Client);
       if (from !== to) from?.tell(to as Client);
     }

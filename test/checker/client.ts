@@ -58,6 +58,7 @@ export class Client {
   readonly #cached = new Known();
   /** As text, like any client: replies replace what was sent with their request. */
   #tokens = new Set<string>();
+  readonly #heard = new Set<string>();
   #following: Following | undefined;
   #subscription: { readonly instance: Instance; readonly subscription: Subscription } | undefined;
   #moving: Promise<void> | undefined;
@@ -70,9 +71,13 @@ export class Client {
     this.#random = random;
   }
 
-  /** Follows the channel on some instance; goes on where it was. */
-  async follow(): Promise<void> {
-    const instance = this.#anyInstance();
+  /** Whether it was handed this event. */
+  hasHeard(id: string): boolean {
+    return this.#heard.has(id);
+  }
+
+  /** Follows the channel; goes on where it was. */
+  async follow(instance = this.#anyInstance()): Promise<void> {
     const subscription = await instance.pando.realtime.subscribe(
       channel,
       (message) => this.#handed(instance, message),
@@ -187,14 +192,14 @@ export class Client {
     await this.#attempt(look, { instance, operations: 40 });
   }
 
-  /** Commits a transaction there, and tells how it is called; undefined when it failed, as far as one knows. */
-  async transactOn(instance: Instance): Promise<string | undefined> {
-    const id = `${this.name}/${++this.#transactions}`;
-    const isDone = await this.#attempt(() => (pando, floor) => this.#transact(pando, floor, id), {
-      instance,
-      operations: 1,
-    });
-    return isDone ? id : undefined;
+  /** Commits a transaction there, and tells what it wrote; undefined when it failed, as far as one knows. */
+  async transactOn(instance: Instance): Promise<Written | undefined> {
+    let written: Written | undefined;
+    const transact = async (pando: Pando, floor: Floor) => {
+      written = await this.#transact(pando, floor);
+    };
+    await this.#attempt(() => transact, { instance, operations: 1 });
+    return written;
   }
 
   /** Learns what was written in another way than by writing it or hearing of it. */
@@ -202,22 +207,15 @@ export class Client {
     this.#known.raise(register, version);
   }
 
-  async #attempt(...request: Parameters<Client['request']>): Promise<boolean> {
-    try {
-      await this.request(...request);
-      return true;
-    } catch (error) {
-      this.#world.report.refused(error);
-      return false;
-    }
+  async #attempt(...request: Parameters<Client['request']>): Promise<void> {
+    await this.request(...request).catch((error) => this.#world.report.refused(error));
   }
 
   #anything(): (pando: Pando, floor: Floor) => Promise<void> {
     const { writeRatio } = this.#world;
     const dice = this.#random();
     if (dice < writeRatio / 3) return (pando, floor) => this.#write(pando, floor, this.#pick(plainRegisters));
-    if (dice < writeRatio)
-      return (pando, floor) => this.#transact(pando, floor, `${this.name}/${++this.#transactions}`);
+    if (dice < writeRatio) return async (pando, floor) => void (await this.#transact(pando, floor));
     const register = this.#pick(allRegisters);
     const share = (dice - writeRatio) / (1 - writeRatio);
     if (share < 0.5) return (pando, floor) => this.#readPlain(pando, floor, register);
@@ -230,18 +228,20 @@ export class Client {
     this.#world.report.done('writes');
   }
 
-  async #transact(pando: Pando, { known }: Floor, id: string): Promise<void> {
+  async #transact(pando: Pando, { known }: Floor): Promise<Written> {
     const { report, settled } = this.#world;
+    const id = `${this.name}/${++this.#transactions}`;
     const first = this.#pick(cachedRegisters);
     const second = this.#pick([...cachedRegisters, ...plainRegisters]);
     const effect = this.#random() < 0.2 ? 'note' : undefined;
-    const { versions } = await transact(pando, id, [...new Set([first, second])], effect);
+    const written = await transact(pando, id, [...new Set([first, second])], effect);
     const isConfirmed = pando.kernel.contexts.current().written.pending.length === 0;
-    for (const [register, version] of Object.entries(versions)) {
+    for (const [register, version] of Object.entries(written.versions)) {
       known.raise(register, version);
       if (isConfirmed) settled.raise(register, version);
     }
     report.done('transactions');
+    return written;
   }
 
   async #readPlain(pando: Pando, floor: Floor, register: string): Promise<void> {
@@ -291,6 +291,7 @@ export class Client {
   #handed({ pando }: Instance, { position, data, token }: Message): void {
     const { id, versions } = data as Written;
     this.#following?.handed(position, id);
+    this.#heard.add(id);
     if (token !== undefined) this.#tokens.add(pando.tokens.encode(token));
     for (const [register, version] of Object.entries(versions)) this.#known.raise(register, version);
     this.#world.report.done('events');

@@ -3,7 +3,6 @@ import { type TestServer, waitFor } from '@pando/core/testing';
 import pg from 'pg';
 import type { Client } from './client.js';
 import type { Instance } from './instance.js';
-import type { Ledger } from './ledger.js';
 import type { Site } from './site.js';
 
 /** Where and to whom things happen. */
@@ -12,7 +11,6 @@ export interface Stage {
   readonly clients: readonly Client[];
   /** Somebody who knows nothing yet, and is told nothing. */
   readonly stranger: () => Client;
-  readonly ledger: Ledger;
   readonly random: () => number;
 }
 
@@ -35,7 +33,7 @@ const shuffled = <T>(list: readonly T[], random: () => number): T[] =>
     .map(({ item }) => item);
 
 /** Has somebody look at everything on all instances. */
-export const lookEverywhere = (client: Client, { instances }: Site) =>
+const lookEverywhere = (client: Client, { instances }: Site) =>
   Promise.all(instances.map((instance) => client.lookAtAll(instance)));
 
 const onReplica = (name: string, strike: (replica: TestServer, stage: Stage) => Promise<void>): Fault => ({
@@ -140,18 +138,19 @@ export const instanceDiesCutOff = inFleet('death of an instance cut off from Red
 
 /** Others carry out what it has committed, and who hears of it looks at once. */
 export const effectsAreTakenOver = inFleet('takeover of effects while a replica stands still', (stage) => {
-  const { site, clients, ledger, random } = stage;
+  const { site, clients, stranger, random } = stage;
   return site.withReplica(random, async (replica) => {
     await replica.pauseReplay();
     try {
-      const instance = pick(site.instances, random);
+      const [instance, other] = shuffled(site.instances, random) as [Instance, Instance];
+      const listener = stranger();
+      await listener.follow(other);
       await instance.cutRedis();
-      const [writer, ...others] = shuffled(clients, random) as [Client, ...Client[]];
-      const id = await writer.transactOn(instance);
+      const written = await pick(clients, random).transactOn(instance);
       await dies(instance, stage);
-      if (id === undefined) return;
-      const isOut = waitFor(() => ledger.published.has(id), { intervalMs: 5, timeoutMs: 3_000 });
-      if (await isOut.catch(() => false)) for (const other of others) await lookEverywhere(other, site);
+      if (written === undefined) return;
+      const isOut = waitFor(() => listener.hasHeard(written.id), { intervalMs: 5, timeoutMs: 3_000 });
+      if (await isOut.catch(() => false)) await lookEverywhere(listener, site);
     } finally {
       await replica.resumeReplay();
     }

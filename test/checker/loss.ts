@@ -1,13 +1,18 @@
+import type { Pando } from '@pando/core';
 import { type TestCluster, waitFor } from '@pando/core/testing';
 import type { KitRules } from '../../packages/core/src/pando.js';
 import { randomOf } from '../../packages/core/src/testing/random.js';
 import { Client } from './client.js';
-import { lookEverywhere } from './faults.js';
 import { Known } from './known.js';
 import { Ledger } from './ledger.js';
-import { cachedRegisters, readBoard, readCached } from './registers.js';
+import { type Cached, cachedRegisters, readBoard, readCached } from './registers.js';
 import { Report } from './report.js';
 import { Site } from './site.js';
+
+interface Row {
+  readonly key: string;
+  readonly version: number;
+}
 
 /** What {@link checkLoss} does it with. */
 export interface LossPlan {
@@ -42,7 +47,15 @@ export async function checkLoss({ cluster, seed, rules }: LossPlan): Promise<Rep
   const isDeaf = async () => (await replica.query('select from pg_stat_wal_receiver')).length === 0;
   await waitFor(isDeaf, { intervalMs: 5, message: 'the replica to hear nothing any more' });
   await writer.transactOn(instance);
-  await lookEverywhere(writer, site);
+  const isCached = async ({ cache }: Pando, register: string, version: number) => {
+    let loads = 0;
+    const cached = await cache.getOrLoad<Cached>(register, async () => ({ version, settled: ++loads }));
+    return loads === 0 && cached.version === version;
+  };
+  for (const { key, version } of await site.rows<Row>('select * from registers')) {
+    if (!key.startsWith('cached')) continue;
+    for (const { pando } of instances) await waitFor(() => isCached(pando, key, version));
+  }
 
   const timelines = () => instances.map(({ pando }) => pando.db.topology().timeline ?? 0);
   const before = Math.max(...timelines());
@@ -55,7 +68,7 @@ export async function checkLoss({ cluster, seed, rules }: LossPlan): Promise<Rep
   });
   report.struck('loss of a commit');
 
-  const rows = await site.rows<{ key: string; version: number }>('select * from registers', replica);
+  const rows = await site.rows<Row>('select * from registers', replica);
   const left = new Map(rows.map(({ key, version }) => [key, version]));
   const judge = (where: string, register: string, version: number) => {
     if (version !== left.get(register))

@@ -125,7 +125,7 @@ const copiesNotMinded: KitRules = { cache: { reaches: () => true, isTrusted: () 
 const lowerBound: KitRules = { db: { upperBound: (seen) => seen } };
 
 /** Caches keep what was read on a history that the database has left. */
-export const historiesNotFollowed: KitRules = { cache: { followsHistories: false } as never };
+export const historiesNotFollowed: KitRules = { cache: { followsHistories: false } };
 
 /** A rule that is switched off, and the faults under which that shows. */
 export interface Mutation extends Partial<Plan> {
