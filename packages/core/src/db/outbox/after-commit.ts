@@ -136,7 +136,7 @@ export class AfterCommit {
     await this.#outbox?.takeover.close();
     await abortable(Promise.allSettled(this.#running), signal).catch(() => undefined);
     this.#stop.abort(new Error('the database is closed'));
-    await this.#outbox?.removals.close();
+    await this.#outbox?.removals.close({ signal });
     this.#gauge?.[Symbol.dispose]();
   }
 

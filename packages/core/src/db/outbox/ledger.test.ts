@@ -19,7 +19,11 @@ function setup({ outbox }: { readonly outbox?: false } = {}) {
       ids.push(id);
       return { token, isComplete: !stage.isAway };
     },
-    options: { probeIntervalMs: 60_000, outbox: outbox ?? { takeoverMs: 30_000, pollIntervalMs: 30_000 } },
+    options: {
+      probeIntervalMs: 60_000,
+      failoverWaitMs: 0,
+      outbox: outbox ?? { takeoverMs: 30_000, pollIntervalMs: 30_000 },
+    },
   });
   const commit = async (readOnly?: boolean) => {
     await db.transaction(async (tx) => tx.invalidate(['k']), { readOnly });

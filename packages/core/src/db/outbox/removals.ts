@@ -1,3 +1,4 @@
+import { abortable, type Signalled } from '../../kernel/abort.js';
 import type { Clock } from '../../kernel/clock.js';
 import type { Logger } from '../../kernel/logger.js';
 import type { OutboxTable, Pool } from '../ports.js';
@@ -23,6 +24,7 @@ export class Removals {
   #rows = new Map<string, (() => void) | undefined>();
   #timer: Disposable | undefined;
   #flushing: Promise<void> = Promise.resolve();
+  #isClosed = false;
 
   constructor(parts: RemovalsParts) {
     this.#parts = parts;
@@ -33,15 +35,19 @@ export class Removals {
     this.#later(collectMs);
   }
 
-  /** Removes what is left. Never rejects: a row that stays is carried out once more, which nobody sees. */
-  async close(): Promise<void> {
+  /**
+   * Removes what is left, as far as that is possible before the signal. Never rejects: a row that stays is carried out once
+   * more, which nobody sees.
+   */
+  async close({ signal }: Required<Signalled>): Promise<void> {
     this.#timer?.[Symbol.dispose]();
     this.#flush();
-    await this.#flushing;
-    this.#timer?.[Symbol.dispose]();
+    this.#isClosed = true;
+    await abortable(this.#flushing, signal).catch(() => undefined); // the primary may be away for longer
   }
 
   #later(delayMs: number): void {
+    if (this.#isClosed) return;
     this.#timer ??= this.#parts.clock.after(delayMs, () => this.#flush());
   }
 
