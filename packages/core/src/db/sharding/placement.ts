@@ -2,7 +2,7 @@ import { InvalidShardKeyError } from '../errors.js';
 import type { ShardKey } from './api.js';
 import { slotOfId } from './ids.js';
 import type { ResolvedPlace, ResolvedRange, ResolvedShardingOptions } from './sharding-options.js';
-import { firstNamedSlot, slotOf } from './slots.js';
+import { slotCount, slotOf } from './slots.js';
 
 /** Where a key belongs, and the slot that its ids carry; undefined where they cannot name one. */
 export type Place = ResolvedPlace;
@@ -44,11 +44,7 @@ export class Placement {
   #byId(id: string | number | bigint): Place {
     const slot = slotOfId(id);
     const shard =
-      slot === undefined
-        ? undefined
-        : slot < firstNamedSlot
-          ? this.#options.slots[slot]
-          : this.#named.get(slot);
+      slot === undefined ? undefined : slot < slotCount ? this.#options.slots[slot] : this.#named.get(slot);
     if (shard !== undefined) return { shard, slot };
     throw new InvalidShardKeyError(
       `${JSON.stringify(String(id).slice(0, 40))} is not an id that db.newId has made.`,

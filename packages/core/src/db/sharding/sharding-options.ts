@@ -1,5 +1,5 @@
 import { type OptionsReader, readOptions } from '../../kernel/options.js';
-import { firstNamedSlot, parseSlots, type SlotOwners, slotCount, slotEnd, spreadSlots } from './slots.js';
+import { parseSlots, type SlotOwners, slotCount, slotEnd, spreadSlots } from './slots.js';
 
 /** Where a key goes that does not go where its hash says. */
 export interface DirectoryOptions {
@@ -178,7 +178,7 @@ function readDirectory(reader: OptionsReader, shards: readonly string[]): Readon
 function readPlace(reader: OptionsReader, shards: readonly string[]): ResolvedPlace {
   const shard = reader.oneOf('shard', shards, undefined);
   if (shard === undefined) return reader.fail('shard', 'the name of a shard');
-  return { shard, slot: reader.int('slot', undefined, { min: firstNamedSlot, max: slotEnd - 1 }) };
+  return { shard, slot: reader.int('slot', undefined, { min: slotCount, max: slotEnd - 1 }) };
 }
 
 function isRecord(value: unknown): boolean {

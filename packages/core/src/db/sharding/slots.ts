@@ -1,9 +1,7 @@
 import { createHash } from 'node:crypto';
 
-/** Keys fall into so many slots by their hash; a shard holds whole slots. */
+/** Keys fall into so many slots by their hash; a shard holds whole slots. Slots from here on are for keys placed by name. */
 export const slotCount = 4_096;
-/** Slots from here on hold no key by its hash: they are for keys and ranges that are placed by name. */
-export const firstNamedSlot = slotCount;
 /** One more than the highest slot that an id can carry. */
 export const slotEnd = 8_192;
 
