@@ -33,6 +33,10 @@ const pitfalls: readonly (readonly [string, ...(readonly [file: string, test: st
     [unit('position'), 'are served only from the present history'],
     [unit('db'), 'do not use a replica on another history'],
     [faults('primary-faults'), 'follows the name of the primary to a promoted replica'],
+    [
+      faults('failover'),
+      'neither reads from nor writes to a primary that was replaced and goes on, nor what follows it',
+    ],
   ],
   [
     'COMMIT answers ROLLBACK, and calls it no error',
