@@ -2,7 +2,8 @@ import { databaseDriverSuite } from '@pando/core/testing/suites';
 import pg from 'pg';
 import { afterAll, beforeAll } from 'vitest';
 import { createPgDriver } from '../../../packages/core/src/db/drivers/pg.js';
-import { type ResolvedServer, resolveDatabaseOptions } from '../../../packages/core/src/db/options.js';
+import { resolveDatabaseOptions } from '../../../packages/core/src/db/options.js';
+import type { ResolvedServer } from '../../../packages/core/src/db/server-options.js';
 import { createKernel } from '../../../packages/core/src/kernel/kernel.js';
 import { testDatabase } from '../../infra/context.js';
 

@@ -1,11 +1,8 @@
 import { createServer } from 'node:http';
 import { createPando } from '@pando/core';
 import { cacheDefaults, resolveCacheOptions } from '../../../packages/core/src/cache/options.js';
-import {
-  databaseDefaults,
-  replicaDefaults,
-  resolveDatabaseOptions,
-} from '../../../packages/core/src/db/options.js';
+import { databaseDefaults, resolveDatabaseOptions } from '../../../packages/core/src/db/options.js';
+import { replicaDefaults } from '../../../packages/core/src/db/server-options.js';
 import {
   checkDefaults,
   healthDefaults,

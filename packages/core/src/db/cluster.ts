@@ -8,11 +8,12 @@ import type { Topology } from './api.js';
 import { connectHint } from './connect-hint.js';
 import { DatabaseUnreachableError, OutboxUnavailableError } from './errors.js';
 import { databaseInstruments } from './metrics.js';
-import type { ResolvedDatabaseOptions, ResolvedServer } from './options.js';
+import type { ResolvedDatabaseOptions } from './options.js';
 import type { DatabaseDriver, ServerReport } from './ports.js';
 import { PositionWatch } from './position-watch.js';
 import { Primary } from './primary.js';
 import type { Replica } from './replica.js';
+import type { ResolvedServer } from './server-options.js';
 import { isLastingRefusal, sqlStateOf } from './sql-state.js';
 
 /** What a cluster is built from. */

@@ -49,14 +49,7 @@ export {
   WrongRoleError,
 } from './errors.js';
 export { databaseInstruments } from './metrics.js';
-export type {
-  DatabaseOptions,
-  OutboxOptions,
-  PoolOptions,
-  ReplicaOptions,
-  ServerOptions,
-  ShardOptions,
-} from './options.js';
+export type { DatabaseOptions, OutboxOptions, PoolOptions } from './options.js';
 export { databaseDefaults } from './options.js';
 export { type OutboxPlace, outboxMigration } from './outbox/migration.js';
 export {
@@ -100,6 +93,7 @@ export type {
   Written,
 } from './ports.js';
 export type { Position } from './position.js';
+export type { ReplicaOptions, ServerOptions, ShardOptions } from './server-options.js';
 export type {
   GatherOptions,
   MissingShard,

@@ -1,7 +1,8 @@
 import type { Signalled } from '../kernel/abort.js';
 import type { QueryResult, TransactionOptions } from './api.js';
-import type { ResolvedOutboxOptions, ResolvedServer } from './options.js';
+import type { ResolvedOutboxOptions } from './options.js';
 import type { History, Position } from './position.js';
+import type { ResolvedServer } from './server-options.js';
 import type { StatementShapes } from './statement-shape.js';
 import type { Trail } from './trail.js';
 

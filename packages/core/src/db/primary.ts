@@ -6,11 +6,12 @@ import { NoPrimaryError, WrongRoleError } from './errors.js';
 import { HeldPool } from './held-pool.js';
 import { databaseInstruments } from './metrics.js';
 import type { Monitor, Sample } from './monitor.js';
-import type { ResolvedDatabaseOptions, ResolvedServer } from './options.js';
+import type { ResolvedDatabaseOptions } from './options.js';
 import type { Backend, DatabaseDriver, Pool, ServerReport } from './ports.js';
 import { formatLsn, type History, isSameServer } from './position.js';
 import { PrimaryLog } from './primary-log.js';
 import { Seat, type SeatParts } from './seat.js';
+import type { ResolvedServer } from './server-options.js';
 import { isFull, sqlStateOf } from './sql-state.js';
 
 /** A server that says it is a primary, too, on the timeline of the one that is. */

@@ -3,12 +3,13 @@ import type { Kernel } from '../kernel/kernel.js';
 import type { ServerState, ServerStatus } from './api.js';
 import { WrongRoleError } from './errors.js';
 import { Monitor, type Sample } from './monitor.js';
-import type { ResolvedDatabaseOptions, ResolvedServer } from './options.js';
+import type { ResolvedDatabaseOptions } from './options.js';
 import type { DatabaseDriver, Lease, Pool, ServerReport } from './ports.js';
 import { formatLsn, type Position } from './position.js';
 import type { Primary } from './primary.js';
 import { ReplicaHealth } from './replica-health.js';
 import type { Candidate } from './router.js';
+import type { ResolvedServer } from './server-options.js';
 
 /** What a replica stands on. */
 export interface ReplicaParts {

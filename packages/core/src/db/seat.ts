@@ -1,7 +1,8 @@
 import type { Kernel } from '../kernel/kernel.js';
 import { Monitor, type Sample } from './monitor.js';
-import type { ResolvedDatabaseOptions, ResolvedServer } from './options.js';
+import type { ResolvedDatabaseOptions } from './options.js';
 import type { Backend, DatabaseDriver, Pool, ServerReport } from './ports.js';
+import type { ResolvedServer } from './server-options.js';
 
 /** What a server needs to serve as primary. */
 export interface SeatParts {

@@ -1,0 +1,133 @@
+import type { ConnectionOptions as TlsOptions } from 'node:tls';
+import { type OptionsReader, readOptions } from '../kernel/options.js';
+
+/** How to reach one server. Fields win over what `connectionString` says. */
+export interface ServerOptions {
+  /** `postgres://user:password@host:5432/name`, or the folder of a Unix socket. */
+  readonly connectionString?: string | undefined;
+  /** Name or address, or the folder of a Unix socket. @defaultValue that of `pg`: `PGHOST`, else `localhost` */
+  readonly host?: string | undefined;
+  /** TCP port. @defaultValue that of `pg`: `PGPORT`, else 5432 */
+  readonly port?: number | undefined;
+  /** Name of the database. @defaultValue that of `pg`: `PGDATABASE`, else the user's name */
+  readonly database?: string | undefined;
+  /** Name of the user. @defaultValue that of `pg`: `PGUSER`, else the name of the process' owner */
+  readonly user?: string | undefined;
+  /** A function is called for each new connection, so that credentials may rotate. */
+  readonly password?: string | (() => string | Promise<string>) | undefined;
+  /** As in `pg`: `true`, or options of `tls.connect`. */
+  readonly ssl?: boolean | TlsOptions | undefined;
+}
+
+/** How to reach one replica, and its share of the reads. */
+export interface ReplicaOptions extends ServerOptions {
+  /** Share relative to the other replicas. @defaultValue `1` */
+  readonly weight?: number | undefined;
+}
+
+/** How to reach one shard: a primary and its replicas. */
+export interface ShardOptions {
+  /** Connection URL or settings of the server that takes the shard's writes. */
+  readonly primary: string | ServerOptions | readonly (string | ServerOptions)[] | undefined;
+  /** Streaming replicas of that primary. @defaultValue `[]` */
+  readonly replicas?: readonly (string | ReplicaOptions)[] | undefined;
+}
+
+/** A server's options, normalised. */
+export interface ResolvedServer extends ServerOptions {
+  /** Option path, for messages: `db.primary`, `db.replicas[0]`. */
+  readonly path: string;
+  readonly weight: number;
+}
+
+/** A shard's servers; one that is the whole database is called `main`. */
+export interface ResolvedShard {
+  /** Its name, which tokens hold, too. */
+  readonly shard: string;
+  /** One of them takes writes. */
+  readonly primary: readonly ResolvedServer[];
+  readonly replicas: readonly ResolvedServer[];
+}
+
+/** Defaults of {@link ReplicaOptions}. */
+export const replicaDefaults = Object.freeze({ weight: 1 });
+
+const serverShape =
+  'a connection URL such as "postgres://user@host:5432/name", or an object of connection settings';
+
+/** Reads the servers of each shard: the one called `main` where there are no `shards`. */
+export function readShards(reader: OptionsReader): readonly ResolvedShard[] {
+  const value = reader.any('shards');
+  if (value === undefined) return [readShard('main', 'db', reader)];
+  for (const key of ['primary', 'replicas'])
+    if (reader.any(key) !== undefined) reader.fail(key, 'left out: each of db.shards has its own');
+  const refuse = () => reader.fail('shards', 'an object with 1 to 64 shards, each with its primary');
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return refuse();
+  const shards = Object.entries(value).map(([shard, options]) => {
+    if (!/^[A-Za-z0-9_-]{1,32}$/.test(shard))
+      reader.fail('shards', 'an object whose names are 1 to 32 letters, digits, "-" or "_"');
+    const path = `db.shards.${shard}`;
+    const servers = readOptions(path, options);
+    const resolved = readShard(shard, path, servers);
+    servers.done();
+    return resolved;
+  });
+  return shards.length === 0 || shards.length > 64 ? refuse() : shards;
+}
+
+function readShard(shard: string, path: string, reader: OptionsReader): ResolvedShard {
+  return { shard, primary: readPrimary(reader, path), replicas: readReplicas(reader, path) };
+}
+
+function readPrimary(reader: OptionsReader, path: string): readonly ResolvedServer[] {
+  const value = reader.any('primary');
+  const refuse = () => reader.fail('primary', `${serverShape}, or an array of these`);
+  if (!Array.isArray(value)) return [readServer(`${path}.primary`, value, refuse)];
+  if (value.length === 0) refuse();
+  return value.map((entry, index) => readServer(`${path}.primary[${index}]`, entry, refuse));
+}
+
+function readReplicas(reader: OptionsReader, path: string): readonly ResolvedServer[] {
+  const value = reader.any('replicas', []);
+  const refuse = () => reader.fail('replicas', `an array, each entry ${serverShape}`);
+  if (!Array.isArray(value)) return refuse();
+  return value.map((entry, index) => readServer(`${path}.replicas[${index}]`, entry, refuse));
+}
+
+function readServer(path: string, value: unknown, refuse: () => never): ResolvedServer {
+  if (typeof value === 'string' && value !== '') return { path, connectionString: value, ...replicaDefaults };
+  if (typeof value !== 'object' || value === null) return refuse();
+  const reader = readOptions(path, value);
+  const password = reader.any('password');
+  if (password !== undefined && typeof password !== 'string' && typeof password !== 'function') {
+    reader.failUnshown('password', 'a text, or a function that gives it');
+  }
+  const server: ResolvedServer = {
+    path,
+    connectionString: reader.string('connectionString', undefined),
+    host: reader.string('host', undefined),
+    port: reader.int('port', undefined, { min: 1, max: 65_535 }),
+    database: reader.string('database', undefined),
+    user: reader.string('user', undefined),
+    password: password as ServerOptions['password'],
+    ssl: readSsl(reader),
+    weight: /\.primary(\[\d+\])?$/.test(path) ? replicaDefaults.weight : readWeight(reader),
+  };
+  reader.done();
+  return server;
+}
+
+function readSsl(reader: OptionsReader): ServerOptions['ssl'] {
+  const value = reader.any('ssl');
+  if (value === undefined || typeof value === 'boolean') return value;
+  if (typeof value !== 'object' || value === null)
+    reader.fail('ssl', 'true, false or options of tls.connect');
+  return value as TlsOptions;
+}
+
+function readWeight(reader: OptionsReader): number {
+  const value = reader.any('weight', replicaDefaults.weight);
+  if (typeof value !== 'number' || !(value > 0) || !Number.isFinite(value))
+    reader.fail('weight', 'a positive number');
+  return value as number;
+}
