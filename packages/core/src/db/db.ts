@@ -375,6 +375,7 @@ export class DatabaseRoom implements Database {
 
   async #close(): Promise<void> {
     this.#isStarted = false;
+    this.#cluster.primary.end();
     this.#ledger?.[Symbol.dispose]();
     this.#source?.[Symbol.dispose]();
     const { closeTimeoutMs } = this.#options;

@@ -80,6 +80,9 @@ export class PoolOverloadedError extends PandoError {
  * Repeat the call; it is safe. Reads were already repeated once on another server where the promise allowed it.
  */
 export class ConnectionLostError extends PandoError {
+  /** `host:port/database`. */
+  readonly server: string;
+
   constructor(server: string, cause: unknown) {
     super({
       code: 'PANDO_DB_CONNECTION_LOST',
@@ -88,6 +91,7 @@ export class ConnectionLostError extends PandoError {
       retryable: true,
       status: 503,
     });
+    this.server = server;
   }
 }
 

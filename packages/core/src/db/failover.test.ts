@@ -3,6 +3,7 @@ import { createKernel } from '../kernel/kernel.js';
 import { dbToken } from '../kernel/token.js';
 import { createFakeClock } from '../testing/fake-clock.js';
 import { during, startMemoryDatabase as setup } from '../testing/memory-cluster.js';
+import type { Transaction } from './api.js';
 import { DatabaseRoom } from './db.js';
 import { createMemoryDriver, type MemoryServer, MemoryWorld } from './drivers/memory.js';
 import { resolveDatabaseOptions } from './options.js';
@@ -93,6 +94,41 @@ describe('a promoted replica', () => {
   });
 });
 
+describe('a connection to what is no primary any more', () => {
+  it('executes nothing, and the statement runs where the part is now', async () => {
+    const { world, first, set, db, clock } = await setup();
+    await set('a', 1);
+    follow(world.primary, 1); // its sessions stay, as behind a proxy
+    const write = set('a', 2);
+    await clock.advance(500);
+    promote(first);
+    await during(clock, write);
+    expect(first.value('a')).toBe(2);
+    expect(db.topology().primary.name).toBe(first.label);
+  });
+
+  it('fails a transaction that may be repeated, and repeats it where that was asked for', async () => {
+    const { world, first, db, set, clock } = await setup();
+    const work = (tx: Transaction) => tx.query('set', ['a', 1]);
+    await set('a', 0);
+    follow(world.primary, 1);
+    await expect(db.transaction(work)).rejects.toMatchObject({
+      code: 'PANDO_DB_WRONG_ROLE',
+      retryable: true,
+    });
+    follow(first, 1);
+    promote(world.primary, 1);
+    await clock.advance(3_000);
+    await set('a', 0);
+    follow(world.primary, 1);
+    const repeated = db.transaction(work, { retry: 1 });
+    await clock.advance(500);
+    promote(first);
+    await during(clock, repeated);
+    expect(first.value('a')).toBe(1);
+  });
+});
+
 describe('while no server takes writes', () => {
   it('calls that need one wait for failoverWaitMs, and say then what they found', async () => {
     const { world, set, get, clock } = await setup({ options: { failoverWaitMs: 2_000 } });
@@ -130,6 +166,18 @@ describe('while no server takes writes', () => {
     await clock.advance(100);
     controller.abort(new Error('left'));
     await expect(left).rejects.toThrow('left');
+  });
+
+  it('nobody waits any more once the database closes', async () => {
+    const { db, world, set, clock } = await setup();
+    world.primary.stop();
+    const held = set('a', 1);
+    held.catch(() => undefined);
+    await clock.advance(1_000);
+    const began = clock.monotonic();
+    await during(clock, db.close());
+    await expect(held).rejects.toMatchObject({ retryable: true });
+    expect(clock.monotonic() - began).toBeLessThan(100);
   });
 
   it('says so at once where no other server could take over', async () => {

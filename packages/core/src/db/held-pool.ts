@@ -34,6 +34,7 @@ export class HeldPool implements Pool {
   readonly #gauge: Disposable;
   #held = 0;
   #isClosed = false;
+  #isEnding = false;
   #wakeUp = new AbortController();
 
   constructor(
@@ -64,7 +65,7 @@ export class HeldPool implements Pool {
     try {
       return await this.#acquire(options);
     } catch (error) {
-      if (this.#waitMs === 0 || options.signal?.aborted || !isAbsence(error)) throw error;
+      if (this.#waitMs === 0 || this.#isEnding || options.signal?.aborted || !isAbsence(error)) throw error;
       return this.#hold(options, error);
     }
   }
@@ -74,6 +75,12 @@ export class HeldPool implements Pool {
     const wakeUp = this.#wakeUp;
     this.#wakeUp = new AbortController();
     wakeUp.abort();
+  }
+
+  /** From now on nobody waits for a primary: the database is about to close. */
+  end(): void {
+    this.#isEnding = true;
+    this.wake();
   }
 
   reachable(): void {
@@ -130,7 +137,7 @@ export class HeldPool implements Pool {
             timeoutMs: timeoutMs - waitMs + until - this.#clock.monotonic(),
           });
         } catch (error) {
-          if (signal?.aborted || !isAbsence(error)) throw error;
+          if (this.#isEnding || signal?.aborted || !isAbsence(error)) throw error;
           cause = error;
         }
       }

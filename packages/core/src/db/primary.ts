@@ -44,6 +44,7 @@ export class Primary {
   /** A newer timeline that somebody else has seen. */
   #heard = 0;
   #isObserving = false;
+  #isEnding = false;
 
   /** `moved` is told which server has lost the part to another one. */
   constructor(
@@ -124,11 +125,18 @@ export class Primary {
     this.#seat.monitor.start();
   }
 
+  /** The database is about to close: nobody waits for another primary, and none takes the part any more. */
+  end(): void {
+    this.#isEnding = true;
+    this.#held.end();
+  }
+
   /** Another server says that it is a primary. Tells whether it is the one that takes writes, under this name or another. */
   claim(server: ResolvedServer, label: string, report: ServerReport): boolean {
     const known = this.#history;
     const seat = this.#seat;
     if (server === seat.server) return true;
+    if (this.#isEnding) return false;
     const isOlder = known !== undefined && report.timeline < Math.max(known.timeline, this.#heard);
     if (isOlder || (known !== undefined && report.system !== known.system)) {
       this.waive(server);

@@ -79,7 +79,8 @@ function reasonOf(error: unknown): Reason | undefined {
   for (let cause = error, depth = 0; cause != null && depth < maxCauses; depth++) {
     if (isConflict(sqlStateOf(cause))) return 'conflict';
     if (cause instanceof ConnectionLostError) return 'lost';
-    if (isPandoError(cause, 'PANDO_DB_UNREACHABLE')) return 'unreachable';
+    if (isPandoError(cause, 'PANDO_DB_UNREACHABLE') || isPandoError(cause, 'PANDO_DB_WRONG_ROLE'))
+      return 'unreachable';
     cause = (cause as { cause?: unknown }).cause;
   }
   return undefined;

@@ -3,7 +3,7 @@ import type { Contexts, RequestContext } from '../kernel/context.js';
 import { PandoOptionsError } from '../kernel/errors.js';
 import { dbToken, emptyToken } from '../kernel/token.js';
 import type { EffectHandlers, Transaction, TransactionOptions } from './api.js';
-import { ConnectionLostError, NestedTransactionError } from './errors.js';
+import { ConnectionLostError, NestedTransactionError, WrongRoleError } from './errors.js';
 import type { LostCommits } from './lost-commits.js';
 import { OpenTransaction } from './open-transaction.js';
 import type { AfterCommit, Plan } from './outbox/after-commit.js';
@@ -88,12 +88,16 @@ export class Transactions {
       signal: options.signal,
       timeoutMs,
     });
+    const { label } = primary;
     try {
-      const { label } = primary;
       const tx = new OpenTransaction({ ...options, lease, classifier, label, watch, hasEffects, handlers });
       const value = await this.#work(work, tx, context, options.signal);
       const plan = await this.#plan(tx, options);
       return { value, plan, committed: await this.#commit(tx, lease, plan?.row) };
+    } catch (error) {
+      throw (await this.#options.writes.isDemoted(lease, error))
+        ? new WrongRoleError(label, 'primary')
+        : error;
     } finally {
       lease.release();
     }
