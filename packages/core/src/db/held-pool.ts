@@ -65,7 +65,8 @@ export class HeldPool implements Pool {
     try {
       return await this.#acquire(options);
     } catch (error) {
-      if (this.#waitMs === 0 || this.#isEnding || options.signal?.aborted || !isAbsence(error)) throw error;
+      const isHeld = this.#waitMs > 0 && !this.#isEnding && !options.isOptional;
+      if (!isHeld || options.signal?.aborted || !isAbsence(error)) throw error;
       return this.#hold(options, error);
     }
   }

@@ -185,6 +185,8 @@ export interface AcquireOptions extends Signalled {
   readonly urgency?: Urgency | undefined;
   /** Bounds the wait below the pool's own limit. */
   readonly timeoutMs?: number | undefined;
+  /** Does not wait for a primary while there is none: for what others can do without. */
+  readonly isOptional?: boolean | undefined;
   /** Is told which server lends a connection, and after what wait. */
   readonly trail?: Trail | undefined;
 }

@@ -75,7 +75,7 @@ export class OutboxLedger implements Ledger {
   async #read(statement: Statement, signal?: AbortSignal): Promise<string[]> {
     const { pool, ready } = this.#parts;
     await ready();
-    const lease = await pool.acquire({ lane: 'main', signal });
+    const lease = await pool.acquire({ lane: 'main', isOptional: true, signal });
     try {
       const { rows } = await lease.connection.query<{ id: string }>(statement, { signal });
       return rows.map(({ id }) => id);

@@ -63,7 +63,7 @@ export class Removals {
     const ids = [...rows.keys()];
     const { pool, table, logger, removed } = this.#parts;
     try {
-      const lease = await pool.acquire({ lane: 'main' });
+      const lease = await pool.acquire({ lane: 'main', isOptional: true });
       try {
         await lease.connection.query(table.remove(ids));
       } finally {

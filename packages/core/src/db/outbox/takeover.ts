@@ -170,7 +170,7 @@ export class Takeover {
   async #list(): Promise<readonly string[]> {
     const { pool, table } = this.#parts;
     const { signal } = this.#stop;
-    const lease = await pool.acquire({ lane: 'main', signal });
+    const lease = await pool.acquire({ lane: 'main', isOptional: true, signal });
     try {
       const { rows } = await lease.connection.query<{ id: string }>(table.list(maxListed), { signal });
       return rows.map(({ id }) => id);
