@@ -36,8 +36,8 @@ export interface DatabaseWiring {
 /**
  * Creates the database of one primary and its streaming replicas, or of several such shards.
  *
- * Connects at {@link Database.start}, or else at the first call. Postgres 14 or later, reached directly:
- * positions read through a pooler or a reader endpoint prove nothing about the server that answers next.
+ * Connects at {@link Database.start}, or else at the first call. Postgres 14 or later. Where several
+ * servers answer to one name of `replicas`, say so with `shared`, unless it is PgBouncer, which is recognised.
  *
  * @throws `PandoOptionsError` for options that cannot be right.
  *

@@ -95,7 +95,7 @@ export class DatabaseRoom implements Database {
   constructor(options: ResolvedDatabaseOptions, parts: DatabaseParts) {
     const { kernel, effects } = parts;
     const rules = { ...soundRules, ...parts.rules };
-    const { provenRead, upperBound, createReplica } = rules;
+    const { provenRead, needsInlineProof, upperBound, createReplica } = rules;
     const driver = rules.driver(parts.driver);
     const { clock, meter, contexts } = kernel;
     const { shard } = options;
@@ -116,6 +116,7 @@ export class DatabaseRoom implements Database {
       clock,
       meter,
       provenRead,
+      needsInlineProof,
       upperBound,
     });
     this.#writes = new Writes(primary, meter);

@@ -84,6 +84,7 @@ export type {
   NativeShape,
   Observed,
   OutboxTable,
+  Proven,
   Role,
   ServerReport,
   SessionListener,

@@ -16,7 +16,9 @@ describe('database options', () => {
   it('have defaults for all but the primary', () => {
     const resolved = resolveDatabaseOptions({ primary });
     expect(resolved).toMatchObject({ replicas: [], replicaWaitMs: 25, pool: { size: 10, overflow: 20 } });
-    expect(resolved.primary).toEqual([{ path: 'db.primary', connectionString: primary, weight: 1 }]);
+    expect(resolved.primary).toEqual([
+      { path: 'db.primary', connectionString: primary, weight: 1, shared: false },
+    ]);
   });
 
   it('take servers as URLs or as settings', () => {
@@ -26,7 +28,7 @@ describe('database options', () => {
       replicas: ['postgres://r1/app', { host: 'r2', password, ssl: true, weight: 2 }],
     });
     expect(replicas).toMatchObject([
-      { path: 'db.replicas[0]', connectionString: 'postgres://r1/app', weight: 1 },
+      { path: 'db.replicas[0]', connectionString: 'postgres://r1/app', weight: 1, shared: false },
       { path: 'db.replicas[1]', host: 'r2', password, ssl: true, weight: 2 },
     ]);
   });

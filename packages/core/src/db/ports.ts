@@ -75,6 +75,15 @@ export interface Observed<R> {
   readonly upTo: bigint;
 }
 
+/** A read, and what its server had said right before it. */
+export interface Proven<R> {
+  readonly result: StatementResult<R>;
+  /** The server that served the read was there, at least. */
+  readonly proof: ServerReport;
+  /** As in {@link Observed}; undefined where nobody asked. */
+  readonly upTo: bigint | undefined;
+}
+
 /** What an autocommitted write returned. */
 export interface Written<R> {
   readonly result: StatementResult<R>;
@@ -128,6 +137,14 @@ export interface Connection {
   query<R>(statement: Statement, options?: Signalled): Promise<StatementResult<R>>;
   /** Runs a read, and learns in the same round trip how much of the log it can have seen. */
   observe<R>(statement: Statement, options?: Signalled): Promise<Observed<R>>;
+  /**
+   * Runs a read right behind the question how far its server is, both on one server and in one round trip: where a session
+   * may be carried on by another server with every transaction, nothing that was known before says anything.
+   */
+  prove<R>(
+    statement: Statement,
+    options?: Signalled & { readonly isObserved?: boolean | undefined },
+  ): Promise<Proven<R>>;
   /** Runs a statement in a transaction of its own and learns the position behind its commit in the same round trip. */
   write<R>(statement: Statement, options?: Signalled): Promise<Written<R>>;
   /** A position that everything acknowledged before the call lies behind; on a primary. */

@@ -33,6 +33,14 @@ export async function provenRead<T>(
 }
 
 /**
+ * Whether a read must carry its proof with it: what was known before, even of the same session, is no proof where the
+ * next transaction may be carried out by another server.
+ */
+export function needsInlineProof({ connection }: Pick<Lease, 'connection'>, isShared: boolean): boolean {
+  return isShared || connection.isPooled;
+}
+
+/**
  * What a read can have seen at most, on a server that was proven to be at `seen`.
  *
  * What it is certain to have seen would not do: two replicas of which the same is known can have come differently far,

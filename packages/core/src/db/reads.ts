@@ -7,7 +7,7 @@ import type { AcquireOptions, Connection, Lane, Observed, Statement, StatementRe
 import { type Position, serves } from './position.js';
 import type { PositionWatch } from './position-watch.js';
 import type { Primary } from './primary.js';
-import type { provenRead, upperBound } from './proven-read.js';
+import type { needsInlineProof, provenRead, upperBound } from './proven-read.js';
 import type { Replica } from './replica.js';
 import { type Destination, type Need, type PrimaryReason, route } from './router.js';
 import { isConflict, isRefusedByReplica, sqlStateOf } from './sql-state.js';
@@ -24,6 +24,7 @@ export interface ReadsOptions {
   readonly meter: Meter;
   /** Tests put a broken one in its place, to see that they notice. */
   readonly provenRead: typeof provenRead;
+  readonly needsInlineProof: typeof needsInlineProof;
   readonly upperBound: typeof upperBound;
 }
 
@@ -65,6 +66,7 @@ const detours: readonly Detour[] = ['unavailable', 'overloaded', 'lost', 'behind
 /** Conflicts with replay are frequent where long reads meet vacuum; the primary has none. */
 const maxConflicts = 2;
 const writes = Object.freeze({ kind: 'writes' } as const);
+const behind = Object.freeze({ kind: 'elsewhere', why: 'behind' } as const);
 
 /** Carries reads to where they can be served, and on to the next place where that fails: a read may always run again. */
 export class Reads {
@@ -151,6 +153,9 @@ export class Reads {
     try {
       const lease = await replica.pool.acquire({ lane: 'main', ...limits });
       try {
+        if (this.#options.needsInlineProof(lease, replica.isShared)) {
+          return (await this.#proven<R>(lease.connection, statement, floor, limits)) ?? behind;
+        }
         const where = {
           floor,
           history: this.#options.primary.history,
@@ -169,7 +174,7 @@ export class Reads {
           return { kind: 'read', result: value.result, seen: bound, upTo };
         }
         replica.forget(); // it was thought to be further
-        return { kind: 'elsewhere', why: 'behind' };
+        return behind;
       } finally {
         lease.release();
       }
@@ -182,6 +187,19 @@ export class Reads {
       if (isPandoError(error) && error.retryable) return { kind: 'elsewhere', why: 'unavailable' };
       throw error;
     }
+  }
+
+  /** Undefined: the server that served it was not far enough, so the result is dropped. */
+  async #proven<R>(
+    connection: Connection,
+    statement: Statement,
+    floor: Position | undefined,
+    { signal, isObserved }: ReadLimits,
+  ): Promise<Attempt<R> | undefined> {
+    const { result, proof, upTo } = await connection.prove<R>(statement, { signal, isObserved });
+    if (!serves(proof, floor, this.#options.primary.history)) return undefined;
+    const bound = isObserved && upTo !== undefined ? this.#options.upperBound(proof, { upTo }) : undefined;
+    return { kind: 'read', result, seen: proof, upTo: bound };
   }
 
   async #onPrimary<R>(

@@ -42,6 +42,8 @@ export class Replica implements Candidate {
   readonly label: string;
   readonly pool: Pool;
   readonly monitor: Monitor;
+  /** Whether several servers answer to its name. */
+  readonly isShared: boolean;
   readonly #weight: number;
   readonly #primary: Primary;
   readonly #health: ReplicaHealth;
@@ -58,6 +60,7 @@ export class Replica implements Candidate {
   constructor(server: ResolvedServer, { primary, options, driver, kernel, moved, sighted }: ReplicaParts) {
     const backend = driver.backend(server);
     this.label = backend.label;
+    this.isShared = server.shared;
     this.#weight = server.weight;
     this.#primary = primary;
     this.#kernel = kernel;

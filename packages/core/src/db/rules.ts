@@ -1,11 +1,12 @@
 import { type OutboxRules, soundOutboxRules } from './outbox/rules.js';
 import type { DatabaseDriver } from './ports.js';
-import { provenRead, upperBound } from './proven-read.js';
+import { needsInlineProof, provenRead, upperBound } from './proven-read.js';
 import { Replica } from './replica.js';
 
 /** The decisions on which reads rest that must never be stale, and effects that must not be lost. */
 export interface DatabaseRules extends OutboxRules {
   readonly provenRead: typeof provenRead;
+  readonly needsInlineProof: typeof needsInlineProof;
   readonly upperBound: typeof upperBound;
   readonly createReplica: (...args: ConstructorParameters<typeof Replica>) => Replica;
   /** How servers are spoken to, given the sound way. */
@@ -16,6 +17,7 @@ export interface DatabaseRules extends OutboxRules {
 export const soundRules: DatabaseRules = {
   ...soundOutboxRules,
   provenRead,
+  needsInlineProof,
   upperBound,
   createReplica: (...args) => new Replica(...args),
   driver: (sound) => sound,

@@ -23,6 +23,11 @@ export interface ServerOptions {
 export interface ReplicaOptions extends ServerOptions {
   /** Share relative to the other replicas. @defaultValue `1` */
   readonly weight?: number | undefined;
+  /**
+   * Whether several servers answer to this name, each transaction perhaps another one, as behind a pooler or a reader
+   * endpoint: every read then carries its proof with it. Known without being said behind PgBouncer. @defaultValue `false`
+   */
+  readonly shared?: boolean | undefined;
 }
 
 /** How to reach one shard: a primary and its replicas. */
@@ -38,6 +43,7 @@ export interface ResolvedServer extends ServerOptions {
   /** Option path, for messages: `db.primary`, `db.replicas[0]`. */
   readonly path: string;
   readonly weight: number;
+  readonly shared: boolean;
 }
 
 /** A shard's servers; one that is the whole database is called `main`. */
@@ -50,7 +56,7 @@ export interface ResolvedShard {
 }
 
 /** Defaults of {@link ReplicaOptions}. */
-export const replicaDefaults = Object.freeze({ weight: 1 });
+export const replicaDefaults = Object.freeze({ weight: 1, shared: false });
 
 const serverShape =
   'a connection URL such as "postgres://user@host:5432/name", or an object of connection settings';
@@ -102,6 +108,7 @@ function readServer(path: string, value: unknown, refuse: () => never): Resolved
   if (password !== undefined && typeof password !== 'string' && typeof password !== 'function') {
     reader.failUnshown('password', 'a text, or a function that gives it');
   }
+  const isPrimary = /\.primary(\[\d+\])?$/.test(path);
   const server: ResolvedServer = {
     path,
     connectionString: reader.string('connectionString', undefined),
@@ -111,7 +118,8 @@ function readServer(path: string, value: unknown, refuse: () => never): Resolved
     user: reader.string('user', undefined),
     password: password as ServerOptions['password'],
     ssl: readSsl(reader),
-    weight: /\.primary(\[\d+\])?$/.test(path) ? replicaDefaults.weight : readWeight(reader),
+    weight: isPrimary ? replicaDefaults.weight : readWeight(reader),
+    shared: isPrimary ? replicaDefaults.shared : reader.boolean('shared', replicaDefaults.shared),
   };
   reader.done();
   return server;

@@ -4,6 +4,7 @@ import type {
   Committed,
   Connection,
   Observed,
+  Proven,
   ServerReport,
   Statement,
   StatementResult,
@@ -103,6 +104,14 @@ export class MemoryConnection implements Connection {
       const result = await this.#execute<R>(statement, this.#work, signal);
       const { lsn } = this.#server.report();
       return { result, reached: lsn, upTo: lsn };
+    }, options);
+  }
+
+  prove<R>(statement: Statement, options?: Signalled): Promise<Proven<R>> {
+    return this.#run(async (signal) => {
+      const proof = this.#server.report();
+      const result = await this.#execute<R>(statement, this.#work, signal);
+      return { result, proof, upTo: this.#server.report().lsn };
     }, options);
   }
 

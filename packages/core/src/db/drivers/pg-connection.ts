@@ -6,6 +6,7 @@ import type {
   Committed,
   Connection,
   Observed,
+  Proven,
   ServerReport,
   SessionListener,
   Statement,
@@ -17,6 +18,7 @@ import type {
 import type { Position } from '../position.js';
 import { slotMovedState } from '../sharding/guard-migration.js';
 import { endsSession, sqlStateOf } from '../sql-state.js';
+import { beginProvenText, provenRead } from './pg-proven-read.js';
 import { formOf, pgQuery, type StatementForm, shapeOf } from './pg-query.js';
 import type { PgSession } from './pg-session.js';
 import {
@@ -117,6 +119,22 @@ export class PgConnection implements Connection {
       throw this.#lostError(cause);
     }
     return { result, reached: lsnIn(row.reached), upTo: upToOf(row, this.#session.segmentBytes) };
+  }
+
+  prove<R>(
+    { text, params, native }: Statement,
+    { signal, isObserved }: Signalled & { readonly isObserved?: boolean | undefined } = {},
+  ): Promise<Proven<R>> {
+    const segmentBytes = isObserved ? this.#session.segmentBytes : undefined;
+    return provenRead<R>(native, segmentBytes, () =>
+      this.#inOnePacket(() => [
+        this.#send(beginProvenText, undefined),
+        this.#send<ReportRow>(reportText, undefined),
+        this.#send(text, params, signal, native),
+        isObserved ? this.#send<ObservedRow>(observedText, undefined) : Promise.resolve(undefined),
+        this.#send('commit', undefined),
+      ]),
+    );
   }
 
   async write<R>(statement: Statement, options?: Signalled): Promise<Written<R>> {

@@ -112,6 +112,28 @@ export function databaseDriverSuite(name: string, setup: () => Promise<DatabaseD
       });
     });
 
+    it.each(['primary', 'replica'] as const)('tells with a read where the %s was before it', async (role) => {
+      const writer = await connected();
+      const reader = await connected(role, writer);
+      const { position } = await writer.connection.write(writer.statements.set('proven', role));
+      if (position === undefined) throw new Error('no position');
+      const proven = await waitFor(
+        async () => {
+          const read = await reader.connection.prove<{ value: string }>(reader.statements.get('proven'), {
+            isObserved: true,
+          });
+          return read.proof.lsn >= position.lsn && read;
+        },
+        { intervalMs: 1 },
+      );
+      expect(proven.proof).toMatchObject({ role, node: reader.connection.greeting.node });
+      expect(proven.result.rows).toMatchObject([{ value: role }]);
+      expect(proven.upTo).toBeGreaterThanOrEqual(position.lsn);
+      await expect(reader.connection.prove(reader.statements.fail)).rejects.toMatchObject({ code: '22012' });
+      await reader.connection.settle();
+      expect(reader.connection.isIdle).toBe(true);
+    });
+
     it('refuses writes on a replica with 25006', async () => {
       const { connection, statements } = await connected('replica');
       await expect(connection.query(statements.set('refused', '1'))).rejects.toMatchObject({ code: '25006' });
