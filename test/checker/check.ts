@@ -23,6 +23,8 @@ export interface Plan {
   readonly db?: Partial<DatabaseOptions> | undefined;
   /** Whether what was read may not go back either: the faults must not keep an instance from Redis then. */
   readonly isMonotonic?: boolean | undefined;
+  /** Whether one name stands for all replicas. */
+  readonly hasOneName?: boolean | undefined;
   /** @defaultValue `4` */
   readonly clients?: number | undefined;
   /** Requests that each client has in flight. @defaultValue `2` */
@@ -42,13 +44,16 @@ let runs = 0;
  * everything that they are shown.
  */
 export async function check(plan: Plan): Promise<Report> {
-  const { cluster, seed, faults, forMs, rules, db, untilViolation = false } = plan;
+  const { cluster, seed, faults, forMs, rules, db, hasOneName, untilViolation = false } = plan;
   const { clients: clientCount = 4, width = 2, writeRatio = 0.2, pauseMs = 5, isMonotonic = false } = plan;
   const report = new Report(seed);
   const ledger = new Ledger((what) => report.violated(what));
   const noted = new Set<string>();
   const note = (payload: unknown) => void noted.add(String(payload));
-  await using site = await Site.open({ cluster, rules, db, isMonotonic, note }, `checker_${seed}_${++runs}`);
+  await using site = await Site.open(
+    { cluster, rules, db, isMonotonic, hasOneName, note },
+    `checker_${seed}_${++runs}`,
+  );
   const { instances } = site;
   const settled = new Known();
   const world = { report, ledger, instances, settled, isMonotonic, writeRatio, pauseMs };

@@ -205,10 +205,11 @@ export const writesAreCut = inFleet('cut between one instance and the primary', 
   await delay(between(random, 20, 100));
 });
 
+export const slowReplays: readonly Fault[] = [replayPauses, replayIsLate];
+
 /** Those that keep no instance from Redis. */
 export const faultsBesideRedis: readonly Fault[] = [
-  replayPauses,
-  replayIsLate,
+  ...slowReplays,
   replicaDies,
   replicaFreezes,
   backendDies,

@@ -81,6 +81,9 @@ const positionNotDropped: KitRules = {
   },
 };
 
+/** What is known of a server is believed of whoever answers to its name. */
+const readsWithoutProof: KitRules = { db: { needsInlineProof: () => false } };
+
 /** Effects are carried out by the instance that committed them, or by nobody. */
 const effectsNotWrittenDown: KitRules = { db: { rowOf: () => undefined } };
 
@@ -155,6 +158,13 @@ export const mutations: readonly Mutation[] = [
     what: 'what is known of a replica outlives its sessions',
     rules: positionNotDropped,
     faults: [backendDies],
+  },
+  {
+    rule: 'D3',
+    what: 'reads carry no proof where one name stands for several servers',
+    rules: readsWithoutProof,
+    faults: [replayPauses],
+    hasOneName: true,
   },
   {
     rule: 'E1',

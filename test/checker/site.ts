@@ -5,6 +5,7 @@ import pg from 'pg';
 import type { KitRules } from '../../packages/core/src/pando.js';
 import { type RedisServer, startRedis } from '../infra/redis.js';
 import { Instance } from './instance.js';
+import { type OneName, startOneName } from './one-name.js';
 import { schema } from './registers.js';
 
 /** What a site is made of. */
@@ -14,6 +15,8 @@ export interface SiteInit {
   /** Over ours. */
   readonly db?: Partial<DatabaseOptions> | undefined;
   readonly isMonotonic: boolean;
+  /** Whether one name stands for all replicas. */
+  readonly hasOneName?: boolean | undefined;
   /** @defaultValue `3` */
   readonly instances?: number | undefined;
   /** Carries out the effect `note` of transactions. */
@@ -32,6 +35,7 @@ export class Site implements AsyncDisposable {
   readonly #init: SiteInit;
   readonly #dead: Instance[] = [];
   readonly #borrowed = new Set<TestServer>();
+  #oneName: OneName | undefined;
   #started = 0;
 
   private constructor(init: SiteInit, redis: RedisServer, urls: DatabaseUrls) {
@@ -45,6 +49,7 @@ export class Site implements AsyncDisposable {
     const [redis, urls] = await Promise.all([startRedis(), init.cluster.createDatabase(database)]);
     const site = new Site(init, redis, urls);
     try {
+      if (init.hasOneName) site.#oneName = await startOneName(urls.replicas);
       await site.rows(schema);
       await init.cluster.caughtUp();
       await Promise.all(Array.from({ length: init.instances ?? 3 }, () => site.addInstance()));
@@ -73,7 +78,7 @@ export class Site implements AsyncDisposable {
     const instance = await Instance.start({
       name: `instance-${++this.#started}`,
       redis: this.redis,
-      urls: this.urls,
+      urls: this.#oneName === undefined ? this.urls : { ...this.urls, replicas: [this.#oneName.url] },
       rules,
       options: ({ redis, primary, replicas }) => ({
         name: kit,
@@ -131,6 +136,7 @@ export class Site implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.instances, ...this.#dead].map((instance) => instance.close()));
+    await this.#oneName?.[Symbol.asyncDispose]();
     await this.redis.close();
   }
 }

@@ -2,7 +2,7 @@ import { createTestCluster, type TestCluster } from '@pando/core/testing';
 import { beforeAll, expect, it } from 'vitest';
 import type { KitRules } from '../../packages/core/src/pando.js';
 import { check } from '../checker/check.js';
-import { allFaults, faultsBesideRedis } from '../checker/faults.js';
+import { allFaults, faultsBesideRedis, slowReplays } from '../checker/faults.js';
 import { checkLoss } from '../checker/loss.js';
 import { historiesNotFollowed, mutations } from '../checker/mutations.js';
 import { seed, testSize } from '../infra/context.js';
@@ -27,6 +27,10 @@ it.each([
   [
     'less than he knows to be written, and carries out every effect, while everything fails',
     { faults: allFaults },
+  ],
+  [
+    'less than he knows, where one name stands for both replicas',
+    { faults: slowReplays, hasOneName: true, forMs: 2_500 },
   ],
   ['less than he has read, at level monotonic', { faults: faultsBesideRedis, isMonotonic: true }],
 ])('shows nobody %s', async (_, plan) => {
