@@ -83,6 +83,7 @@ export class Client {
       (message) => this.#handed(instance, message),
       {
         since: this.#following?.position,
+        signal: instance.death, // it waits for Redis as long as that takes
         onReset: ({ position }) => this.#following?.reset(position),
       },
     );
@@ -97,6 +98,7 @@ export class Client {
     this.#moving ??= last.subscription
       .close()
       .then(() => this.follow())
+      .catch(() => undefined) // that one has died, too: the next time, then
       .finally(() => {
         this.#moving = undefined;
       });

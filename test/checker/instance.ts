@@ -57,6 +57,11 @@ export class Instance {
     return !this.#death.signal.aborted;
   }
 
+  /** Aborts when it dies. */
+  get death(): AbortSignal {
+    return this.#death.signal;
+  }
+
   /** Runs code as one request of somebody who has seen so much; rejects when the instance dies meanwhile. */
   async serve<T>(token: Token, code: (context: RequestContext) => Promise<T>): Promise<T> {
     const { contexts } = this.pando.kernel;
