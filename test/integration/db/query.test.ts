@@ -78,3 +78,13 @@ it.each(['select broken(', 'insert broken'])(
     await expect(theAsker()).rejects.toMatchObject({ stack: expect.stringContaining('theAsker') });
   },
 );
+
+it('so does the stack of a refusal inside a transaction', async () => {
+  const { db } = await openDatabase(urls);
+  async function theAsker() {
+    await db.transaction(async (tx) => {
+      await tx.query('select broken(');
+    });
+  }
+  await expect(theAsker()).rejects.toMatchObject({ stack: expect.stringContaining('theAsker') });
+});

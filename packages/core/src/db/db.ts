@@ -256,7 +256,7 @@ export class DatabaseRoom implements Database {
     return [{ name: 'database', critical: true, run: (options) => this.#cluster.check(options) }];
   }
 
-  /** A read under the eyes of who measures; adds no promise to the way of its result: reads are short, and many. */
+  /** A read under the eyes of who measures. */
   #reading<R>(statement: Statement, options: ReadOptions): Promise<StatementResult<R>> {
     if (!this.#isStarted) return this.start().then(() => this.#reading(statement, options));
     return this.#watch.alone('read', statement, options, (within, trail) =>

@@ -25,23 +25,16 @@ export {
 } from './create.js';
 export {
   ConnectionLostError,
-  CrossShardError,
   DatabaseUnreachableError,
   EffectsUnavailableError,
   EffectUnknownError,
-  IdsUnavailableError,
   InvalidPageError,
-  InvalidShardKeyError,
   NestedTransactionError,
   NoPrimaryError,
   OutboxUnavailableError,
   OutcomeUnknownError,
   PoolMisuseError,
   PoolOverloadedError,
-  ScatterMergeError,
-  ScatterTimeoutError,
-  ShardKeyRequiredError,
-  SlotMovedError,
   StatementTimeoutError,
   TransactionBusyError,
   TransactionEndedError,
@@ -104,6 +97,15 @@ export type {
   ScatterResult,
   ShardKey,
 } from './sharding/api.js';
+export {
+  CrossShardError,
+  IdsUnavailableError,
+  InvalidShardKeyError,
+  ScatterMergeError,
+  ScatterTimeoutError,
+  ShardKeyRequiredError,
+  SlotMovedError,
+} from './sharding/errors.js';
 export { slotsMigration } from './sharding/guard-migration.js';
 export { idsMigration } from './sharding/ids-migration.js';
 export type { DirectoryOptions, RangeOptions, ShardingOptions } from './sharding/sharding-options.js';

@@ -57,7 +57,7 @@ export class StatementWatch {
     this.#limit = new CallLimit(kernel);
   }
 
-  /** Runs a statement that is an operation of its own, within its time. Adds no promise to the way of its result. */
+  /** Runs a statement that is an operation of its own, within its time. */
   alone<R, Options extends CallOptions>(
     operation: 'read' | 'write',
     statement: Statement,
@@ -70,11 +70,17 @@ export class StatementWatch {
         ? run(options, watched.trail)
         : this.#limit.within(operation, options, (within) => run(within, watched.trail));
     const seconds = this.#seconds[operation];
-    outcome.then(
-      ({ rowCount }) => seconds.record(this.#end(watched, rowCount, undefined)),
-      (error) => seconds.record(this.#end(watched, undefined, error)),
+    // Passed on, not overheard: the stack of an error leads back through a promise that one waits for, not two.
+    return outcome.then(
+      (result) => {
+        seconds.record(this.#end(watched, result.rowCount, undefined));
+        return result;
+      },
+      (error) => {
+        seconds.record(this.#end(watched, undefined, error));
+        throw error;
+      },
     );
-    return outcome;
   }
 
   /** Runs a statement of a transaction, or of who holds a connection for another reason. */
@@ -82,12 +88,16 @@ export class StatementWatch {
     const trail = new Trail('transaction');
     trail.server = server;
     const watched = this.#begin('transaction', statement, trail);
-    const outcome = run();
-    outcome.then(
-      (result) => this.#end(watched, 'rowCount' in result ? Number(result.rowCount) : undefined, undefined),
-      (error) => this.#end(watched, undefined, error),
+    return run().then(
+      (result) => {
+        this.#end(watched, 'rowCount' in result ? Number(result.rowCount) : undefined, undefined);
+        return result;
+      },
+      (error) => {
+        this.#end(watched, undefined, error);
+        throw error;
+      },
     );
-    return outcome;
   }
 
   /** Runs a whole transaction, within its time. */
@@ -99,9 +109,7 @@ export class StatementWatch {
     const began = clock.monotonic();
     const outcome =
       options.timeoutMs === undefined ? run(options) : this.#limit.within('transaction', options, run);
-    const record = () => this.#seconds.transaction.record((clock.monotonic() - began) / 1_000);
-    outcome.then(record, record);
-    return outcome;
+    return outcome.finally(() => this.#seconds.transaction.record((clock.monotonic() - began) / 1_000));
   }
 
   #begin(operation: Operation, statement: Statement, trail: Trail): Watched {

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import type { Signalled } from '../../kernel/abort.js';
 import type { TransactionOptions } from '../api.js';
-import { ConnectionLostError, SlotMovedError, TransactionRolledBackError } from '../errors.js';
+import { ConnectionLostError, TransactionRolledBackError } from '../errors.js';
 import type {
   Committed,
   Connection,
@@ -16,10 +16,11 @@ import type {
   Written,
 } from '../ports.js';
 import type { Position } from '../position.js';
+import { SlotMovedError } from '../sharding/errors.js';
 import { slotMovedState } from '../sharding/guard-migration.js';
 import { endsSession, sqlStateOf } from '../sql-state.js';
 import { beginProvenText, provenRead } from './pg-proven-read.js';
-import { formOf, pgQuery, type StatementForm, shapeOf } from './pg-query.js';
+import { formOf, pgQuery, type StatementForm, shapeOf, traced } from './pg-query.js';
 import type { PgSession } from './pg-session.js';
 import {
   type BeforeCommitRow,
@@ -391,10 +392,4 @@ export class PgConnection implements Connection {
     const { system, timeline } = this.greeting;
     return { system, timeline, lsn: lsnOf(row, this.#session.segmentBytes, mode) };
   }
-}
-
-/** The client makes its errors where it reads the socket: their stack tells nothing of the statement's way there. */
-function traced(error: unknown): unknown {
-  if (error instanceof Error && sqlStateOf(error) !== undefined) Error.captureStackTrace(error);
-  return error;
 }

@@ -1,5 +1,6 @@
 import pg from 'pg';
 import type { NativeShape, StatementResult } from '../ports.js';
+import { sqlStateOf } from '../sql-state.js';
 
 /** How a statement travels, and in which shape its rows come back. */
 export interface StatementForm extends NativeShape {
@@ -46,4 +47,10 @@ export function shapeOf<R>(
 /** The form of a statement that runs under this name, if any. */
 export function formOf(native: NativeShape | undefined, name: string | undefined): StatementForm {
   return native === undefined ? { name } : { ...native, name };
+}
+
+/** The client makes its errors where it reads the socket: their stack tells nothing of the statement's way there. */
+export function traced(error: unknown): unknown {
+  if (error instanceof Error && sqlStateOf(error) !== undefined) Error.captureStackTrace(error);
+  return error;
 }

@@ -1,5 +1,5 @@
-import { IdsUnavailableError } from '../errors.js';
 import type { Connection, TickTable } from '../ports.js';
+import { IdsUnavailableError } from '../sharding/errors.js';
 import { idEpochMs } from '../sharding/ids.js';
 import { idsMigration, idsTable } from '../sharding/ids-migration.js';
 import { sqlStateOf } from '../sql-state.js';

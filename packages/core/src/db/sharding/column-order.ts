@@ -1,4 +1,4 @@
-import { ScatterMergeError } from '../errors.js';
+import { ScatterMergeError } from './errors.js';
 
 /** A value of one column as its server writes it, with the type's object id. */
 export interface ColumnValue {

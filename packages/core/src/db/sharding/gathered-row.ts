@@ -1,6 +1,6 @@
 import type { Row } from '../api.js';
-import { ScatterMergeError } from '../errors.js';
 import { type ColumnValue, orderOf } from './column-order.js';
+import { ScatterMergeError } from './errors.js';
 import type { OrderTerm } from './scatter-plan.js';
 import { keyColumn } from './scatter-statement.js';
 

@@ -1,5 +1,5 @@
 import type { RequestContext } from '../../kernel/context.js';
-import { CrossShardError } from '../errors.js';
+import { CrossShardError } from './errors.js';
 
 /** Throws where a transaction is open on another shard: its callback would take what it does here for a part of it. */
 export function assertOneShard({ transactionOn }: RequestContext, shard: string): void {

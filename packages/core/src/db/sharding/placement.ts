@@ -1,5 +1,5 @@
-import { InvalidShardKeyError } from '../errors.js';
 import type { ShardKey } from './api.js';
+import { InvalidShardKeyError } from './errors.js';
 import { slotOfId } from './ids.js';
 import type { ResolvedPlace, ResolvedRange, ResolvedShardingOptions } from './sharding-options.js';
 import { slotCount, slotOf } from './slots.js';

@@ -2,10 +2,11 @@ import type { Signalled } from '../../kernel/abort.js';
 import type { Kernel } from '../../kernel/kernel.js';
 import type { Check, CheckResult } from '../../kernel/room.js';
 import type { Database, QueryResult, Row, ScatterOptions, Topology } from '../api.js';
-import { DatabaseUnreachableError, ShardKeyRequiredError } from '../errors.js';
+import { DatabaseUnreachableError } from '../errors.js';
 import type { PgPool } from '../pool-api.js';
 import { isLastingRefusal, sqlStateOf } from '../sql-state.js';
 import type { ScatterResult, ShardKey } from './api.js';
+import { ShardKeyRequiredError } from './errors.js';
 import type { Shards } from './shards.js';
 
 /** What a sharded database consists of. */
