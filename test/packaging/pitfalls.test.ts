@@ -99,6 +99,11 @@ const pitfalls: readonly (readonly [string, ...(readonly [file: string, test: st
     [servers('pool'), 'refuses cursors, which speak to a connection behind its back'],
   ],
   [
+    'one name hides several servers, of which each knows another past',
+    [faults('shared-name'), 'never shows the past where a pooler hides several servers behind one name'],
+    [faults('shared-name'), 'would show it if reads carried no proof'],
+  ],
+  [
     'the head of an answer is out before the token is known',
     [http, 'leave merged with errors, with 304 and with what no route answers, too'],
   ],
