@@ -136,6 +136,8 @@ export interface ServerStatus {
   readonly lsn?: string | undefined;
   /** How far a replica is behind, as far as known. */
   readonly lagMs?: number | undefined;
+  /** How much of the primary's log it has not replayed yet, as of the last looks at both. */
+  readonly lagBytes?: number | undefined;
   /** Connections in use. */
   readonly inUse: number;
   readonly idle: number;

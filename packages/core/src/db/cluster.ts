@@ -215,7 +215,7 @@ export class Cluster {
 
   #observe(): readonly Disposable[] {
     const { meter } = this.#kernel;
-    const { serverUp, lagSeconds } = databaseInstruments;
+    const { serverUp, lagSeconds, lagBytes } = databaseInstruments;
     const { primary } = this;
     return [
       meter.observe(serverUp, () => Number(primary.isUp), { server: primary.label, role: 'primary' }),
@@ -225,6 +225,7 @@ export class Cluster {
           role: 'replica',
         }),
         meter.observe(lagSeconds, () => (replica.lagMs ?? Number.NaN) / 1_000, { server: replica.label }),
+        meter.observe(lagBytes, () => replica.lagBytes ?? Number.NaN, { server: replica.label }),
       ]),
     ];
   }

@@ -126,6 +126,13 @@ export const databaseInstruments = {
     labels: ['server'],
     values: { server: 'each server of the configuration, as host:port/database' },
   },
+  lagBytes: {
+    name: 'pando_db_replica_lag_bytes',
+    help: "How much of the primary's log the replica has not replayed yet, as far as known.",
+    type: 'gauge',
+    labels: ['server'],
+    values: { server: 'each server of the configuration, as host:port/database' },
+  },
   connections: {
     name: 'pando_db_pool_connections',
     help: 'Connections of the pool by state: in_use or idle.',

@@ -52,6 +52,8 @@ describe('database options', () => {
     [{ primary, replicas: [{ host: 'r1', weight: 0 }] }, 'db.replicas[0].weight must be a positive number'],
     [{ primary: { host: 'db1', weight: 2 } }, 'unknown option "weight" in db.primary'],
     [{ primary: { host: 'db1', port: '5432' } }, 'db.primary.port must be a'],
+    [{ primary, replicas: [{ host: 'r1', zone: 1 }] }, 'db.replicas[0].zone must be a'],
+    [{ primary, zone: '' }, 'db.zone must be a'],
     [{ primary, replicaWaitMs: '25ms' }, 'db.replicaWaitMs must be a number of milliseconds'],
     [{ primary, pool: { size: 0 } }, 'db.pool.size must be a positive whole number'],
     [{ primary, primaryFunctions: ['f()'] }, 'db.primaryFunctions must be an array of names of functions'],

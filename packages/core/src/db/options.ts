@@ -73,6 +73,11 @@ export interface DatabaseOptions {
   readonly connectionBudget?: number | 'auto' | false | undefined;
   /** How fresh reads are that do not say it themselves. @defaultValue `'causal'` */
   readonly level?: ReadLevel | undefined;
+  /**
+   * Where this instance runs: its reads go to replicas of the same `zone`, and to others while none of these can serve them, is
+   * done warming up and has a free connection. @defaultValue none: all replicas are equally near
+   */
+  readonly zone?: string | undefined;
   /** How long a causal read waits for a replica to catch up before it goes to the primary. @defaultValue `25` */
   readonly replicaWaitMs?: number | undefined;
   /** How often each server is asked for its position. @defaultValue `100` */
@@ -132,8 +137,12 @@ type Settled<T> = { readonly [Key in keyof T]-?: Exclude<T[Key], undefined> };
 
 /** {@link DatabaseOptions} with every default filled in, and the servers of one shard: the first, where there are several. */
 export interface ResolvedDatabaseOptions
-  extends Omit<Settled<DatabaseOptions>, 'primary' | 'replicas' | 'pool' | 'outbox' | 'shards' | 'sharding'>,
+  extends Omit<
+      Settled<DatabaseOptions>,
+      'primary' | 'replicas' | 'pool' | 'outbox' | 'shards' | 'sharding' | 'zone'
+    >,
     ResolvedShard {
+  readonly zone: string | undefined;
   /** All of them, at least one. */
   readonly shards: readonly ResolvedShard[];
   readonly sharding: ResolvedShardingOptions;
@@ -193,6 +202,7 @@ export function resolveDatabaseOptions(options: DatabaseOptions): ResolvedDataba
     pool: readPool(reader.nested('pool')),
     connectionBudget: readBudget(reader),
     level: reader.oneOf('level', readLevels, databaseDefaults.level),
+    zone: reader.string('zone', undefined),
     replicaWaitMs: reader.ms('replicaWaitMs', databaseDefaults.replicaWaitMs, { min: 0 }),
     probeIntervalMs: reader.ms('probeIntervalMs', databaseDefaults.probeIntervalMs),
     probeTimeoutMs: reader.ms('probeTimeoutMs', databaseDefaults.probeTimeoutMs),

@@ -18,6 +18,12 @@ describe('the lag of a replica', () => {
     expect(filled().lagMs(2_000n)).toBe(0);
   });
 
+  it('in bytes is what the primary had written beyond its position', () => {
+    expect(filled().lagBytes(750n)).toBe(250);
+    expect(filled().lagBytes(1_000n)).toBe(0);
+    expect(filled().lagBytes(2_000n)).toBe(0);
+  });
+
   it('does not grow while nothing is written', () => {
     const log = filled();
     for (let second = 11; second <= 60; second++) log.note(1_000n, second * 1_000);

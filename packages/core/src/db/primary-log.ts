@@ -58,4 +58,9 @@ export class PrimaryLog {
     const passed = this.#milestones.find((milestone) => milestone.lsn > lsn);
     return passed === undefined ? 0 : this.#notedAt - passed.at;
   }
+
+  /** How much log lay between this position and the primary at the last look at it. */
+  lagBytes(lsn: bigint): number {
+    return lsn >= this.#lsn ? 0 : Number(this.#lsn - lsn);
+  }
 }

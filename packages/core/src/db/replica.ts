@@ -5,7 +5,7 @@ import { WrongRoleError } from './errors.js';
 import { Monitor, type Sample } from './monitor.js';
 import type { ResolvedDatabaseOptions } from './options.js';
 import type { DatabaseDriver, Lease, Pool, ServerReport } from './ports.js';
-import { formatLsn, type Position } from './position.js';
+import { formatLsn, type Position, serves } from './position.js';
 import type { Primary } from './primary.js';
 import { ReplicaHealth } from './replica-health.js';
 import type { Candidate } from './router.js';
@@ -44,6 +44,7 @@ export class Replica implements Candidate {
   readonly monitor: Monitor;
   /** Whether several servers answer to its name. */
   readonly isShared: boolean;
+  readonly #isNear: boolean;
   readonly #weight: number;
   readonly #primary: Primary;
   readonly #health: ReplicaHealth;
@@ -61,6 +62,7 @@ export class Replica implements Candidate {
     const backend = driver.backend(server);
     this.label = backend.label;
     this.isShared = server.shared;
+    this.#isNear = options.zone !== undefined && server.zone === options.zone;
     this.#weight = server.weight;
     this.#primary = primary;
     this.#kernel = kernel;
@@ -100,13 +102,23 @@ export class Replica implements Candidate {
     return this.#stalledAt !== undefined && this.#stalledAt === this.#known?.report.lsn;
   }
 
+  /** Not while it warms up, or has no connection left: the only one of a zone would get all reads at once. */
+  get isPreferred(): boolean {
+    return this.#isNear && this.pool.waiting === 0 && this.#share === 1;
+  }
+
   get load(): number {
-    const share = this.#health.share(this.#kernel.clock.monotonic());
-    return (this.pool.inUse + this.pool.waiting + 1) / (this.#weight * share);
+    return (this.pool.inUse + this.pool.waiting + 1) / (this.#weight * this.#share);
   }
 
   get lagMs(): number | undefined {
     return this.#health.lagMs;
+  }
+
+  get lagBytes(): number | undefined {
+    const { history, log } = this.#primary;
+    const { position } = this;
+    return serves(position, undefined, history) ? log.lagBytes(position.lsn) : undefined;
   }
 
   /** When something that is asked now is asked. */
@@ -149,6 +161,7 @@ export class Replica implements Candidate {
       timeline: this.position?.timeline,
       lsn: this.position && formatLsn(this.position.lsn),
       lagMs: this.lagMs,
+      lagBytes: this.lagBytes,
       inUse: this.pool.inUse,
       idle: this.pool.idle,
       waiting: this.pool.waiting,
@@ -157,6 +170,11 @@ export class Replica implements Candidate {
 
   close(): Promise<void> {
     return this.monitor.close();
+  }
+
+  /** Which part of its weight counts now. */
+  get #share(): number {
+    return this.#health.share(this.#kernel.clock.monotonic());
   }
 
   #objection(report: ServerReport): Error | undefined {

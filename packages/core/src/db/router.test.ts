@@ -11,6 +11,7 @@ const wrote = (lsn: bigint, { timeline = 2, system = 's1', shard = 'main' } = {}
 const replica = (position: Position | undefined, rest: Partial<Candidate> = {}): Candidate => ({
   isInRotation: true,
   isStalled: false,
+  isPreferred: false,
   load: 1,
   position,
   ...rest,
@@ -54,6 +55,14 @@ describe('the router', () => {
     expect(route(at(7n), history, [behind, busy, free], 0)).toEqual({ to: 'replica', replica: free });
   });
 
+  it('prefers one that is near, however busy, and only if it has the position', () => {
+    const near = replica(at(8n), { load: 9, isPreferred: true });
+    const far = replica(at(9n));
+    for (const turn of [0, 1])
+      expect(route(at(8n), history, [far, near], turn)).toEqual({ to: 'replica', replica: near });
+    expect(route(at(9n), history, [far, near], 0)).toEqual({ to: 'replica', replica: far });
+  });
+
   it('takes turns between replicas with the same load', () => {
     const [a, b] = [replica(at(9n)), replica(at(9n))];
     const chosen = [0, 1].map((turn) => route(at(7n), history, [a, b], turn));
@@ -94,6 +103,7 @@ describe('the router', () => {
     const candidate: fc.Arbitrary<Candidate> = fc.record({
       isInRotation: fc.boolean(),
       isStalled: fc.boolean(),
+      isPreferred: fc.boolean(),
       load: fc.nat({ max: 3 }),
       position: fc.option(position, { nil: undefined }),
     });
@@ -108,7 +118,10 @@ describe('the router', () => {
           expect(destination.to === 'replica').toBe(fit.length > 0);
           if (destination.to === 'replica') {
             expect(fit).toContain(destination.replica);
-            expect(destination.replica.load).toBe(Math.min(...fit.map(({ load }) => load)));
+            const preferred = fit.filter(({ isPreferred }) => isPreferred);
+            const eligible = preferred.length > 0 ? preferred : fit;
+            expect(eligible).toContain(destination.replica);
+            expect(destination.replica.load).toBe(Math.min(...eligible.map(({ load }) => load)));
           }
           if (destination.to === 'wait') expect(destination.replicas.every((r) => r.isInRotation)).toBe(true);
         },

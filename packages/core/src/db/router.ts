@@ -18,7 +18,9 @@ export interface Candidate {
   readonly position: Position | undefined;
   /** Whether somebody has waited for it in vain and it has not moved since. */
   readonly isStalled: boolean;
-  /** The lower, the sooner it is chosen. */
+  /** Whether it is near, and can take more: it is chosen before those that are not. */
+  readonly isPreferred: boolean;
+  /** The lower, the sooner it is chosen of those that are equally near. */
   readonly load: number;
 }
 
@@ -75,7 +77,7 @@ export function route<R extends Candidate>(
   for (let i = 0; i < replicas.length; i++) {
     const replica = replicas[(turn + i) % replicas.length] as R;
     if (!replica.isInRotation || !serves(replica.position, floor, history)) continue;
-    if (serving === undefined || replica.load < serving.load) serving = replica;
+    if (serving === undefined || isBetter(replica, serving)) serving = replica;
   }
   if (serving !== undefined) return { to: 'replica', replica: serving };
   if (replicas.length === 0) return { to: 'primary', reason: 'single' };
@@ -83,6 +85,11 @@ export function route<R extends Candidate>(
   const hopeful = inRotation.filter((replica) => isWorthAWait(replica, history));
   if (hopeful.length > 0) return { to: 'wait', replicas: hopeful };
   return { to: 'primary', reason: inRotation.length > 0 ? 'behind' : 'out' };
+}
+
+function isBetter(one: Candidate, other: Candidate): boolean {
+  const { isPreferred } = one;
+  return isPreferred === other.isPreferred ? one.load < other.load : isPreferred;
 }
 
 /** On the cluster's history, or not known where, and moving. */

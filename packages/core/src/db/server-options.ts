@@ -17,6 +17,8 @@ export interface ServerOptions {
   readonly password?: string | (() => string | Promise<string>) | undefined;
   /** As in `pg`: `true`, or options of `tls.connect`. */
   readonly ssl?: boolean | TlsOptions | undefined;
+  /** Where it stands, in words of your own: reads prefer replicas of `db.zone`. */
+  readonly zone?: string | undefined;
 }
 
 /** How to reach one replica, and its share of the reads. */
@@ -118,6 +120,7 @@ function readServer(path: string, value: unknown, refuse: () => never): Resolved
     user: reader.string('user', undefined),
     password: password as ServerOptions['password'],
     ssl: readSsl(reader),
+    zone: reader.string('zone', undefined),
     weight: isPrimary ? replicaDefaults.weight : readWeight(reader),
     shared: isPrimary ? replicaDefaults.shared : reader.boolean('shared', replicaDefaults.shared),
   };

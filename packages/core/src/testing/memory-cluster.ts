@@ -3,23 +3,26 @@ import { type MemoryServer, MemoryWorld } from '../db/drivers/memory.js';
 import type { DatabaseOptions } from '../db/options.js';
 import type { RequestContext } from '../kernel/context.js';
 import { createKernel } from '../kernel/kernel.js';
+import type { Meter } from '../kernel/meter.js';
 import type { Token } from '../kernel/token.js';
 import { createFakeClock, type FakeClock } from './fake-clock.js';
-import { createMemoryDatabase } from './memory-database.js';
+import { createMemoryDatabase, type MemoryDatabaseOptions } from './memory-database.js';
 
 /** What {@link startMemoryDatabase} starts. */
 export interface MemoryClusterOptions {
-  /** @defaultValue `2` */
-  readonly replicas?: number;
+  /** How many, or what is said of each. @defaultValue `2` */
+  readonly replicas?: number | MemoryDatabaseOptions['replicas'];
   readonly options?: Omit<DatabaseOptions, 'primary' | 'replicas'>;
+  readonly meter?: Meter;
 }
 
 /** A started database on a fake cluster and a fake clock, with what tests do to it. */
-export async function startMemoryDatabase({ replicas = 2, options = {} }: MemoryClusterOptions = {}) {
+export async function startMemoryDatabase({ replicas = 2, options = {}, meter }: MemoryClusterOptions = {}) {
   const clock = createFakeClock();
-  const kernel = createKernel({ clock });
-  const world = new MemoryWorld({ clock, replicas });
-  const { db } = createMemoryDatabase({ kernel, world, options });
+  const kernel = createKernel({ clock, meter });
+  const [count, said] = typeof replicas === 'number' ? [replicas] : [replicas.length, replicas];
+  const world = new MemoryWorld({ clock, replicas: count });
+  const { db } = createMemoryDatabase({ kernel, world, options, replicas: said });
   await db.start();
   const open = (token?: Token) =>
     kernel.contexts.open({ id: 'test', signal: new AbortController().signal, token });

@@ -3,6 +3,7 @@ import { DatabaseRoom } from '../db/db.js';
 import { createMemoryDriver, MemoryWorld } from '../db/drivers/memory.js';
 import { type DatabaseOptions, resolveDatabaseOptions } from '../db/options.js';
 import type { DatabaseRules } from '../db/rules.js';
+import type { ReplicaOptions } from '../db/server-options.js';
 import type { EffectsRunner } from '../kernel/effects.js';
 import type { Kernel } from '../kernel/kernel.js';
 import type { Ledgers } from '../kernel/ledger.js';
@@ -13,6 +14,8 @@ export interface MemoryDatabaseOptions {
   /** Shared by the databases of several instances. @defaultValue a new one with two replicas */
   readonly world?: MemoryWorld | undefined;
   readonly options?: Omit<DatabaseOptions, 'primary' | 'replicas'> | undefined;
+  /** What is said of each replica, in order. */
+  readonly replicas?: readonly Omit<ReplicaOptions, 'connectionString'>[] | undefined;
   readonly effects?: EffectsRunner | undefined;
   readonly ledgers?: Ledgers | undefined;
   /** Replaces decisions that tests want to see missing. */
@@ -28,6 +31,7 @@ export function createMemoryDatabase({
   kernel,
   world = new MemoryWorld({ clock: kernel.clock }),
   options = {},
+  replicas = [],
   effects,
   ledgers,
   rules,
@@ -35,7 +39,7 @@ export function createMemoryDatabase({
   const resolved = resolveDatabaseOptions({
     ...options,
     primary: world.primary.label,
-    replicas: world.replicas.map(({ label }) => label),
+    replicas: world.replicas.map(({ label }, index) => ({ ...replicas[index], connectionString: label })),
   });
   const driver = createMemoryDriver(world, resolved, kernel);
   return { db: new DatabaseRoom(resolved, { driver, kernel, effects, ledgers, rules }), world };

@@ -137,7 +137,15 @@ interface Parsed {
 
 /** The client lets the URL win over single settings, an absent password over a function: here it is the other way round. */
 function configOf(server: ResolvedServer): pg.ClientConfig {
-  const { path, weight: _weight, shared: _shared, connectionString, password, ...settings } = server;
+  const {
+    path,
+    weight: _weight,
+    shared: _shared,
+    zone: _zone,
+    connectionString,
+    password,
+    ...settings
+  } = server;
   const given: pg.ClientConfig = Object.fromEntries(
     Object.entries(settings).filter(([, value]) => value !== undefined),
   );
