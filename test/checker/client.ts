@@ -19,6 +19,12 @@ import {
 } from './registers.js';
 import type { Report } from './report.js';
 
+/**
+ * Invalidations that are not confirmed make a token long. They are forgotten by who meets a cache; clients that went on
+ * telling each other of them would never get rid of any.
+ */
+const maxToldChars = 1_000;
+
 /** What clients share. */
 export interface ClientWorld {
   readonly report: Report;
@@ -147,8 +153,9 @@ export class Client {
     });
   }
 
-  /** Hands all that this one knows to another, with what proves it. */
+  /** Hands all that this one knows to another, with what proves it; unless that is more than anybody carries along. */
   tell(other: Client): void {
+    if ([...this.#tokens].join().length > maxToldChars) return;
     for (const text of this.#tokens) other.#tokens.add(text);
     other.#known.merge(this.#known);
     other.#read.merge(this.#read);
