@@ -1,8 +1,8 @@
-import { createHmac } from 'node:crypto';
+import { createHmac, randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { arbitraryToken } from './arbitrary-token.js';
-import { dbToken, emptyToken, isStrongToken, mergeTokens } from './token.js';
+import { dbToken, emptyToken, isStrongToken, manyOthers, manyRows, mergeTokens } from './token.js';
 import { createTokenCodec } from './token-codec.js';
 
 const codec = createTokenCodec('app', () => 'fleet secret');
@@ -55,6 +55,19 @@ describe('the token codec', () => {
       }),
     );
     fc.assert(fc.property(fc.string(), (noise) => void expect(codec.decode(noise).kind).not.toBe('token')));
+  });
+
+  it('writes nothing that it would not read, however much is pending', () => {
+    const rows = Array.from({ length: 500 }, () => randomUUID());
+    const others = Array.from({ length: 500 }, (_, index) => `c${index}`);
+    const pendingIn = (...pending: string[]) => {
+      const decoded = codec.decode(codec.encode({ ...emptyToken, pending: pending.sort() }));
+      return decoded.kind === 'token' ? decoded.token.pending : decoded.kind;
+    };
+    expect(pendingIn(...rows)).toEqual([manyRows]);
+    expect(pendingIn(...rows.slice(0, 16)).length).toBe(16);
+    expect(pendingIn(...rows, manyRows, ...others)).toEqual([manyRows, manyOthers]);
+    expect(pendingIn(...rows, 'c1', manyOthers)).toEqual([manyRows, manyOthers, 'c1']);
   });
 
   it('ignores tokens of absurd length without working on them', () => {

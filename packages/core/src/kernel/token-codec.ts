@@ -1,5 +1,14 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import { type CachePosition, type DbPosition, emptyToken, mergeTokens, type Token } from './token.js';
+import {
+  type CachePosition,
+  type DbPosition,
+  emptyToken,
+  isRow,
+  manyOthers,
+  manyRows,
+  mergeTokens,
+  type Token,
+} from './token.js';
 
 /** What became of a token that arrived from outside. */
 export type DecodedToken =
@@ -23,6 +32,8 @@ export interface TokenCodec {
  */
 const VERSION = '1';
 const MAX_CHARS = 4_096;
+/** With more, a token says only that there are many: what is too long for {@link MAX_CHARS} would be read as no token. */
+const MAX_PENDING = 16;
 const shape = /^([0-9a-z]{1,4})\.([A-Za-z0-9_*~-]*)\.([A-Za-z0-9_-]{22})$/;
 
 /** Builds the codec of one kit. The secret is the fleet's: every instance must have the same. It is asked for on use, since it may be learned late. */
@@ -72,8 +83,18 @@ function encodeBody(token: Token): string {
         `d${encodeText(p.shard)}~${encodeText(p.system)}~${p.timeline.toString(36)}~${p.lsn.toString(36)}`,
     ),
     ...token.cache.map((p) => `c${encodeText(p.epoch)}~${p.sequence.toString(36)}`),
-    ...token.pending.map((row) => `p${encodeText(row)}`),
+    ...pendingOf(token).map((row) => `p${encodeText(row)}`),
   ].join('*');
+}
+
+function pendingOf({ pending }: Token): readonly string[] {
+  if (pending.length <= MAX_PENDING) return pending;
+  const rows = pending.filter((id) => id === manyRows || isRow(id));
+  const others = pending.filter((id) => !rows.includes(id));
+  return [
+    ...(rows.length > MAX_PENDING ? [manyRows] : rows),
+    ...(others.length > MAX_PENDING ? [manyOthers] : others),
+  ];
 }
 
 function decodeBody(body: string): Token | undefined {

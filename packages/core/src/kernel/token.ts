@@ -49,6 +49,16 @@ export function cacheToken(position: CachePosition): Token {
   return { ...emptyToken, cache: [position] };
 }
 
+/** Stands in a token for more rows of an outbox than it could name: settled when no row at all is left. */
+export const manyRows = '*';
+/** Stands in a token for more other pending invalidations than it could name: never settled. */
+export const manyOthers = '**';
+
+/** Whether a pending id names a row of an outbox: a UUID. */
+export function isRow(id: string): boolean {
+  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id);
+}
+
 /** The token of an outbox row whose effects are not confirmed. */
 export function pendingToken(row: string): Token {
   return { ...emptyToken, pending: [row] };

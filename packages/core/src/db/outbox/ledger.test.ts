@@ -1,6 +1,7 @@
 import { expect, it, vi } from 'vitest';
 import { createKernel } from '../../kernel/kernel.js';
 import { createLedgers } from '../../kernel/ledger.js';
+import { manyOthers, manyRows } from '../../kernel/token.js';
 import { createFakeClock } from '../../testing/fake-clock.js';
 import { createMemoryDatabase } from '../../testing/memory-database.js';
 import { MemoryWorld } from '../drivers/memory.js';
@@ -54,6 +55,16 @@ it('of what never was a row, nobody says that it is done', async () => {
   const { db, ledgers, commit } = setup();
   const id = await commit(true);
   expect(await ledgers.carriedOut([id, 'c123'])).toEqual([]);
+  await db.close();
+});
+
+it('of more rows than can be named, all are done when none is left', async () => {
+  const { db, ledgers, stage, commit, clock } = setup();
+  const row = await commit();
+  expect(await ledgers.carriedOut([manyRows, row, 'c123'])).toEqual([]);
+  stage.isAway = false;
+  await clock.advance(60_000);
+  expect(await ledgers.carriedOut([manyRows, row, 'c123', manyOthers])).toEqual([manyRows, row]);
   await db.close();
 });
 

@@ -1,5 +1,6 @@
 import { abortable, type Signalled } from '../../kernel/abort.js';
 import type { Ledger } from '../../kernel/ledger.js';
+import { isRow, manyRows } from '../../kernel/token.js';
 import type { OutboxTable, Pool, Statement } from '../ports.js';
 import type { Takeover } from './takeover.js';
 
@@ -7,8 +8,6 @@ import type { Takeover } from './takeover.js';
 const maxStanding = 5_000;
 /** Rows known to be gone that are remembered. */
 const maxGone = 10_000;
-/** A pending id of any other form is no row, and its absence says nothing. */
-const rowForm = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** What a ledger is read from. */
 export interface OutboxLedgerParts {
@@ -39,7 +38,8 @@ export class OutboxLedger implements Ledger {
   }
 
   async carriedOut(ids: readonly string[], { signal }: Signalled = {}): Promise<readonly string[]> {
-    const rows = ids.filter((id) => rowForm.test(id));
+    if (ids.includes(manyRows)) return this.#doneWithMany(ids, signal);
+    const rows = ids.filter(isRow); // the absence of anything else says nothing
     const unknown = rows.filter((row) => !this.#gone.has(row));
     if (unknown.length === 0) return rows;
     const standing = await abortable(this.#ask(unknown), signal);
@@ -48,8 +48,14 @@ export class OutboxLedger implements Ledger {
     return rows.filter((row) => !standing.has(row));
   }
 
+  /** Rows that nobody can name any more are done when none is left. */
+  async #doneWithMany(ids: readonly string[], signal: AbortSignal | undefined): Promise<readonly string[]> {
+    const isEmpty = (await this.standing({ signal }))?.length === 0;
+    return isEmpty ? ids.filter((id) => id === manyRows || isRow(id)) : [];
+  }
+
   hasten(ids: readonly string[]): void {
-    this.#parts.takeover.hasten(ids.filter((id) => rowForm.test(id)));
+    this.#parts.takeover.hasten(ids.filter(isRow));
   }
 
   async standing({ signal }: Signalled = {}): Promise<readonly string[] | undefined> {
