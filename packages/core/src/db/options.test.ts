@@ -17,7 +17,7 @@ describe('database options', () => {
     const resolved = resolveDatabaseOptions({ primary });
     expect(resolved).toMatchObject({ replicas: [], replicaWaitMs: 25, pool: { size: 10, overflow: 20 } });
     expect(resolved.primary).toEqual([
-      { path: 'db.primary', connectionString: primary, weight: 1, shared: false },
+      { path: 'db.primary', connectionString: primary, weight: 1, shared: false, lagProbe: 'postgres' },
     ]);
   });
 
@@ -53,6 +53,7 @@ describe('database options', () => {
     [{ primary: { host: 'db1', weight: 2 } }, 'unknown option "weight" in db.primary'],
     [{ primary: { host: 'db1', port: '5432' } }, 'db.primary.port must be a'],
     [{ primary, replicas: [{ host: 'r1', zone: 1 }] }, 'db.replicas[0].zone must be a'],
+    [{ primary, replicas: [{ host: 'r1', lagProbe: 'no' }] }, 'db.replicas[0].lagProbe must be one of'],
     [{ primary, zone: '' }, 'db.zone must be a'],
     [{ primary, replicaWaitMs: '25ms' }, 'db.replicaWaitMs must be a number of milliseconds'],
     [{ primary, pool: { size: 0 } }, 'db.pool.size must be a positive whole number'],

@@ -91,6 +91,8 @@ export class Reads {
     if (need.from === 'primary') return this.#onPrimary(statement, need.reason, limits);
     const { primary } = this.#options;
     let candidates = this.#options.replicas();
+    // What they have shown, they could not tell afterwards.
+    if (limits.isObserved) candidates = candidates.filter(({ isMeasured }) => isMeasured);
     let hasWaited = false;
     for (let conflicts = 0; ; ) {
       const destination: Destination<Replica> = route(need.floor, primary.history, candidates, this.#turn++);

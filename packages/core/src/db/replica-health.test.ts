@@ -21,6 +21,13 @@ describe('the health of a replica', () => {
     expect(health.lagMs).toBeUndefined();
   });
 
+  it('is up where nobody can tell how far it is behind', () => {
+    const health = create();
+    for (const now of [0, 100, 200]) health.seen(undefined, now);
+    expect(health.state(200)).toBe('up');
+    expect(health.lagMs).toBeUndefined();
+  });
+
   it('lags after two looks in a row beyond the limit', () => {
     const health = create();
     health.seen(0, 0);

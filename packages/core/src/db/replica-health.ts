@@ -38,10 +38,11 @@ export class ReplicaHealth {
     return this.#state === 'up';
   }
 
-  /** A look found the replica where it should be, this far behind. */
-  seen(lagMs: number, now: number): void {
+  /** A look found the replica where it should be, this far behind; undefined: nobody can tell, and it does not count as lagging. */
+  seen(knownLagMs: number | undefined, now: number): void {
     const { maxLagMs } = this.#options;
-    this.#lagMs = Number.isFinite(lagMs) ? lagMs : undefined;
+    const lagMs = knownLagMs ?? 0;
+    this.#lagMs = Number.isFinite(lagMs) ? knownLagMs : undefined;
     if (this.#state === 'down') {
       if (lagMs <= maxLagMs) this.#return(now);
       else this.#lag(lagMs);

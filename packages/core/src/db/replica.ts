@@ -44,6 +44,8 @@ export class Replica implements Candidate {
   readonly monitor: Monitor;
   /** Whether several servers answer to its name. */
   readonly isShared: boolean;
+  /** Whether it says how far it has come. If not, reads on it see nothing for certain. */
+  readonly isMeasured: boolean;
   readonly #isNear: boolean;
   readonly #weight: number;
   readonly #primary: Primary;
@@ -62,6 +64,7 @@ export class Replica implements Candidate {
     const backend = driver.backend(server);
     this.label = backend.label;
     this.isShared = server.shared;
+    this.isMeasured = server.lagProbe !== 'none';
     this.#isNear = options.zone !== undefined && server.zone === options.zone;
     this.#weight = server.weight;
     this.#primary = primary;
@@ -99,6 +102,7 @@ export class Replica implements Candidate {
   }
 
   get isStalled(): boolean {
+    if (!this.isMeasured) return true; // there is nothing to wait for
     return this.#stalledAt !== undefined && this.#stalledAt === this.#known?.report.lsn;
   }
 
@@ -118,7 +122,7 @@ export class Replica implements Candidate {
   get lagBytes(): number | undefined {
     const { history, log } = this.#primary;
     const { position } = this;
-    return serves(position, undefined, history) ? log.lagBytes(position.lsn) : undefined;
+    return this.isMeasured && serves(position, undefined, history) ? log.lagBytes(position.lsn) : undefined;
   }
 
   /** When something that is asked now is asked. */
@@ -159,7 +163,7 @@ export class Replica implements Candidate {
       state: this.#health.state(this.#kernel.clock.monotonic()),
       reason: this.#health.reason,
       timeline: this.position?.timeline,
-      lsn: this.position && formatLsn(this.position.lsn),
+      lsn: this.isMeasured && this.position ? formatLsn(this.position.lsn) : undefined,
       lagMs: this.lagMs,
       lagBytes: this.lagBytes,
       inUse: this.pool.inUse,
@@ -195,13 +199,15 @@ export class Replica implements Candidate {
       this.#failed(objection.message);
       return;
     }
-    this.#known = sample;
+    const { report, sentAt } = sample;
+    this.#known = this.isMeasured ? sample : { report: { ...report, lsn: 0n }, sentAt };
     if (!this.isInRotation) this.pool.reachable();
     const timeline = this.#primary.history?.timeline;
     if (timeline !== undefined && timeline !== sample.report.timeline) {
       this.#health.failed(`it is on timeline ${sample.report.timeline}, and the primary on ${timeline}`);
     } else {
-      this.#health.seen(this.#primary.log.lagMs(sample.report.lsn), this.#kernel.clock.monotonic());
+      const lagMs = this.isMeasured ? this.#primary.log.lagMs(report.lsn) : undefined;
+      this.#health.seen(lagMs, this.#kernel.clock.monotonic());
     }
     this.#tell();
     this.#moved();

@@ -30,6 +30,12 @@ export interface ReplicaOptions extends ServerOptions {
    * endpoint: every read then carries its proof with it. Known without being said behind PgBouncer. @defaultValue `false`
    */
   readonly shared?: boolean | undefined;
+  /**
+   * How it says how far it has come. `'none'`: not at all, for servers without a replay position: it serves reads that need none,
+   * without a token or `eventual`, and all others go elsewhere. How far it is behind is unknown then, and `maxLagMs` means nothing
+   * to it; its system and timeline are checked all the same. @defaultValue `'postgres'`
+   */
+  readonly lagProbe?: 'postgres' | 'none' | undefined;
 }
 
 /** How to reach one shard: a primary and its replicas. */
@@ -46,6 +52,7 @@ export interface ResolvedServer extends ServerOptions {
   readonly path: string;
   readonly weight: number;
   readonly shared: boolean;
+  readonly lagProbe: 'postgres' | 'none';
 }
 
 /** A shard's servers; one that is the whole database is called `main`. */
@@ -58,7 +65,9 @@ export interface ResolvedShard {
 }
 
 /** Defaults of {@link ReplicaOptions}. */
-export const replicaDefaults = Object.freeze({ weight: 1, shared: false });
+export const replicaDefaults = Object.freeze({ weight: 1, shared: false, lagProbe: 'postgres' as const });
+
+const lagProbes = ['postgres', 'none'] as const;
 
 const serverShape =
   'a connection URL such as "postgres://user@host:5432/name", or an object of connection settings';
@@ -123,6 +132,9 @@ function readServer(path: string, value: unknown, refuse: () => never): Resolved
     zone: reader.string('zone', undefined),
     weight: isPrimary ? replicaDefaults.weight : readWeight(reader),
     shared: isPrimary ? replicaDefaults.shared : reader.boolean('shared', replicaDefaults.shared),
+    lagProbe: isPrimary
+      ? replicaDefaults.lagProbe
+      : reader.oneOf('lagProbe', lagProbes, replicaDefaults.lagProbe),
   };
   reader.done();
   return server;

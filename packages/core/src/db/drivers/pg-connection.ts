@@ -36,7 +36,6 @@ import {
   positionText,
   type ReportRow,
   reportOf,
-  reportText,
   upToOf,
   type XidRow,
   xidText,
@@ -94,7 +93,7 @@ export class PgConnection implements Connection {
   }
 
   async report(options?: Signalled): Promise<ServerReport> {
-    const { rows } = await this.#send<ReportRow>(reportText, undefined, options?.signal);
+    const { rows } = await this.#send<ReportRow>(this.#session.reportText, undefined, options?.signal);
     return reportOf(rows[0] as ReportRow);
   }
 
@@ -130,7 +129,7 @@ export class PgConnection implements Connection {
     return provenRead<R>(native, segmentBytes, () =>
       this.#inOnePacket(() => [
         this.#send(beginProvenText, undefined),
-        this.#send<ReportRow>(reportText, undefined),
+        this.#send<ReportRow>(this.#session.reportText, undefined),
         this.#send(text, params, signal, native),
         isObserved ? this.#send<ObservedRow>(observedText, undefined) : Promise.resolve(undefined),
         this.#send('commit', undefined),

@@ -17,6 +17,8 @@ export interface PgSession {
   /** Whether a statement is known to change nothing. */
   readonly onlyReads: (text: string) => boolean;
   readonly prepared: PreparedStatements;
+  /** Asks the server how far it is, if it can say so. */
+  readonly reportText: string;
   /** Sets back what statements may have changed in the session. */
   readonly resetText: string;
   readonly onLost: (cause: unknown) => void;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { beginText, greetingText, lsnOf, reportOf } from './pg-statements.js';
+import { beginText, greetingText, lsnOf, reportOf, reportText } from './pg-statements.js';
 
 const segmentBytes = 16_777_216n;
 const row = { flushed: '0/1000', inserted: '0/4018', mode: 'on' };
@@ -28,8 +28,14 @@ describe('statements', () => {
   });
 
   it('leave the time-out of the server alone when told so', () => {
-    expect(greetingText(false)).not.toContain('statement_timeout');
-    expect(greetingText(500)).toContain(`set_config('statement_timeout', '500', false)`);
+    expect(greetingText(false, 'postgres')).not.toContain('statement_timeout');
+    expect(greetingText(500, 'postgres')).toContain(`set_config('statement_timeout', '500', false)`);
+  });
+
+  it('ask a server for no replay position that has none', () => {
+    expect(reportText('postgres')).toContain('pg_last_wal_replay_lsn');
+    for (const text of [reportText('none'), greetingText(500, 'none')])
+      expect(text).not.toContain('replay_lsn');
   });
 
   it('read a standby that has not begun to replay as at the very beginning', () => {

@@ -14,7 +14,14 @@ import { FencedPool } from './fenced-pool.js';
 import { requestCancel } from './pg-cancel.js';
 import { PgConnection, patienceMs } from './pg-connection.js';
 import { PgOutbox } from './pg-outbox.js';
-import { type GreetingRow, greetingText, reportOf, resetText, standingOf } from './pg-statements.js';
+import {
+  type GreetingRow,
+  greetingText,
+  reportOf,
+  reportText,
+  resetText,
+  standingOf,
+} from './pg-statements.js';
 import { PgTicks } from './pg-ticks.js';
 import { PreparedStatements } from './prepared-statements.js';
 
@@ -45,6 +52,7 @@ class PgBackend implements Backend {
   readonly label: string;
   readonly #config: pg.ClientConfig;
   readonly #greetingText: string;
+  readonly #reportText: string;
   readonly #resetText: string;
   readonly #connectTimeoutMs: number;
   readonly #clock: Clock;
@@ -67,7 +75,8 @@ class PgBackend implements Backend {
     };
     const { host, port, database } = new pg.Client(this.#config);
     this.label = `${host}:${port}/${database}`;
-    this.#greetingText = greetingText(statementTimeoutMs);
+    this.#greetingText = greetingText(statementTimeoutMs, server.lagProbe);
+    this.#reportText = reportText(server.lagProbe);
     this.#resetText = resetText(statementTimeoutMs);
     this.#connectTimeoutMs = connectTimeoutMs;
     this.#clock = clock;
@@ -110,6 +119,7 @@ class PgBackend implements Backend {
         life: greeting.life,
         onlyReads: this.#onlyReads,
         prepared: this.#prepared,
+        reportText: this.#reportText,
         resetText: this.#resetText,
         onLost,
         cancel: () => requestCancel(client, this.#config.ssl, this.#clock, patienceMs),
@@ -142,6 +152,7 @@ function configOf(server: ResolvedServer): pg.ClientConfig {
     weight: _weight,
     shared: _shared,
     zone: _zone,
+    lagProbe: _lagProbe,
     connectionString,
     password,
     ...settings
