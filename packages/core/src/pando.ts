@@ -15,6 +15,7 @@ import { createKernel, type Kernel } from './kernel/kernel.js';
 import { createLedgers } from './kernel/ledger.js';
 import type { Check } from './kernel/room.js';
 import { createTokenCodec, type TokenCodec } from './kernel/token-codec.js';
+import { createMemoryShelf, type TokenShelf } from './kernel/token-shelf.js';
 import { createLifecycle, type Lifecycle } from './lifecycle/index.js';
 import { createLimits, type Limits } from './limits/index.js';
 import { createMetrics, type Metrics } from './metrics/index.js';
@@ -22,6 +23,7 @@ import { type PandoOptions, resolvePandoOptions } from './options.js';
 import { createRealtime, type Realtime } from './realtime/index.js';
 import { createRedisFloor } from './redis/floor.js';
 import type { RedisFloor } from './redis/ports.js';
+import { createRedisShelf } from './redis/token-shelf.js';
 import { fleetSecret } from './secret.js';
 
 /** All rooms of one application, wired to one another: what adapters take, and what the application uses. */
@@ -38,6 +40,8 @@ export interface Pando extends AsyncDisposable {
   readonly lifecycle: Lifecycle;
   /** Causal tokens as text, for jobs and for protocols of the application's own. */
   readonly tokens: TokenCodec;
+  /** Where tokens of users are kept that do not return them. For adapters. */
+  readonly tokenShelf: TokenShelf;
   /** What the rooms share. For adapters. */
   readonly kernel: Kernel;
   /** The connection to Redis that the rooms share; undefined on memory drivers. */
@@ -87,6 +91,7 @@ export async function composePando(options: PandoOptions, rules: KitRules = {}):
     options.redis === undefined ? undefined : createRedisFloor(options.redis, kernel, { instanceId });
   let signingSecret = ''; // learned before anybody can sign: the rooms start after it
   const tokens = createTokenCodec(name, () => signingSecret);
+  const tokenShelf = redis ? createRedisShelf(redis, kernel.clock) : createMemoryShelf(kernel.clock);
   const ledgers = createLedgers(); // the cache asks them; the database, which comes after it, keeps one
   const histories = createHistories(); // and says here which history it is on
   const cacheWiring = { kernel, redis, ledger: ledgers, histories };
@@ -144,6 +149,7 @@ export async function composePando(options: PandoOptions, rules: KitRules = {}):
       metrics,
       lifecycle,
       tokens,
+      tokenShelf,
       kernel,
       redis,
       close,

@@ -126,7 +126,7 @@ export function pandoExpress(pando: Kit, options?: HttpOptions): PandoExpress {
 
     context: () => (request, response, next) => {
       const probe = door.probes.find(request.method ?? '', request.url ?? '');
-      if (probe === undefined) return door.run(visitOf(request, response), next);
+      if (probe === undefined) return door.enter(visitOf(request, response), next);
       door.probes.answer(exchangeOf(request, response), probe).catch(next);
     },
 
@@ -141,14 +141,14 @@ export function pandoExpress(pando: Kit, options?: HttpOptions): PandoExpress {
             cost: typeof cost === 'function' ? cost(request) : cost,
           });
         };
-        door.run(visit, pass).then(() => door.run(visit, next), next);
+        door.enter(visit, () => void pass().then(() => door.run(visit, next), next));
       };
     },
 
     sse: (plan) => (request, response, next) => {
       const visit = visitOf(request, response);
       const open = async () => door.sse(visit, await plan(request));
-      door.run(visit, open).catch(next);
+      door.enter(visit, () => void open().catch(next));
     },
 
     cacheResponse<Request extends ExpressRequest>(options?: ResponseCacheOptions<Request>) {
@@ -162,7 +162,7 @@ export function pandoExpress(pando: Kit, options?: HttpOptions): PandoExpress {
           });
           if (cached !== undefined) visit.exchange.reply(cached.status, cached.headers, cached.body);
         };
-        door.run(visit, answer).catch(next);
+        door.enter(visit, () => void answer().catch(next));
       };
     },
 

@@ -39,7 +39,7 @@ const plugin: FastifyPluginAsync<PandoFastifyOptions> = async (app, options) => 
 
   app.addHook('onRequest', (request, reply, done) => {
     if (door.probes.find(request.method, request.originalUrl) !== undefined) return done();
-    door.run(visitOf(request, reply), done);
+    door.enter(visitOf(request, reply), done);
   });
   // A hook of the application may have gone on in a callback of another context: of a pool, say.
   app.addHook('preValidation', (request, _reply, done) => door.resume(request.raw, done));

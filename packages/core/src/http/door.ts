@@ -9,6 +9,7 @@ import { ResponseCache } from './handlers/response-cache.js';
 import { SseHandler, type SseRefusal } from './handlers/sse.js';
 import { WsHandler } from './handlers/ws.js';
 import { type HttpOptions, resolveHttpOptions } from './http-options.js';
+import { KeptTokens } from './kept-tokens.js';
 import type { Kit } from './kit.js';
 import { checkLimitOptions } from './limit-options.js';
 import { RequestMetrics } from './request-metrics.js';
@@ -39,7 +40,8 @@ export class Door {
     this.kit = kit;
     this.probes = new ProbeHandler(kit, resolved);
     this.#tokens = new TokenTransport(kit.name, kit.tokens, kit.kernel.meter, resolved);
-    this.#contexts = new ContextHandler(kit, this.#tokens);
+    const kept = resolved.tokens && new KeptTokens(kit, resolved.tokens);
+    this.#contexts = new ContextHandler(kit, this.#tokens, kept);
     this.#limits = new LimitHandler(kit.limits);
     this.#metrics = new RequestMetrics(kit.kernel);
     this.#gate = new StreamGate(kit);
@@ -60,6 +62,18 @@ export class Door {
   /** Runs code, and everything it calls and awaits, in the context of a visit. */
   run<T>({ context }: Visit, code: () => T): T {
     return this.kit.kernel.contexts.run(context, code);
+  }
+
+  /** Runs code as {@link Door.run} does, once it is known what the client has seen: at once, unless that has to be asked for. */
+  enter(visit: Visit, code: () => void): void {
+    if (visit.ready === undefined) {
+      this.run(visit, code);
+      return;
+    }
+    void visit.ready.then(() => {
+      visit.ready = undefined;
+      this.run(visit, code);
+    });
   }
 
   /** Runs code in the context of a request's visit, where the framework has lost it on the way; without a visit, as it is. */
@@ -123,6 +137,6 @@ export class Door {
       this.#metrics.end(record, outcome);
       this.#sse.ended(exchange);
     });
-    return { exchange, context: this.#contexts.open(exchange), record };
+    return { exchange, record, ...this.#contexts.open(exchange) };
   }
 }

@@ -49,6 +49,11 @@ export interface Exchange {
    * the framework answers by itself. All headers of the answer are known by then, and may still be changed.
    */
   onHead(listener: () => void): void;
+  /**
+   * Lets the end of the answer wait for what `until` gives when it comes; undefined is no reason to wait. An answer that
+   * is given whole waits with its head. The promise must not reject.
+   */
+  holdEnd(until: () => Promise<void> | undefined): void;
   /** Sets the one listener called once, when the exchange is over for whatever reason. */
   onEnd(listener: (outcome: ExchangeOutcome) => void): void;
 

@@ -14,8 +14,9 @@ test('everything is answered at its usual place by default', () => {
 });
 
 test('what is switched off is gone', () => {
-  expect(resolveHttpOptions({ health: false, metrics: false, cookie: false })).toEqual({
+  expect(resolveHttpOptions({ health: false, metrics: false, cookie: false, tokens: false })).toEqual({
     cookie: false,
+    tokens: undefined,
     probes: new Map(),
   });
 });
@@ -28,7 +29,19 @@ test('paths can be moved one by one', () => {
   expect([...probes.keys()]).toEqual(['/livez', '/health/ready', '/healthz', '/m']);
 });
 
+test('tokens are kept as long as the cookie lives, unless something else is said', () => {
+  const userOf = () => 'ann';
+  expect(resolveHttpOptions({ tokens: { userOf } }).tokens).toEqual({ userOf, maxAgeMs: 30_000, waitMs: 50 });
+  expect(resolveHttpOptions({ cookie: { maxAgeMs: 9_000 }, tokens: { userOf } }).tokens?.maxAgeMs).toBe(
+    9_000,
+  );
+  expect(resolveHttpOptions({ cookie: false, tokens: { userOf, maxAgeMs: 2_000 } }).tokens?.maxAgeMs).toBe(
+    2_000,
+  );
+});
+
 test.each<[unknown, string]>([
+  [{ tokens: {} }, 'http.tokens.userOf must be a function that names the user of a request'],
   [{ helth: false }, 'unknown option "helth" in http. Did you mean "health"?'],
   [{ health: { live: 'live' } }, 'http.health.live must be a path such as "/health/live", got "live".'],
   [{ health: { report: ['/ok', 7] } }, 'http.health.report must be a path'],

@@ -1,4 +1,5 @@
 import { type OptionsReader, readOptions } from '../kernel/options.js';
+import type { Exchange } from './exchange.js';
 
 /** Where the health answers live. */
 export interface HealthPaths {
@@ -22,6 +23,26 @@ export interface CookieOptions {
   readonly maxAgeMs?: number | undefined;
 }
 
+/** What is known of a request before the application has seen it. */
+export type ArrivingRequest = Pick<Exchange, 'method' | 'url' | 'headers' | 'ip' | 'host' | 'secure'>;
+
+/** Tokens kept for clients that return neither header nor cookie. */
+export interface KeptTokenOptions {
+  /**
+   * Names the user, account or caller that sends a request; `undefined` keeps nothing for it. Asked before anything has
+   * authenticated the request: take what is cheap and stable, such as the API key. Who names another user sees no data of theirs, only
+   * slower reads.
+   */
+  readonly userOf: (request: ArrivingRequest) => string | undefined;
+  /** How long a token is kept after its write: longer than the longest lag of a replica in rotation. @defaultValue that of the cookie, `30_000` */
+  readonly maxAgeMs?: number | undefined;
+  /**
+   * How long a request waits for its kept token, and an answer for its own to be kept. A request that waited in vain reads from the
+   * primary and uses no cache. @defaultValue `50`
+   */
+  readonly waitMs?: number | undefined;
+}
+
 /** What the door does besides handing requests on. */
 export interface HttpOptions {
   /**
@@ -31,6 +52,13 @@ export interface HttpOptions {
    * @defaultValue `{ maxAgeMs: 30_000 }`
    */
   readonly cookie?: false | CookieOptions | undefined;
+  /**
+   * Keeps tokens in Redis for clients that return neither header nor cookie: native apps, servers, webhooks. A request
+   * without a token of its own begins with one question to Redis then; without Redis they are kept in this process.
+   *
+   * @defaultValue `false`
+   */
+  readonly tokens?: false | KeptTokenOptions | undefined;
   /** Answers of `pando.health`, below the path under which the context is mounted; `false` for none. */
   readonly health?: false | HealthPaths | undefined;
   /** The metrics, for Prometheus; `false` when they are served elsewhere. @defaultValue `{ path: '/metrics' }` */
@@ -46,14 +74,21 @@ export const httpDefaults = Object.freeze({
     report: Object.freeze(['/health', '/api/v1/health']),
   }),
   metrics: Object.freeze({ path: '/metrics' }),
+  tokens: Object.freeze({ maxAgeMs: 30_000, waitMs: 50 }),
 });
 
 /** What a probe asks for. */
 export type ProbeKind = 'live' | 'ready' | 'report' | 'metrics';
 
+/** {@link KeptTokenOptions} with every default filled in. */
+export type ResolvedTokenOptions = Readonly<{
+  [K in keyof KeptTokenOptions]-?: NonNullable<KeptTokenOptions[K]>;
+}>;
+
 /** Options with every default filled in. */
 export interface ResolvedHttpOptions {
   readonly cookie: false | { readonly maxAgeMs: number };
+  readonly tokens: ResolvedTokenOptions | undefined;
   /** Which probe is answered at which path. */
   readonly probes: ReadonlyMap<string, ProbeKind>;
 }
@@ -70,11 +105,12 @@ export function resolveHttpOptions(
   const reader = readOptions('http', options);
   for (const key of beside) reader.any(key);
   const cookie = readCookie(reader);
+  const tokens = readTokens(reader, cookie === false ? undefined : cookie.maxAgeMs);
   const probes = new Map<string, ProbeKind>();
   readHealthPaths(reader, probes);
   readMetricsPath(reader, probes);
   reader.done();
-  return { cookie, probes };
+  return { cookie, tokens, probes };
 }
 
 function readCookie(reader: OptionsReader): ResolvedHttpOptions['cookie'] {
@@ -83,6 +119,25 @@ function readCookie(reader: OptionsReader): ResolvedHttpOptions['cookie'] {
   const maxAgeMs = cookie.ms('maxAgeMs', httpDefaults.cookie.maxAgeMs, { min: 1_000 });
   cookie.done();
   return { maxAgeMs };
+}
+
+function readTokens(
+  reader: OptionsReader,
+  maxAgeMs: number = httpDefaults.tokens.maxAgeMs,
+): ResolvedTokenOptions | undefined {
+  if (reader.any('tokens') === undefined) return undefined;
+  const tokens = reader.nestedOrFalse('tokens');
+  if (tokens === false) return undefined;
+  const userOf =
+    tokens.fn<KeptTokenOptions['userOf'], undefined>('userOf', undefined) ??
+    tokens.fail('userOf', 'a function that names the user of a request');
+  const resolved = {
+    userOf,
+    maxAgeMs: tokens.ms('maxAgeMs', maxAgeMs, { min: 1_000 }),
+    waitMs: tokens.ms('waitMs', httpDefaults.tokens.waitMs),
+  };
+  tokens.done();
+  return resolved;
 }
 
 function readHealthPaths(reader: OptionsReader, probes: Map<string, ProbeKind>): void {

@@ -27,10 +27,12 @@ export type { LimitSubject } from './handlers/limit.js';
 export type { ResponseCache } from './handlers/response-cache.js';
 export type { SseRefusal } from './handlers/sse.js';
 export {
+  type ArrivingRequest,
   type CookieOptions,
   type HealthPaths,
   type HttpOptions,
   httpDefaults,
+  type KeptTokenOptions,
   type MetricsPath,
   type ProbeKind,
 } from './http-options.js';

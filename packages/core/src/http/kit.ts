@@ -2,6 +2,7 @@ import type { Cache } from '../cache/index.js';
 import type { Health } from '../health/index.js';
 import type { Kernel } from '../kernel/kernel.js';
 import type { TokenCodec } from '../kernel/token-codec.js';
+import type { TokenShelf } from '../kernel/token-shelf.js';
 import type { Lifecycle } from '../lifecycle/index.js';
 import type { Limits } from '../limits/index.js';
 import type { Metrics } from '../metrics/index.js';
@@ -14,6 +15,7 @@ export interface Kit {
   readonly instanceId: string;
   readonly kernel: Kernel;
   readonly tokens: TokenCodec;
+  readonly tokenShelf: TokenShelf;
   readonly cache: Pick<Cache, 'getOrLoad'>;
   readonly realtime: Pick<Realtime, 'openSse' | 'openSocket' | 'refusal'>;
   readonly limits: Pick<Limits, 'policy' | 'policies' | 'consume'>;

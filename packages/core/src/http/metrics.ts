@@ -36,6 +36,13 @@ export const httpInstruments = {
     labels: ['reason'],
     values: { reason: ['malformed', 'foreign'] },
   },
+  tokensKept: {
+    name: 'pando_http_kept_tokens_total',
+    help: 'Tokens kept for users, by outcome: found or none, when a request asked; unknown, when Redis did not say in time, so that the request read from the primary; stored, when a request wrote; late, when Redis did not take it in time and it is tried again.',
+    type: 'counter',
+    labels: ['outcome'],
+    values: { outcome: ['found', 'none', 'unknown', 'stored', 'late'] },
+  },
   cacheRequests: {
     name: 'pando_http_cache_requests_total',
     help: 'Requests of cached routes, by outcome: hit (answered out of the cache, or by what another request had just been answered), miss (by their own handler), or bypass (none of the cache: by method, identity, range, or as the answer was lately not for storing).',

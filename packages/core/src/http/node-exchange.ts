@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import type { Outlet } from '../kernel/outlet.js';
+import { holdAnswer } from './answer-hold.js';
 import { ClientGoneError } from './errors.js';
 import type { AnswerHeaders, Exchange, ExchangeOutcome, HeaderValues } from './exchange.js';
 import { hasConnectionHeader, isClosed, isWhole } from './node-response.js';
@@ -118,6 +119,10 @@ export class NodeExchange implements Exchange {
       listener();
       return writeHead.call(response, response.statusCode);
     };
+  }
+
+  holdEnd(until: () => Promise<void> | undefined): void {
+    holdAnswer(this.#response, until);
   }
 
   onEnd(listener: (outcome: ExchangeOutcome) => void): void {

@@ -8,4 +8,6 @@ export interface Visit {
   /** In which its code runs. While its answer is recorded for the cache it is another one, derived from the first. */
   context: RequestContext;
   readonly record: RequestRecord;
+  /** Settles when it is known what the client has seen; undefined when it is. Never rejects. */
+  ready: Promise<void> | undefined;
 }

@@ -42,6 +42,8 @@ export interface ContextInit {
   readonly deadlineAt?: number | undefined;
   /** @defaultValue `'normal'` */
   readonly priority?: Priority | undefined;
+  /** Told all that was written so far, after each write. Must not throw. */
+  readonly onWrote?: ((written: Token) => void) | undefined;
 }
 
 /** What makes a context differ from the one around it. */
@@ -76,6 +78,7 @@ class OpenContext {
   /** The shard on which a database transaction is open here, if any: nothing may be served from or stored in a cache then. */
   readonly transactionOn: string | undefined;
   readonly #parent: RequestContext | undefined;
+  readonly #onWrote: ContextInit['onWrote'];
   #token: Token;
   #written: Token = emptyToken;
 
@@ -88,6 +91,7 @@ class OpenContext {
     this.load = derivation.load;
     this.transactionOn = derivation.transactionOn;
     this.#parent = derivation.parent;
+    this.#onWrote = init.onWrote;
     this.#token = init.token ?? emptyToken;
   }
 
@@ -118,6 +122,7 @@ class OpenContext {
     } else {
       this.#token = mergeTokens(this.#token, token);
       this.#written = mergeTokens(this.#written, token);
+      this.#onWrote?.(this.#written);
     }
   }
 

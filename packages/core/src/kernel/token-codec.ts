@@ -56,9 +56,8 @@ export function createTokenCodec(name: string, secret: () => string): TokenCodec
     encode(token) {
       const body = encodeBody(token);
       const own = `${VERSION}.${body}.${macOf(VERSION, body).toString('base64url')}`;
-      return body === '' && token.opaque.length > 0
-        ? token.opaque.join('!')
-        : [own, ...token.opaque].join('!');
+      const opaque = token.opaque.filter((text) => text !== ''); // see unknownToken
+      return body === '' && opaque.length > 0 ? opaque.join('!') : [own, ...opaque].join('!');
     },
     decode(text) {
       if (text.length > MAX_CHARS) return { kind: 'malformed' };

@@ -39,6 +39,9 @@ export const emptyToken: Token = Object.freeze({
   opaque: Object.freeze([]) as readonly string[],
 });
 
+/** Of whoever cannot be asked what has been seen: read as the strictest, and left out where tokens become text. */
+export const unknownToken: Token = Object.freeze({ ...emptyToken, opaque: Object.freeze(['']) });
+
 /** The token of one write or read on a database. */
 export function dbToken(position: DbPosition): Token {
   return { ...emptyToken, db: [position] };

@@ -1,29 +1,40 @@
 import type { RequestContext } from '../../kernel/context.js';
+import { isEmptyToken } from '../../kernel/token.js';
 import type { Exchange } from '../exchange.js';
 import { exposeHeaders, requestId } from '../headers.js';
+import type { KeptTokens } from '../kept-tokens.js';
 import type { Kit } from '../kit.js';
 import type { TokenTransport } from '../token-transport.js';
+import type { Visit } from '../visit.js';
 import { limitHeaders } from './limit.js';
 
 /** Opens the context of each request, and sees to it that the answer carries what the client must return. */
 export class ContextHandler {
   readonly #kit: Kit;
   readonly #tokens: TokenTransport;
+  readonly #kept: KeptTokens | undefined;
 
-  constructor(kit: Kit, tokens: TokenTransport) {
+  constructor(kit: Kit, tokens: TokenTransport, kept: KeptTokens | undefined) {
     this.#kit = kit;
     this.#tokens = tokens;
+    this.#kept = kept;
   }
 
   /** Begins the context of a request, without running anything in it. */
-  open(exchange: Exchange): RequestContext {
+  open(exchange: Exchange): Pick<Visit, 'context' | 'ready'> {
+    const token = this.#tokens.read(exchange.headers);
+    const kept = this.#kept?.of(exchange);
     const context = this.#kit.kernel.contexts.open({
       id: requestId(exchange.headers),
       signal: exchange.signal,
-      token: this.#tokens.read(exchange.headers),
+      token,
+      onWrote: kept && ((written) => kept.wrote(written)),
     });
     exchange.onHead(() => this.#completeHead(exchange, context));
-    return context;
+    if (kept === undefined) return { context, ready: undefined };
+    exchange.holdEnd(() => kept.settled());
+    const learn = async (): Promise<void> => context.observe(await kept.read());
+    return { context, ready: isEmptyToken(token) ? learn() : undefined };
   }
 
   /** Runs as late as possible: whatever the request has written by now, its client learns. */
