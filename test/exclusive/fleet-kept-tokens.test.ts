@@ -11,7 +11,7 @@ import { type RedisServer, startRedis } from '../infra/redis.js';
 
 /** Each instance knows its clients by a header, and keeps their tokens. */
 const http: HttpOptions = {
-  tokens: { userOf: ({ headers }) => headers['x-api-key']?.toString(), waitMs: 500 },
+  tokens: { userOf: ({ headers }) => headers['x-api-key']?.toString(), waitMs: 1_500 },
 };
 
 let cluster: TestCluster;
