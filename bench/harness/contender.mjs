@@ -19,6 +19,7 @@ const methods = {
 
   /** Works for that long and says how much was done. */
   async round({ durationMs }) {
+    await contender.begin?.();
     const cpuBefore = process.cpuUsage();
     const beganAt = performance.now();
     const endsAt = beganAt + durationMs;

@@ -200,15 +200,16 @@ async function readers(primary, read) {
     });
     return new Map(await Promise.all(times));
   };
-  let before = await spent();
+  let before = new Map();
   let next = 0;
   return {
+    async begin() {
+      before = await spent();
+    },
     run: () => read(1 + (next++ % sessions)),
     async figures() {
-      const now = await spent();
       let primaryMicros = 0;
-      for (const [pid, micros] of now) primaryMicros += micros - (before.get(pid) ?? 0);
-      before = now;
+      for (const [pid, micros] of await spent()) primaryMicros += micros - (before.get(pid) ?? 0);
       return { primaryMicros };
     },
   };
