@@ -118,6 +118,10 @@ const internal: Readonly<Record<string, string>> = {
     'caught where the frame is read; the client gets an error frame',
   'packages/core/src/redis/client.ts': 'the cause inside RedisUnavailableError',
   'packages/core/src/redis/commands.ts': 'the cause inside RedisUnavailableError',
+  'packages/core/src/http/kept-tokens.ts': 'ends the wait for a kept token; the request goes on without',
+  'packages/core/src/redis/shelf-fields.ts':
+    'a kept token of a later release; the door reads as if it had seen everything',
+  'packages/core/src/redis/token-shelf.ts': 'the same for data that Redis has lost',
   'packages/core/src/redis/connectors.ts': 'what ioredis expects of a connector that was told to stop',
   'packages/core/src/testing/exposition.ts': 'says what is wrong with a text, inside the suite of metrics',
 };

@@ -189,6 +189,7 @@ async function door(): Promise<readonly OptionsSection[]> {
       type: [`${src}/http/http-options.ts`, 'HttpOptions'],
       defaults: httpDefaults,
       read: (options) => resolveHttpOptions(options),
+      needed: { 'http.tokens': { userOf: () => undefined } },
     },
     {
       title: 'listen',

@@ -34,7 +34,10 @@ export interface KeptTokenOptions {
    * slower reads.
    */
   readonly userOf: (request: ArrivingRequest) => string | undefined;
-  /** How long a token is kept after its write: longer than the longest lag of a replica in rotation. @defaultValue that of the cookie, `30_000` */
+  /**
+   * How long a token is kept after its write: longer than the longest lag of a replica in rotation. As long as the cookie
+   * unless given. @defaultValue `30_000`
+   */
   readonly maxAgeMs?: number | undefined;
   /**
    * How long a request waits for its kept token, and an answer for its own to be kept. A request that waited in vain reads from the
@@ -56,7 +59,7 @@ export interface HttpOptions {
    * Keeps tokens in Redis for clients that return neither header nor cookie: native apps, servers, webhooks. A request
    * without a token of its own begins with one question to Redis then; without Redis they are kept in this process.
    *
-   * @defaultValue `false`
+   * @defaultValue none are kept
    */
   readonly tokens?: false | KeptTokenOptions | undefined;
   /** Answers of `pando.health`, below the path under which the context is mounted; `false` for none. */
