@@ -3,9 +3,9 @@ import type { DatabaseUrls, TestCluster, TestServer } from '@pando/core/testing'
 import { waitFor } from '@pando/core/testing';
 import pg from 'pg';
 import type { KitRules } from '../../packages/core/src/pando.js';
+import { type OneName, startPooledName } from '../infra/one-name.js';
 import { type RedisServer, startRedis } from '../infra/redis.js';
 import { Instance } from './instance.js';
-import { type OneName, startOneName } from './one-name.js';
 import { schema } from './registers.js';
 
 /** What a site is made of. */
@@ -49,7 +49,7 @@ export class Site implements AsyncDisposable {
     const [redis, urls] = await Promise.all([startRedis(), init.cluster.createDatabase(database)]);
     const site = new Site(init, redis, urls);
     try {
-      if (init.hasOneName) site.#oneName = await startOneName(urls.replicas);
+      if (init.hasOneName) site.#oneName = await startPooledName(urls.replicas);
       await site.rows(schema);
       await init.cluster.caughtUp();
       await Promise.all(Array.from({ length: init.instances ?? 3 }, () => site.addInstance()));

@@ -1,4 +1,3 @@
-import { connect, createServer, type Server, type Socket } from 'node:net';
 import { createDatabase, type Database } from '@pando/core/db';
 import { createTestCluster, type DatabaseUrls, waitFor } from '@pando/core/testing';
 import pg from 'pg';
@@ -6,7 +5,7 @@ import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { composeDatabase } from '../../packages/core/src/db/create.js';
 import type { DatabaseRules } from '../../packages/core/src/db/rules.js';
 import { createKernel } from '../../packages/core/src/kernel/kernel.js';
-import { startPgBouncer } from '../infra/pgbouncer.js';
+import { type OneName, startAlternatingName, startPooledName } from '../infra/one-name.js';
 import { createRegisters, getRegister, type Register, setRegister } from '../integration/db/open-database.js';
 
 let cluster: Awaited<ReturnType<typeof createTestCluster>>;
@@ -24,44 +23,13 @@ beforeAll(async () => {
 
 afterAll(() => cluster.close());
 
-/** One name for both replicas: every connection goes to the other one than the connection before. */
-async function alternate(): Promise<string> {
-  const ports = cluster.replicas.map(({ port }) => port);
-  const sockets = new Set<Socket>();
-  let turn = 0;
-  const server: Server = createServer((socket) => {
-    const onward = connect(ports[turn++ % ports.length] as number, '127.0.0.1');
-    for (const one of [socket, onward]) {
-      sockets.add(one);
-      one.on('error', () => undefined).on('close', () => void [socket.destroy(), onward.destroy()]);
-    }
-    socket.pipe(onward).pipe(socket);
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-  });
-  const url = new URL(urls.replicas[0] as string);
-  url.port = String((server.address() as { port: number }).port);
-  return url.href;
+async function nameOf(start: (urls: readonly string[]) => Promise<OneName>): Promise<string> {
+  const name = await start(urls.replicas);
+  onTestFinished(() => name[Symbol.asyncDispose]());
+  return name.url;
 }
-
-/** Behind the name, a transaction pooler carries each transaction on the server that was idle for longest. */
-async function pooled(): Promise<string> {
-  const target = await alternate();
-  const bouncer = await startPgBouncer({
-    target,
-    settings: { server_round_robin: 1, ignore_startup_parameters: 'extra_float_digits' },
-  });
-  onTestFinished(() => bouncer.close());
-  // At once, so that it opens one connection for each.
-  const clients = Array.from({ length: 4 }, () => new pg.Client(bouncer.url));
-  await Promise.all(clients.map((client) => client.connect()));
-  await Promise.all(clients.map((client) => client.query('select pg_sleep(0.2)')));
-  await Promise.all(clients.map((client) => client.end()));
-  return bouncer.url;
-}
+const alternate = () => nameOf(startAlternatingName);
+const pooled = () => nameOf(startPooledName);
 
 /** Writes and reads back again and again, while one of the servers behind the name stands still; counts what was seen of the past. */
 async function pastSeen(replica: string, rules: Partial<DatabaseRules> = {}): Promise<number> {

@@ -118,7 +118,6 @@ const internal: Readonly<Record<string, string>> = {
     'caught where the frame is read; the client gets an error frame',
   'packages/core/src/redis/client.ts': 'the cause inside RedisUnavailableError',
   'packages/core/src/redis/commands.ts': 'the cause inside RedisUnavailableError',
-  'packages/core/src/http/kept-tokens.ts': 'caught where it is thrown; the token counts as unknown',
   'packages/core/src/redis/shelf-fields.ts':
     'a kept token of a later release; the door reads as if it had seen everything',
   'packages/core/src/redis/token-shelf.ts': 'the same for data that Redis has lost',

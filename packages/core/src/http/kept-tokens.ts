@@ -46,8 +46,11 @@ export class KeptTokens {
 
   /** Never rejects: what cannot be known demands the strictest reads. */
   async read(user: string | undefined): Promise<Token> {
+    if (user === undefined) {
+      this.#count.unknown.add();
+      return unknownToken;
+    }
     try {
-      if (user === undefined) throw new Error('Nobody knows whose token to read.');
       const token = await this.#kit.tokenShelf.read(user, this.#bounds);
       this.#count[isEmptyToken(token) ? 'none' : 'found'].add();
       return token;

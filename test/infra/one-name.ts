@@ -1,17 +1,16 @@
 import { connect, createServer, type Socket } from 'node:net';
 import pg from 'pg';
-import { startPgBouncer } from '../infra/pgbouncer.js';
+import { startPgBouncer } from './pgbouncer.js';
 
-/** One name for several servers: a pooler carries each transaction on one or the other. */
+/** One name for several servers. */
 export interface OneName extends AsyncDisposable {
   readonly url: string;
 }
 
-/** Puts one name in front of servers that differ in their port alone. */
-export async function startOneName(urls: readonly string[]): Promise<OneName> {
+/** Puts one name in front of servers that differ in their port alone: each connection goes to the next server. */
+export async function startAlternatingName(urls: readonly string[]): Promise<OneName> {
   const sockets = new Set<Socket>();
   let turn = 0;
-  /** Each connection goes to the next server. */
   const server = createServer((client) => {
     const onward = connect(Number(new URL(urls[turn++ % urls.length] as string).port), '127.0.0.1');
     for (const socket of [client, onward]) {
@@ -25,10 +24,22 @@ export async function startOneName(urls: readonly string[]): Promise<OneName> {
     client.pipe(onward).pipe(client);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const target = new URL(urls[0] as string);
-  target.port = String((server.address() as { port: number }).port);
+  const name = new URL(urls[0] as string);
+  name.port = String((server.address() as { port: number }).port);
+  return {
+    url: name.href,
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+    },
+  };
+}
+
+/** The same behind a pooler, which carries each transaction on the server that was idle for longest. */
+export async function startPooledName(urls: readonly string[]): Promise<OneName> {
+  const name = await startAlternatingName(urls);
   const bouncer = await startPgBouncer({
-    target: target.href,
+    target: name.url,
     settings: { server_round_robin: 1, ignore_startup_parameters: 'extra_float_digits' },
   });
   await openOneEach(bouncer.url, urls.length);
@@ -36,8 +47,7 @@ export async function startOneName(urls: readonly string[]): Promise<OneName> {
     url: bouncer.url,
     async [Symbol.asyncDispose]() {
       await bouncer.close();
-      for (const socket of sockets) socket.destroy();
-      server.close();
+      await name[Symbol.asyncDispose]();
     },
   };
 }
