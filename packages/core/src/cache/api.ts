@@ -1,6 +1,7 @@
 import type { Signalled } from '../kernel/abort.js';
 import type { Room } from '../kernel/room.js';
 import type { Token } from '../kernel/token.js';
+import type { LifetimeOptions } from './lifetime.js';
 
 /** What a loader gets. */
 export interface LoaderOptions {
@@ -12,11 +13,9 @@ export interface LoaderOptions {
 export type Loader<T> = (options: LoaderOptions) => Promise<T> | T;
 
 /** How to get or load one value. */
-export interface GetOrLoadOptions extends Signalled {
+export interface GetOrLoadOptions extends LifetimeOptions, Signalled {
   /** What the value depends on, beside its key: invalidating any of them makes it unusable. */
   readonly tags?: readonly string[] | undefined;
-  /** How long the value may be served; overrides the room's `ttlMs`. */
-  readonly ttlMs?: number | undefined;
 }
 
 /** How to invalidate. */

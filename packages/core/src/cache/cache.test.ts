@@ -100,6 +100,13 @@ describe('getOrLoad', () => {
     expect(load).toHaveBeenCalledTimes(2);
   });
 
+  it('refuses a lifetime that is none before it loads', async () => {
+    const { a } = await setup(1);
+    const load = vi.fn(() => 1);
+    expect(() => a.cache.getOrLoad('k', load, { ttlMs: -1 })).toThrow(/cache\.getOrLoad\.ttlMs/);
+    expect(load).not.toHaveBeenCalled();
+  });
+
   it('passes a jump of the wall clock on to lifetimes only', async () => {
     const { clock, a, b } = await setup(2);
     await a.read('x');

@@ -20,6 +20,7 @@ import { Backlog } from './backlog.js';
 import { type Call, includeIn, taint } from './call.js';
 import { CacheKeyError } from './errors.js';
 import { Follower } from './follower.js';
+import { lifetimeOf } from './lifetime.js';
 import { Lineage } from './lineage.js';
 import { Loads } from './loads.js';
 import { cacheInstruments } from './metrics.js';
@@ -158,8 +159,9 @@ export class CacheRoom implements Cache {
       includeIn(context, local);
       return local.outcome as Promise<T>;
     }
-    const { tags, ttlMs = this.#options.ttlMs } = options;
-    const call = { key, tags: tagsOf([key, ...(tags ?? [])]), load, ttlMs, context, signal };
+    const tags = tagsOf([key, ...(options.tags ?? [])]);
+    const lifetime = lifetimeOf('getOrLoad', options, this.#options.lifetime);
+    const call = { key, tags, load, lifetime, context, signal };
     if (this.#closing !== undefined) return Promise.reject(new ClosedError('The cache'));
     return abortable(this.#get(call), signal) as Promise<T>;
   }
@@ -240,7 +242,7 @@ export class CacheRoom implements Cache {
 
   /** Asks the shared level for a value that may answer the call. */
   async #ask(call: Call): Promise<Answer> {
-    const { context, key, tags, ttlMs } = call;
+    const { context, key, tags, lifetime } = call;
     if (!this.#level.isUp || this.#isUnconfirmed(tags)) return away;
     if (!this.#reopening.isOpen && !(await this.#reopening.admits())) return away;
     if (!this.#lineage.isSettled && !(await this.#lineage.admits())) return away;
@@ -258,7 +260,7 @@ export class CacheRoom implements Cache {
       await this.#level.renew(); // the state has lost what somebody has seen
       return { kind: 'beyond' };
     }
-    const found = await this.#shelf.find(key, reading.value, clock, tags, ttlMs);
+    const found = await this.#shelf.find(key, reading.value, clock, tags, lifetime.ttlMs);
     return found === undefined || this.#isUnconfirmed(found.tags) ? absent : { kind: 'found', found };
   }
 

@@ -2,6 +2,7 @@ import type { RequestContext } from '../kernel/context.js';
 import { isEmptyToken, type Token } from '../kernel/token.js';
 import type { Loader } from './api.js';
 import type { Landing } from './flight.js';
+import type { Lifetime } from './lifetime.js';
 import { LoadRecord } from './load-record.js';
 
 /** One call of `getOrLoad` that no local value could answer. */
@@ -10,7 +11,7 @@ export interface Call {
   /** Its key among them. */
   readonly tags: readonly string[];
   readonly load: Loader<unknown>;
-  readonly ttlMs: number;
+  readonly lifetime: Lifetime;
   readonly context: RequestContext;
   readonly signal: AbortSignal | undefined;
 }

@@ -11,6 +11,7 @@ import { CacheLoadTimeoutError, CacheValueError } from './errors.js';
 import { Flight, type Landing } from './flight.js';
 import type { Follower } from './follower.js';
 import { Gate } from './gate.js';
+import { drawTtlMs } from './lifetime.js';
 import type { Lineage } from './lineage.js';
 import { LoadRecord } from './load-record.js';
 import { cacheInstruments } from './metrics.js';
@@ -185,7 +186,7 @@ export class Loads {
       return { value, tags: record.tags, seen, isStorable: refusal === undefined };
     }
     const from = { epoch: clock.epoch, asOf: clock.sequence, tags: record.tags, seen };
-    const ttlMs = Math.max(1, call.ttlMs * (1 - options.jitterRatio * random()));
+    const ttlMs = drawTtlMs(call.lifetime, random);
     const { found, stored } = shelf.put(key, encode(key, options.codec, value), from, ttlMs);
     const { release } = settle;
     settle.release = () => void stored.then(release); // others look for the value when the lease ends
@@ -252,14 +253,18 @@ export class Loads {
    * Takes the lease, and looks for the value. In this order: who held the lease before has stored the value before he
    * gave it back.
    */
-  async #look(flight: Flight, { key, tags, ttlMs }: Call, lease: Lease): Promise<Landing | 'load' | 'wait'> {
+  async #look(
+    flight: Flight,
+    { key, tags, lifetime }: Call,
+    lease: Lease,
+  ): Promise<Landing | 'load' | 'wait'> {
     const { level, reader, follower, shelf, options } = this.#init;
     const [leased, { value, clock, since }] = await Promise.all([
       level.lease(lease.key, lease.holder, options.leaseMs),
       reader.read(key, []),
     ]);
     if (value !== undefined && clock !== undefined && (await follower.meet(clock, since))) {
-      const found = await shelf.find(key, value, clock, tags, ttlMs);
+      const found = await shelf.find(key, value, clock, tags, lifetime.ttlMs);
       if (found !== undefined) {
         const { epoch, sequence } = clock;
         flight.depart({ epoch, asOf: found.asOf, token: cacheToken(clock), knownUpTo: sequence });

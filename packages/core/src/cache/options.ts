@@ -1,6 +1,7 @@
 import { type Codec, jsonCodec } from '../kernel/codec.js';
 import { type OptionsReader, readOptions } from '../kernel/options.js';
 import type { RedisOption } from '../redis/options.js';
+import { type Lifetime, type LifetimeOptions, lifetimeDefaults, readLifetime } from './lifetime.js';
 
 /** Bounds of the level inside the process. */
 export interface LocalLevelOptions {
@@ -11,15 +12,11 @@ export interface LocalLevelOptions {
 }
 
 /** How values are kept. */
-export interface CacheOptions {
+export interface CacheOptions extends LifetimeOptions {
   /** For a cache that stands alone; a kit hands its own connection over. Absent: values live in this process. */
   readonly redis?: RedisOption | undefined;
   /** For a cache that stands alone: its part of all keys. @defaultValue `'app'` */
   readonly name?: string | undefined;
-  /** How long a value may be served when its caller does not say. @defaultValue `60_000` */
-  readonly ttlMs?: number | undefined;
-  /** The part of a lifetime that varies, so that values stored together do not expire together. @defaultValue `0.1` */
-  readonly jitterRatio?: number | undefined;
   /** The level inside the process; `false` for none. */
   readonly local?: LocalLevelOptions | false | undefined;
   /**
@@ -47,8 +44,7 @@ export interface CacheOptions {
 /** The defaults. */
 export const cacheDefaults = Object.freeze({
   name: 'app',
-  ttlMs: 60_000,
-  jitterRatio: 0.1,
+  ...lifetimeDefaults,
   local: Object.freeze({ maxEntries: 10_000 }),
   trustMs: 2_000,
   leaseMs: 2_000,
@@ -63,8 +59,8 @@ export const cacheDefaults = Object.freeze({
 export interface ResolvedCacheOptions {
   readonly redis: RedisOption | undefined;
   readonly name: string;
-  readonly ttlMs: number;
-  readonly jitterRatio: number;
+  /** Of values whose caller does not say. */
+  readonly lifetime: Lifetime;
   readonly local: { readonly maxEntries: number; readonly maxBytes: number | undefined } | false;
   readonly trustMs: number;
   readonly leaseMs: number;
@@ -81,8 +77,7 @@ export function resolveCacheOptions(options: CacheOptions = {}): ResolvedCacheOp
   const resolved: ResolvedCacheOptions = {
     redis: reader.any('redis') as RedisOption | undefined, // checked by the floor that is made of it
     name: reader.string('name', cacheDefaults.name),
-    ttlMs: reader.ms('ttlMs', cacheDefaults.ttlMs),
-    jitterRatio: reader.ratio('jitterRatio', cacheDefaults.jitterRatio),
+    lifetime: readLifetime(reader, lifetimeDefaults),
     local: readLocal(reader),
     trustMs: reader.ms('trustMs', cacheDefaults.trustMs),
     leaseMs: reader.ms('leaseMs', cacheDefaults.leaseMs),
