@@ -152,14 +152,14 @@ export class CacheRoom implements Cache {
     const { signal } = options;
     if (signal?.aborted) return Promise.reject(signal.reason);
     const context = this.#kernel.contexts.current();
-    if (context.inTransaction) return runHere(load, context, signal);
+    if (this.#rules.isApart(context)) return runHere(load, context, signal);
     const local = this.#local?.get(key);
     if (local !== undefined && this.#mayServe(key, local, context)) {
       this.#localHits.add();
       includeIn(context, local);
       return local.outcome as Promise<T>;
     }
-    const tags = tagsOf([key, ...(options.tags ?? [])]);
+    const tags = tagsOf(this.#rules.tagsOf(key, options.tags ?? []));
     const lifetime = lifetimeOf('getOrLoad', options, this.#options.lifetime);
     const call = { key, tags, load, lifetime, context, signal };
     if (this.#closing !== undefined) return Promise.reject(new ClosedError('The cache'));

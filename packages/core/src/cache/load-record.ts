@@ -1,15 +1,18 @@
 import type { LoadScope, ReadBound } from '../kernel/context.js';
 import { dbToken, emptyToken, mergeTokens, type Token } from '../kernel/token.js';
+import type { CacheRules } from './rules.js';
 
 /** What one load read and used: decides whether its value may be stored, and under which tags. */
 export class LoadRecord implements LoadScope {
   readonly #tags: Set<string>;
+  readonly #rules: Pick<CacheRules, 'inherits'>;
   readonly #bounds = new Map<string, ReadBound[]>();
   #seen = emptyToken;
   #storable = true;
 
-  constructor(tags: readonly string[]) {
+  constructor(tags: readonly string[], rules: Pick<CacheRules, 'inherits'>) {
     this.#tags = new Set(tags);
+    this.#rules = rules;
   }
 
   /** Its own tags and those of everything it was built from. */
@@ -45,7 +48,7 @@ export class LoadRecord implements LoadScope {
    * what has been seen with it.
    */
   include(tags: readonly string[], seen: Token): void {
-    for (const tag of tags) this.#tags.add(tag);
+    for (const tag of this.#rules.inherits(tags)) this.#tags.add(tag);
     this.#seen = mergeTokens(this.#seen, seen);
   }
 

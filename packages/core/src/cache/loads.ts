@@ -176,7 +176,7 @@ export class Loads {
     const stamp = lineage.stamp(clock.epoch);
     const token = rules.raise(call.context.token, start);
     flight.depart({ epoch: clock.epoch, asOf: clock.sequence, token });
-    const record = new LoadRecord(tags);
+    const record = new LoadRecord(tags, rules);
     const value = await this.#run(call, record, token, signal, start.inDoubt);
     const seen = await this.#seenBy(record);
     const isOfOneHistory = stamp !== undefined && stamp === lineage.stamp(clock.epoch);
@@ -185,7 +185,8 @@ export class Loads {
       this.#refused.get(refusal ?? 'empty')?.add();
       return { value, tags: record.tags, seen, isStorable: refusal === undefined };
     }
-    const from = { epoch: clock.epoch, asOf: clock.sequence, tags: record.tags, seen };
+    const asOf = rules.asOf(clock.sequence, follower.positions.applied);
+    const from = { epoch: clock.epoch, asOf, tags: record.tags, seen };
     const ttlMs = drawTtlMs(call.lifetime, random);
     const { found, stored } = shelf.put(key, encode(key, options.codec, value), from, ttlMs);
     const { release } = settle;
@@ -213,15 +214,17 @@ export class Loads {
     if (!rules.isStorable(record.isStorable)) return 'nested';
     if (!rules.coversWritten(record.bounds, { written, inDoubt })) return 'behind';
     // Whoever read it would find it invalid: this only saves the storing.
-    if (rules.check(positions, record.tags, clock.sequence) !== 'valid') return 'moved';
+    const asOf = rules.asOf(clock.sequence, positions.applied);
+    if (rules.check(positions, record.tags, asOf) !== 'valid') return 'moved';
     return rules.isUnconfirmed(backlog, record.tags) ? 'moved' : undefined;
   }
 
   /** Loads without the shared level's help: shared by whoever needs nothing newer than its beginning, stored nowhere. */
   async #flyDirect(flight: Flight, call: Call, signal: AbortSignal, throttled: boolean): Promise<Landing> {
-    const { positions } = this.#init.follower;
+    const { follower, rules } = this.#init;
+    const { positions } = follower;
     const { token } = call.context;
-    const record = new LoadRecord(call.tags);
+    const record = new LoadRecord(call.tags, rules);
     flight.depart({ epoch: positions.epoch, asOf: positions.applied, token });
     const value = await this.#run(call, record, token, signal, throttled);
     this.#refused.get('past')?.add();

@@ -59,6 +59,51 @@ const races: readonly Race[] = [
     },
   },
   {
+    name: 'a value that was loaded before an invalidation which its process knows when it stores it',
+    off: { asOf: (_, applied) => applied },
+    async run(stage) {
+      const { a, b } = stage;
+      await a.write('x', 1);
+      const load = slowLoad(stage, a);
+      await load.read;
+      await a.write('x', 2);
+      await load.finish();
+      return (await b.read('x')).value;
+    },
+  },
+  {
+    name: 'a value that is known by its key alone',
+    off: { tagsOf: (_, named) => named },
+    async run(stage) {
+      await everybodyHasOne(stage);
+      await stage.a.write('x', 2);
+      return (await stage.a.read('x')).value;
+    },
+  },
+  {
+    name: 'a value built from one that has become invalid',
+    off: { inherits: () => [] },
+    async run({ fleet, a }) {
+      await a.write('x', 1);
+      const { cache, kernel } = a;
+      const part = () => cache.getOrLoad('x', () => fleet.registers.read(kernel, 'x'));
+      const page = () => cache.getOrLoad('page', part);
+      await page();
+      await a.write('x', 2);
+      return page();
+    },
+  },
+  {
+    name: 'a value from before, inside the transaction that has changed it',
+    off: { isApart: () => false },
+    async run(stage) {
+      await everybodyHasOne(stage);
+      const { a } = stage;
+      const inside = a.kernel.contexts.current().inside();
+      return a.kernel.contexts.run(inside, () => a.cache.getOrLoad('x', () => 2));
+    },
+  },
+  {
     name: 'another instance’s local copy, for a reader that holds the token of the write',
     off: { reaches: () => true },
     async run(stage) {

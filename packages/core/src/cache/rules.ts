@@ -1,4 +1,4 @@
-import type { ReadBound } from '../kernel/context.js';
+import type { ReadBound, RequestContext } from '../kernel/context.js';
 import { coversToken, type Token } from '../kernel/token.js';
 import { coversWritten, type ReadDemand } from './admission.js';
 import type { Backlog } from './backlog.js';
@@ -12,6 +12,14 @@ import type { IsNext, Positions, Verdict } from './positions.js';
  * switch one off and see that it was needed.
  */
 export interface CacheRules {
+  /** A key is a tag of its own value. */
+  tagsOf(key: string, named: readonly string[]): readonly string[];
+  /** Whoever is inside a transaction is served nothing from the cache, and nothing that he loads is stored. */
+  isApart(context: RequestContext): boolean;
+  /** A value is as of the last invalidation before its load began: what was invalidated meanwhile may have come too late for it. */
+  asOf(begun: number, applied: number): number;
+  /** What makes a part of a value invalid makes the whole invalid. */
+  inherits(tags: readonly string[]): readonly string[];
   /** Epochs are lives of the shared state: nothing of one is valid in another. */
   isSameEpoch(one: string | undefined, other: string | undefined): boolean;
   /** Something is valid when none of its tags was invalidated after what it is as of. */
@@ -44,6 +52,10 @@ export interface CacheRules {
 
 /** All rules in force. */
 export const soundRules: CacheRules = Object.freeze({
+  tagsOf: (key, named) => [key, ...named],
+  isApart: ({ inTransaction }) => inTransaction,
+  asOf: (begun) => begun,
+  inherits: (tags) => tags,
   isSameEpoch: (one, other) => one === other,
   check: (positions, tags, asOf) => positions.check(tags, asOf),
   demand: demandOf,
