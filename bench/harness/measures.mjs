@@ -20,3 +20,10 @@ export const cpuMicros = (unit) => ({
   better: 'less',
   of: ({ operations, cpuMicros: spent }) => spent / operations,
 });
+
+/** The CPU time that Redis spends for each, where the contender stands beside a `RedisTime`. */
+export const redisMicros = (unit) => ({
+  unit: `µs CPU of Redis/${unit}`,
+  better: 'less',
+  of: ({ operations, figures }) => figures.redisMicros / operations,
+});

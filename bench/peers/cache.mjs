@@ -1,32 +1,67 @@
 /** The cache: hits, since those are what a cache is asked for most of the time. */
-import { cpuMicros, perSecond } from '../harness/measures.mjs';
+import { cpuMicros, perSecond, redisMicros } from '../harness/measures.mjs';
+import { RedisTime } from '../harness/redis-time.mjs';
+
+const localLoad = { workers: 1, batch: 1_000 };
+const sharedLoad = { workers: 64, batch: 1 };
 
 export const comparisons = [
   {
-    what: 'a hit in the process, one after another, one tag',
+    what: 'a hit in the process, one after another, one tag, in a request whose context is carried along',
     ours: 'pandoLocalHits',
     theirs: 'bentocacheLocalHits',
     peer: 'bentocache',
-    load: { workers: 1, batch: 1_000 },
-    rows: { 'cache.local-hit.vs-bentocache': perSecond('hits') },
+    load: localLoad,
+    rows: { 'cache.local-hit.vs-bentocache': { ...perSecond('hits'), target: 50 } },
   },
   {
-    what: 'the same; the peer has no tags and no other instances',
+    what: 'the same; the peer has no tags',
     ours: 'pandoLocalHits',
-    theirs: 'lruCacheHits',
-    peer: 'lru-cache',
-    load: { workers: 1, batch: 1_000 },
-    rows: { 'cache.local-hit.vs-lru-cache': perSecond('hits') },
+    theirs: 'layeredLoaderLocalHits',
+    peer: 'layered-loader',
+    load: localLoad,
+    rows: { 'cache.local-hit.vs-layered-loader': { ...perSecond('hits'), target: 1 } },
+  },
+  {
+    what: 'the same; the process of the peer carries no context of anything, which makes each await cheaper',
+    ours: 'pandoLocalHits',
+    theirs: 'layeredLoaderBareHits',
+    peer: 'layered-loader',
+    load: localLoad,
+    rows: { 'cache.local-hit.vs-layered-loader-bare': perSecond('hits') },
   },
   {
     what: 'a hit in Redis, parsed, 64 at once, two tags checked; the peer is a bare GET',
     ours: 'pandoSharedHits',
     theirs: 'redisGets',
     peer: 'ioredis',
-    load: { workers: 64, batch: 1 },
+    load: sharedLoad,
     rows: {
-      'cache.shared-hit.vs-get': perSecond('hits'),
+      'cache.shared-hit.vs-get': { ...perSecond('hits'), target: 1 },
       'cache.shared-hit.cpu.vs-get': cpuMicros('hit'),
+      'cache.shared-hit.redis-cpu.vs-get': { ...redisMicros('hit'), target: 3 },
+    },
+  },
+  {
+    what: 'the same; the peer has no tags, which it would ask Redis for one by one',
+    ours: 'pandoSharedHits',
+    theirs: 'bentocacheSharedHits',
+    peer: 'bentocache',
+    load: sharedLoad,
+    rows: {
+      'cache.shared-hit.vs-bentocache': { ...perSecond('hits'), target: 1.8 },
+      'cache.shared-hit.redis-cpu.vs-bentocache': redisMicros('hit'),
+    },
+  },
+  {
+    what: 'the same; the peer has no tags',
+    ours: 'pandoSharedHits',
+    theirs: 'layeredLoaderSharedHits',
+    peer: 'layered-loader',
+    load: sharedLoad,
+    rows: {
+      'cache.shared-hit.vs-layered-loader': perSecond('hits'),
+      'cache.shared-hit.redis-cpu.vs-layered-loader': redisMicros('hit'),
     },
   },
 ];
@@ -56,12 +91,12 @@ function endless(list) {
   return () => list[next++ % list.length];
 }
 
-/** A cache of one kit with every key in it: what is loaded after that ends the measurement. */
+/** A kit's own cache with every key in it: what is loaded after that ends the measurement. */
 async function filledPando(redisUrl, cacheOptions) {
   const { createPando } = await import('@pando/core');
   const { Redis } = await import('ioredis');
   const redis = { client: new Redis(redisUrl), commandTimeoutMs: 10_000 }; // a slow answer is a figure, not a miss
-  const { cache } = await createPando({
+  const { cache, kernel } = await createPando({
     name: 'bench',
     redis,
     cache: cacheOptions,
@@ -72,51 +107,86 @@ async function filledPando(redisUrl, cacheOptions) {
     options: { ttlMs, tags: ['posts', `author:${index % 50}`] },
   }));
   await Promise.all(reads.map(({ key, options }) => cache.getOrLoad(key, () => postOf(key), options)));
-  return { cache, reads };
+  const context = kernel.contexts.open({ id: 'bench', signal: new AbortController().signal });
+  return { cache, reads, inRequest: (code) => kernel.contexts.run(context, code) };
+}
+
+/** The way in which any app carries the context of a request, its traces for example. */
+async function openRequests() {
+  const { AsyncLocalStorage } = await import('node:async_hooks');
+  const storage = new AsyncLocalStorage();
+  const request = { id: 'bench' };
+  return (code) => storage.run(request, code);
 }
 
 export async function pandoLocalHits({ redisUrl }) {
-  const { cache } = await filledPando(redisUrl, {});
+  const { cache, inRequest } = await filledPando(redisUrl, {});
   const options = { ttlMs, tags: ['posts'] };
   const load = () => notAHit('A key');
   const next = endless(keys);
-  return {
-    async run(count) {
-      for (let i = 0; i < count; i++) await cache.getOrLoad(next(), load, options);
-    },
+  const hits = async (count) => {
+    for (let i = 0; i < count; i++) await cache.getOrLoad(next(), load, options);
   };
+  return { run: (count) => inRequest(() => hits(count)) };
 }
 
-export async function bentocacheLocalHits({ redisUrl }) {
+async function openBentocache(redisUrl, { isLocal }) {
   const { BentoCache, bentostore } = await import('bentocache');
   const { memoryDriver } = await import('bentocache/drivers/memory');
   const { redisBusDriver, redisDriver } = await import('bentocache/drivers/redis');
   const { Redis } = await import('ioredis');
   const { hostname: host, port } = new URL(redisUrl);
-  const store = bentostore()
-    .useL1Layer(memoryDriver({ maxItems: 10_000 }))
-    .useL2Layer(redisDriver({ connection: new Redis(redisUrl) }))
-    .useBus(redisBusDriver({ connection: { host, port: Number(port) } }));
+  const shared = bentostore().useL2Layer(redisDriver({ connection: new Redis(redisUrl) }));
+  const store = isLocal
+    ? shared
+        .useL1Layer(memoryDriver({ maxItems: 10_000 }))
+        .useBus(redisBusDriver({ connection: { host, port: Number(port) } }))
+    : shared;
   const cache = new BentoCache({ default: 'bench', stores: { bench: store } });
-  const tags = ['posts'];
-  await Promise.all(keys.map((key) => cache.getOrSet({ key, factory: () => postOf(key), ttl: ttlMs, tags })));
-  const factory = () => notAHit('A key');
-  const next = endless(keys);
-  return {
-    async run(count) {
-      for (let i = 0; i < count; i++) await cache.getOrSet({ key: next(), factory, ttl: ttlMs, tags });
-    },
-  };
+  const tags = isLocal ? { tags: ['posts'] } : {};
+  const fill = (key) => cache.getOrSet({ key, factory: () => postOf(key), ttl: ttlMs, ...tags });
+  await Promise.all(keys.map(fill));
+  return cache;
 }
 
-export async function lruCacheHits() {
-  const { LRUCache } = await import('lru-cache');
-  const cache = new LRUCache({ max: 10_000, ttl: ttlMs, fetchMethod: (key) => notAHit(key) });
-  for (const key of keys) cache.set(key, postOf(key));
+export async function bentocacheLocalHits({ redisUrl }) {
+  const cache = await openBentocache(redisUrl, { isLocal: true });
+  const inRequest = await openRequests();
+  const tags = ['posts'];
+  const factory = () => notAHit('A key');
+  const next = endless(keys);
+  const hits = async (count) => {
+    for (let i = 0; i < count; i++) await cache.getOrSet({ key: next(), factory, ttl: ttlMs, tags });
+  };
+  return { run: (count) => inRequest(() => hits(count)) };
+}
+
+async function openLayeredLoader(redisUrl, { isLocal }) {
+  const { Loader, RedisCache } = await import('layered-loader');
+  const { Redis } = await import('ioredis');
+  let isFilled = false;
+  const cache = new Loader({
+    ...(isLocal ? { inMemoryCache: { ttlInMsecs: ttlMs, maxItems: 10_000 } } : {}),
+    asyncCache: new RedisCache(new Redis(redisUrl), { json: true, prefix: 'layered', ttlInMsecs: ttlMs }),
+    dataSourceGetOneFn: async (key) => (isFilled ? notAHit(key) : postOf(key)),
+  });
+  await Promise.all(keys.map((key) => cache.get(key)));
+  isFilled = true;
+  return cache;
+}
+
+export async function layeredLoaderLocalHits(settings) {
+  const { run } = await layeredLoaderBareHits(settings);
+  const inRequest = await openRequests();
+  return { run: (count) => inRequest(() => run(count)) };
+}
+
+export async function layeredLoaderBareHits({ redisUrl }) {
+  const cache = await openLayeredLoader(redisUrl, { isLocal: true });
   const next = endless(keys);
   return {
     async run(count) {
-      for (let i = 0; i < count; i++) await cache.fetch(next());
+      for (let i = 0; i < count; i++) await cache.get(next());
     },
   };
 }
@@ -125,12 +195,11 @@ export async function pandoSharedHits({ redisUrl }) {
   const { cache, reads } = await filledPando(redisUrl, { local: false });
   const load = () => notAHit('A key');
   const next = endless(reads);
-  return {
-    run() {
-      const { key, options } = next();
-      return cache.getOrLoad(key, load, options);
-    },
+  const hit = () => {
+    const { key, options } = next();
+    return cache.getOrLoad(key, load, options);
   };
+  return new RedisTime(redisUrl).beside({ run: hit });
 }
 
 export async function redisGets({ redisUrl }) {
@@ -138,9 +207,20 @@ export async function redisGets({ redisUrl }) {
   const redis = new Redis(redisUrl);
   await Promise.all(keys.map((key) => redis.set(key, JSON.stringify(postOf(key)))));
   const next = endless(keys);
-  return {
-    async run() {
-      return JSON.parse(await redis.get(next()));
-    },
-  };
+  const hit = async () => JSON.parse(await redis.get(next()));
+  return new RedisTime(redisUrl).beside({ run: hit });
+}
+
+export async function bentocacheSharedHits({ redisUrl }) {
+  const cache = await openBentocache(redisUrl, { isLocal: false });
+  const factory = () => notAHit('A key');
+  const next = endless(keys);
+  const hit = () => cache.getOrSet({ key: next(), factory, ttl: ttlMs });
+  return new RedisTime(redisUrl).beside({ run: hit });
+}
+
+export async function layeredLoaderSharedHits({ redisUrl }) {
+  const cache = await openLayeredLoader(redisUrl, { isLocal: false });
+  const next = endless(keys);
+  return new RedisTime(redisUrl).beside({ run: () => cache.get(next()) });
 }
