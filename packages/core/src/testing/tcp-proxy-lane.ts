@@ -33,7 +33,7 @@ export class Lane {
   #parcels: Parcel[] = [];
   #waitingBytes = 0;
   #lastDueAt = 0;
-  #timer: NodeJS.Timeout | undefined;
+  #timer: Disposable | undefined;
 
   constructor(source: Socket, sink: Socket, link: Link, conditions: Conditions) {
     this.#source = source;
@@ -47,7 +47,7 @@ export class Lane {
 
   /** Delivers what is due now and arranges for the rest. */
   deliver(): void {
-    clearTimeout(this.#timer);
+    this.#timer?.[Symbol.dispose]();
     const now = performance.now();
     let delivered = 0;
     for (const { bytes, dueAt } of this.#parcels) {
@@ -61,8 +61,7 @@ export class Lane {
     this.#parcels.splice(0, delivered);
     if (this.#waitingBytes < highWaterBytes) this.#source.resume();
     const [next] = this.#parcels;
-    if (next && !this.#conditions.held)
-      this.#timer = setTimeout(() => this.deliver(), Math.max(0, next.dueAt - now));
+    if (next && !this.#conditions.held) this.#timer = alarm(next.dueAt - now, () => this.deliver());
   }
 
   /** Forgets all delays that were given to waiting bytes. */
@@ -73,7 +72,7 @@ export class Lane {
   }
 
   close(): void {
-    clearTimeout(this.#timer);
+    this.#timer?.[Symbol.dispose]();
     this.#parcels = [];
   }
 
@@ -102,4 +101,17 @@ export class Lane {
     }
     return sentAt + latencyMs + jitterMs * Math.random();
   }
+}
+
+/**
+ * A timer alone comes up to a millisecond late, and two parcels that arrive close behind each other would then leave a
+ * millisecond apart: a line of one millisecond would seem twice as long. So the last part is spent looking at the clock.
+ */
+function alarm(afterMs: number, ring: () => void): Disposable {
+  if (afterMs < 2) {
+    const immediate = setImmediate(ring);
+    return { [Symbol.dispose]: () => clearImmediate(immediate) };
+  }
+  const timer = setTimeout(ring, Math.floor(afterMs - 1));
+  return { [Symbol.dispose]: () => clearTimeout(timer) };
 }
