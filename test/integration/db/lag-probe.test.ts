@@ -1,4 +1,5 @@
-import { beforeAll, describe, expect, it } from 'vitest';
+import pg from 'pg';
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { testDatabase } from '../../infra/context.js';
 import { openDatabase } from './open-database.js';
 
@@ -27,5 +28,35 @@ describe('replicas with lagProbe: none', () => {
     });
     for (const replica of db.topology().replicas)
       expect(replica).toMatchObject({ state: 'up', lsn: undefined, lagMs: undefined });
+  });
+});
+
+it('replicas with an expression of their own serve what it vouches for', async () => {
+  const own = await testDatabase();
+  const admin = new pg.Client(own.primary);
+  await admin.connect();
+  onTestFinished(() => admin.end());
+  const vouchFor = (lsn: string) =>
+    admin.query(
+      `create or replace function replay_position() returns pg_lsn language sql security definer as 'select ${lsn}'`,
+    );
+  await vouchFor('pg_last_wal_replay_lsn()');
+  const lagProbe = { replayLsn: 'public.replay_position()' };
+  const replicas = own.replicas.map((connectionString) => ({ connectionString, lagProbe }));
+  const { db, request, one } = await openDatabase({ ...own, replicas, replicaWaitMs: 5_000 });
+  const hasty = await openDatabase({ ...own, replicas, replicaWaitMs: 50 });
+  await request(async () => {
+    await db.write('create table written (id int)');
+    expect(await one(where)).toEqual({ isReplica: true });
+    expect(await one('select count(*)::int from written')).toEqual({ count: 0 });
+    expect(await one(where, [], { level: 'monotonic' })).toEqual({ isReplica: false });
+  });
+  await vouchFor('pg_last_wal_replay_lsn() - 1000000::numeric');
+  await hasty.request(async () => {
+    await hasty.db.write('insert into written values (1)');
+    expect(await hasty.one('select count(*)::int, pg_is_in_recovery() as "isReplica" from written')).toEqual({
+      count: 1,
+      isReplica: false,
+    });
   });
 });

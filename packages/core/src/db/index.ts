@@ -87,7 +87,13 @@ export type {
   Written,
 } from './ports.js';
 export type { Position } from './position.js';
-export type { ReplicaOptions, ServerOptions, ShardOptions } from './server-options.js';
+export type {
+  LagProbe,
+  ReplayPositionProbe,
+  ReplicaOptions,
+  ServerOptions,
+  ShardOptions,
+} from './server-options.js';
 export type {
   GatherOptions,
   MissingShard,

@@ -53,7 +53,15 @@ describe('database options', () => {
     [{ primary: { host: 'db1', weight: 2 } }, 'unknown option "weight" in db.primary'],
     [{ primary: { host: 'db1', port: '5432' } }, 'db.primary.port must be a'],
     [{ primary, replicas: [{ host: 'r1', zone: 1 }] }, 'db.replicas[0].zone must be a'],
-    [{ primary, replicas: [{ host: 'r1', lagProbe: 'no' }] }, 'db.replicas[0].lagProbe must be one of'],
+    [
+      { primary, replicas: [{ host: 'r1', lagProbe: 'no' }] },
+      'db.replicas[0].lagProbe must be "postgres", "none", or',
+    ],
+    [
+      { primary, replicas: [{ host: 'r1', lagProbe: { replayLsn: '' } }] },
+      'db.replicas[0].lagProbe.replayLsn must be',
+    ],
+    [{ primary, replicas: [{ host: 'r1', lagProbe: { lsn: 'now()' } }] }, 'db.replicas[0].lagProbe.'],
     [{ primary, zone: '' }, 'db.zone must be a'],
     [{ primary, replicaWaitMs: '25ms' }, 'db.replicaWaitMs must be a number of milliseconds'],
     [{ primary, pool: { size: 0 } }, 'db.pool.size must be a positive whole number'],

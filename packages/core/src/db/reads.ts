@@ -92,7 +92,7 @@ export class Reads {
     const { primary } = this.#options;
     let candidates = this.#options.replicas();
     // What they have shown, they could not tell afterwards.
-    if (limits.isObserved) candidates = candidates.filter(({ isMeasured }) => isMeasured);
+    if (limits.isObserved) candidates = candidates.filter(({ isObservable }) => isObservable);
     let hasWaited = false;
     for (let conflicts = 0; ; ) {
       const destination: Destination<Replica> = route(need.floor, primary.history, candidates, this.#turn++);

@@ -46,6 +46,8 @@ export class Replica implements Candidate {
   readonly isShared: boolean;
   /** Whether it says how far it has come. If not, reads on it see nothing for certain. */
   readonly isMeasured: boolean;
+  /** Whether it can tell behind a read how much that can have seen. */
+  readonly isObservable: boolean;
   readonly #isNear: boolean;
   readonly #weight: number;
   readonly #primary: Primary;
@@ -65,6 +67,7 @@ export class Replica implements Candidate {
     this.label = backend.label;
     this.isShared = server.shared;
     this.isMeasured = server.lagProbe !== 'none';
+    this.isObservable = server.lagProbe === 'postgres';
     this.#isNear = options.zone !== undefined && server.zone === options.zone;
     this.#weight = server.weight;
     this.#primary = primary;

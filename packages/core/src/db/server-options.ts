@@ -33,9 +33,25 @@ export interface ReplicaOptions extends ServerOptions {
   /**
    * How it says how far it has come. `'none'`: not at all, for servers without a replay position: it serves reads that need none,
    * without a token or `eventual`, and all others go elsewhere. How far it is behind is unknown then, and `maxLagMs` means nothing
-   * to it; its system and timeline are checked all the same. @defaultValue `'postgres'`
+   * to it; its system and timeline are checked all the same. An expression of your own, where the usual function is out of reach:
+   * see {@link ReplayPositionProbe}. @defaultValue `'postgres'`
    */
-  readonly lagProbe?: 'postgres' | 'none' | undefined;
+  readonly lagProbe?: LagProbe | undefined;
+}
+
+/** How a replica says how far it has come. */
+export type LagProbe = 'postgres' | 'none' | ReplayPositionProbe;
+
+/**
+ * An SQL expression in place of `pg_last_wal_replay_lsn()`, evaluated on the replica.
+ *
+ * What it gives must be a position of the primary's log such that statements which begin afterwards see every commit
+ * before it. Too low costs waits and reads on the primary; too high shows clients the past. Such a replica serves no
+ * read at level `monotonic`: that needs to know the most that was seen, too.
+ */
+export interface ReplayPositionProbe {
+  /** Of type `pg_lsn`, or null where nothing is known; for example `'ops.replay_position()'`. */
+  readonly replayLsn: string;
 }
 
 /** How to reach one shard: a primary and its replicas. */
@@ -52,7 +68,7 @@ export interface ResolvedServer extends ServerOptions {
   readonly path: string;
   readonly weight: number;
   readonly shared: boolean;
-  readonly lagProbe: 'postgres' | 'none';
+  readonly lagProbe: LagProbe;
 }
 
 /** A shard's servers; one that is the whole database is called `main`. */
@@ -66,8 +82,6 @@ export interface ResolvedShard {
 
 /** Defaults of {@link ReplicaOptions}. */
 export const replicaDefaults = Object.freeze({ weight: 1, shared: false, lagProbe: 'postgres' as const });
-
-const lagProbes = ['postgres', 'none'] as const;
 
 const serverShape =
   'a connection URL such as "postgres://user@host:5432/name", or an object of connection settings';
@@ -132,9 +146,7 @@ function readServer(path: string, value: unknown, refuse: () => never): Resolved
     zone: reader.string('zone', undefined),
     weight: isPrimary ? replicaDefaults.weight : readWeight(reader),
     shared: isPrimary ? replicaDefaults.shared : reader.boolean('shared', replicaDefaults.shared),
-    lagProbe: isPrimary
-      ? replicaDefaults.lagProbe
-      : reader.oneOf('lagProbe', lagProbes, replicaDefaults.lagProbe),
+    lagProbe: isPrimary ? replicaDefaults.lagProbe : readLagProbe(reader),
   };
   reader.done();
   return server;
@@ -146,6 +158,18 @@ function readSsl(reader: OptionsReader): ServerOptions['ssl'] {
   if (typeof value !== 'object' || value === null)
     reader.fail('ssl', 'true, false or options of tls.connect');
   return value as TlsOptions;
+}
+
+function readLagProbe(server: OptionsReader): LagProbe {
+  const value = server.any('lagProbe', replicaDefaults.lagProbe);
+  if (value === 'postgres' || value === 'none') return value;
+  if (typeof value !== 'object' || value === null)
+    return server.fail('lagProbe', '"postgres", "none", or an object with a `replayLsn`');
+  const reader = server.nested('lagProbe');
+  const replayLsn = reader.string('replayLsn', undefined);
+  if (replayLsn === undefined) reader.fail('replayLsn', 'an SQL expression of type pg_lsn');
+  reader.done();
+  return { replayLsn: replayLsn as string };
 }
 
 function readWeight(reader: OptionsReader): number {

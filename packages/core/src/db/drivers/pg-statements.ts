@@ -1,7 +1,7 @@
 import type { TransactionOptions } from '../api.js';
 import type { ServerReport } from '../ports.js';
 import { endOfLastRecord, parseLsn } from '../position.js';
-import type { ResolvedServer } from '../server-options.js';
+import type { LagProbe } from '../server-options.js';
 
 /*
  * All of these are open to a plain role on a primary and on a standby, except pg_stat_wal_receiver, which
@@ -18,17 +18,21 @@ const replicaTimeline = `greatest(
 /** On a primary: every log file's name begins with the timeline. It stays for as long as the server runs. */
 const primaryTimeline = `('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int`;
 
-const reportColumns = (lagProbe: ResolvedServer['lagProbe']): string => `
+function replayLsn(lagProbe: LagProbe): string {
+  if (lagProbe === 'none') return 'null';
+  return lagProbe === 'postgres' ? 'pg_last_wal_replay_lsn()' : `(${lagProbe.replayLsn})`;
+}
+
+const reportColumns = (lagProbe: LagProbe): string => `
   pg_is_in_recovery() as recovering,
   (select system_identifier::text from pg_control_system()) as system,
   coalesce(host(inet_server_addr()) || ':' || inet_server_port(), 'local')
     || ' ' || extract(epoch from pg_postmaster_start_time()) as node,
   case when pg_is_in_recovery() then ${replicaTimeline} else ${primaryTimeline} end as timeline,
-  case when pg_is_in_recovery() then ${lagProbe === 'none' ? 'null' : 'pg_last_wal_replay_lsn()'} else pg_current_wal_flush_lsn() end::text as lsn`;
+  case when pg_is_in_recovery() then ${replayLsn(lagProbe)} else pg_current_wal_flush_lsn() end::text as lsn`;
 
 /** What a server says about itself. */
-export const reportText = (lagProbe: ResolvedServer['lagProbe']): string =>
-  `select ${reportColumns(lagProbe)}`;
+export const reportText = (lagProbe: LagProbe): string => `select ${reportColumns(lagProbe)}`;
 
 /** Connections that are there for roles like this one: what the server, the database and the role allow, the least counts. */
 const capacityColumn = `least(
@@ -44,10 +48,7 @@ const capacityColumn = `least(
 const lifeColumn = `coalesce(pg_stat_get_bgwriter_stat_reset_time()::text, '')`;
 
 /** The same at the start of a session, with what stays the same, and with the session's own settings. */
-export const greetingText = (
-  statementTimeoutMs: number | false,
-  lagProbe: ResolvedServer['lagProbe'],
-): string =>
+export const greetingText = (statementTimeoutMs: number | false, lagProbe: LagProbe): string =>
   `select ${reportColumns(lagProbe)},
   pg_size_bytes(current_setting('wal_segment_size'))::text as segment_bytes,
   pg_backend_pid() as pid,
