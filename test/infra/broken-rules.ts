@@ -1,0 +1,19 @@
+import type { CacheRules } from '../../packages/core/src/cache/rules.js';
+
+/** Rules of the cache, each switched off, so that a test can see what comes of it. */
+export const brokenRules = {
+  check: { check: () => 'valid' },
+  reaches: { reaches: () => true },
+  isTrusted: { isTrusted: () => true },
+  copies: { reaches: () => true, isTrusted: () => true },
+  covers: { covers: () => true },
+  raise: { raise: (caller) => caller },
+  coversWritten: { coversWritten: () => true },
+  isSameEpoch: { isSameEpoch: () => true },
+  isNext: { isNext: () => true },
+  demand: { demand: () => ({ kind: 'any' }) },
+  isUnconfirmed: { isUnconfirmed: () => false },
+  followsHistories: { followsHistories: false },
+} satisfies Record<string, Partial<CacheRules>>;
+
+export type BrokenRule = keyof typeof brokenRules;

@@ -1,0 +1,133 @@
+import { once } from 'node:events';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+
+/** One connection through the proxy. */
+interface Pair {
+  readonly client: Socket;
+  readonly upstream: Socket;
+  /** Whether it has subscribed to anything: what it is sent is looked at from then on. */
+  isBus: boolean;
+  rest: Buffer;
+}
+
+/**
+ * Stands between an instance and its Redis, and decides which announcements of the cache arrive, when, in what order and
+ * how often. All else passes: commands, and the probes that find the connection alive.
+ */
+export class BusProxy implements AsyncDisposable {
+  readonly #target: { readonly host: string; readonly port: number };
+  readonly #server: Server;
+  readonly #pairs = new Set<Pair>();
+  readonly #kept: { readonly pair: Pair; readonly frame: Buffer }[] = [];
+  #isKeeping = false;
+  #isCut = false;
+
+  private constructor(target: { readonly host: string; readonly port: number }) {
+    this.#target = target;
+    this.#server = createServer({ noDelay: true }, (client) => this.#accept(client));
+  }
+
+  static async open(target: { readonly host: string; readonly port: number }): Promise<BusProxy> {
+    const proxy = new BusProxy(target);
+    proxy.#server.listen(0, '127.0.0.1');
+    await once(proxy.#server, 'listening');
+    return proxy;
+  }
+
+  get url(): string {
+    const address = this.#server.address();
+    return `redis://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`;
+  }
+
+  /** How many announcements are kept. */
+  get kept(): number {
+    return this.#kept.length;
+  }
+
+  /** Announcements do not arrive from now on, and nobody is told. */
+  keep(): void {
+    this.#isKeeping = true;
+  }
+
+  /** Hands over what was kept, in the order given by their places, any of them several times or never; nothing is kept any more. */
+  deliver(order: readonly number[] = this.#kept.map((_, place) => place)): void {
+    this.#isKeeping = false;
+    for (const place of order) {
+      const { pair, frame } = this.#kept[place] ?? {};
+      if (frame !== undefined) pair?.client.write(frame);
+    }
+    this.#kept.length = 0;
+  }
+
+  /** Ends connections that have subscribed, and those that will. */
+  cut(): void {
+    this.#isCut = true;
+    for (const { client, upstream, isBus } of this.#pairs) {
+      if (!isBus) continue;
+      client.resetAndDestroy();
+      upstream.resetAndDestroy();
+    }
+  }
+
+  heal(): void {
+    this.#isCut = false;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#server.close();
+    for (const { client, upstream } of this.#pairs) {
+      client.destroy();
+      upstream.destroy();
+    }
+  }
+
+  #accept(client: Socket): void {
+    const upstream = connect({ ...this.#target, noDelay: true });
+    const pair: Pair = { client, upstream, isBus: false, rest: Buffer.alloc(0) };
+    this.#pairs.add(pair);
+    client.on('data', (bytes) => {
+      pair.isBus ||= /subscribe\r\n/i.test(bytes.toString('latin1'));
+      if (pair.isBus && this.#isCut) return void client.resetAndDestroy();
+      upstream.write(bytes);
+    });
+    upstream.on('data', (bytes) => this.#pass(pair, bytes));
+    const end = () => {
+      this.#pairs.delete(pair);
+      client.destroy();
+      upstream.destroy();
+    };
+    for (const socket of [client, upstream]) socket.on('error', end).on('close', end);
+  }
+
+  #pass(pair: Pair, bytes: Buffer): void {
+    if (!pair.isBus) return void pair.client.write(bytes);
+    let rest = Buffer.concat([pair.rest, bytes]);
+    for (let end = endOfReply(rest, 0); end !== undefined; end = endOfReply(rest, 0)) {
+      const frame = rest.subarray(0, end);
+      rest = rest.subarray(end);
+      const text = frame.toString('latin1');
+      const isOurs = text.includes('\r\nmessage\r\n') && text.includes(':cache:announcements\r\n');
+      if (isOurs && this.#isKeeping) this.#kept.push({ pair, frame });
+      else pair.client.write(frame);
+    }
+    pair.rest = rest;
+  }
+}
+
+/** Where the reply (RESP 2 or 3) that begins here ends; undefined when it is not whole yet. */
+function endOfReply(bytes: Buffer, start: number): number | undefined {
+  const lineEnd = bytes.indexOf('\r\n', start);
+  if (lineEnd < 0) return undefined;
+  const type = String.fromCharCode(bytes[start] ?? 0);
+  const size = Number(bytes.toString('latin1', start + 1, lineEnd));
+  let end = lineEnd + 2;
+  if ('$=!'.includes(type) && size >= 0) end += size + 2;
+  if ('*>~%|'.includes(type)) {
+    for (let left = '%|'.includes(type) ? 2 * size : size; left > 0; left--) {
+      const next = endOfReply(bytes, end);
+      if (next === undefined) return undefined;
+      end = next;
+    }
+  }
+  return end <= bytes.length ? end : undefined;
+}

@@ -1,0 +1,249 @@
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type Server, type ServerResponse } from 'node:http';
+import { json } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import type { PandoOptions } from '@pando/core';
+import { waitFor } from '@pando/core/testing';
+import type { BrokenRule } from './broken-rules.js';
+import { startInstances } from './instances.js';
+import type { ServerProcess } from './server-process.js';
+
+const entry = fileURLToPath(new URL('../fixtures/cache-app.ts', import.meta.url));
+
+/** What a process is asked to do, beside the verb. */
+export interface Ask {
+  readonly key: string;
+  readonly tags?: readonly string[] | undefined;
+  /** What the caller has seen. */
+  readonly token?: string | undefined;
+  /** With this rule of the cache switched off. */
+  readonly without?: BrokenRule | undefined;
+  /** How many ask for it at once. @defaultValue `1` */
+  readonly calls?: number | undefined;
+  /** The value is built from this one. */
+  readonly inner?: { readonly key: string; readonly tags?: readonly string[] | undefined } | undefined;
+  /** The loader reads this row of `registers`, or the write changes it. */
+  readonly row?: string | undefined;
+  readonly level?: 'eventual' | 'strong' | undefined;
+  readonly value?: string | undefined;
+  /** The commit is not flushed before it is acknowledged. */
+  readonly isHasty?: boolean | undefined;
+}
+
+export interface Reply {
+  readonly value?: unknown;
+  readonly token?: string;
+  readonly error?: string;
+}
+
+/** One load that a process has begun: it has read what was there then. */
+export interface Load {
+  readonly instance: number;
+  readonly key: string;
+  readonly value: unknown;
+}
+
+/** Loads of one key that wait for leave to end. */
+export interface Gate {
+  readonly loads: readonly Load[];
+  /** Resolves when so many loads wait. */
+  arrived(count?: number): Promise<void>;
+  /** Lets them end, and all later ones pass. */
+  open(): void;
+}
+
+/** Where the loaders of all processes read: registers that the test writes, and gates that keep loads on their way. */
+export class Source implements AsyncDisposable {
+  readonly loads: Load[] = [];
+  /** The most loads that were under way at once. */
+  peak = 0;
+  readonly #server: Server;
+  readonly #values = new Map<string, unknown>();
+  readonly #gates = new Map<string, { readonly only: number | undefined; wait(load: Load): Promise<void> }>();
+  #running = 0;
+
+  private constructor() {
+    this.#server = createServer((request, response) => {
+      void json(request).then((load) => this.#answer(load as Load, response));
+    });
+  }
+
+  static async open(): Promise<Source> {
+    const source = new Source();
+    source.#server.listen(0, '127.0.0.1');
+    await once(source.#server, 'listening');
+    return source;
+  }
+
+  get url(): string {
+    const address = this.#server.address();
+    return `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`;
+  }
+
+  /** What loads of the key read from now on; an error is what they fail with. */
+  set(key: string, value: unknown): void {
+    this.#values.set(key, value);
+  }
+
+  /** Loads of the key, by any instance or only one, wait once they have read. */
+  gate(key: string, { only }: { readonly only?: CacheProcess | undefined } = {}): Gate {
+    const loads: Load[] = [];
+    let open = () => {};
+    const opened = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    const gate = {
+      only: only?.number,
+      wait: async (load: Load) => {
+        loads.push(load);
+        await opened;
+      },
+    };
+    this.#gates.set(key, gate);
+    return {
+      loads,
+      arrived: async (count = 1) => {
+        await waitFor(() => loads.length >= count, { intervalMs: 2, message: `${count} loads of ${key}` });
+      },
+      open: () => {
+        if (this.#gates.get(key) === gate) this.#gates.delete(key);
+        open();
+      },
+    };
+  }
+
+  count(key: string): number {
+    return this.loads.filter((load) => load.key === key).length;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#server.closeAllConnections();
+    this.#server.close();
+  }
+
+  async #answer(asked: Load, response: ServerResponse): Promise<void> {
+    const value = asked.value ?? this.#values.get(asked.key) ?? null;
+    const load = { ...asked, value };
+    this.loads.push(load);
+    this.peak = Math.max(this.peak, ++this.#running);
+    response.once('close', () => this.#running--);
+    const gate = this.#gates.get(asked.key);
+    if (gate !== undefined && (gate.only === undefined || gate.only === asked.instance))
+      await gate.wait(load);
+    response.end(JSON.stringify(value instanceof Error ? { error: value.message } : { value }));
+  }
+}
+
+/** What a caller gets. */
+export interface Answer {
+  readonly value: unknown;
+  /** What the caller has seen now. */
+  readonly token: string;
+}
+
+type Options = Omit<Ask, 'key' | 'token'> & { readonly token?: string | undefined };
+
+/** One process with one instance. */
+export class CacheProcess {
+  readonly number: number;
+  readonly process: ServerProcess;
+
+  constructor(number: number, process: ServerProcess) {
+    this.number = number;
+    this.process = process;
+  }
+
+  /** Resolves to what all `calls` got; rejects as the loader does, and when two got different values. */
+  async get(key: string, options: Options = {}): Promise<Answer> {
+    const { value, token } = await this.#ask('get', { ...options, key });
+    const [first, ...others] = value as unknown[];
+    if (others.length > 0)
+      throw new Error(`callers of ${key} got different values: ${JSON.stringify(value)}`);
+    return { value: first, token };
+  }
+
+  /** Resolves to the value alone. */
+  async read(key: string, options: Options = {}): Promise<unknown> {
+    return (await this.get(key, options)).value;
+  }
+
+  /** Resolves to the token of the invalidation. */
+  async invalidate(tags: readonly string[], options: Options = {}): Promise<string> {
+    return (await this.#ask('invalidate', { ...options, key: '', tags })).token;
+  }
+
+  /** Writes a row and invalidates in one transaction. */
+  async write(row: string, value: string, tags: readonly string[], options: Options = {}): Promise<string> {
+    return (await this.#ask('write', { ...options, key: '', row, value, tags })).token;
+  }
+
+  /** Resolves when so many calls are under way, and have come as far as they can without the test's help. */
+  async holds(calls: number, without?: BrokenRule): Promise<void> {
+    const message = `${calls} calls to have begun`;
+    await waitFor(async () => (await this.state()).calling === calls, { intervalMs: 2, message });
+    await this.read(`after ${calls} calls, ${randomUUID()}`, { without }); // who comes later ends later
+  }
+
+  async state(): Promise<{ readonly calling: number; readonly isUp: boolean; readonly isLive: boolean }> {
+    return (await this.#ask('state', { key: '' })).value as never;
+  }
+
+  /** The sum of the samples whose line begins with this. */
+  async metric(prefix: string): Promise<number> {
+    const text = (await this.#ask('metrics', { key: '' })).value as string;
+    const lines = text.split('\n').filter((line) => line.startsWith(prefix));
+    return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
+  }
+
+  async #ask(verb: string, ask: Ask): Promise<Answer> {
+    const response = await fetch(`${this.process.url}/${verb}`, {
+      method: 'POST',
+      body: JSON.stringify(ask),
+    });
+    const { value, token = '', error } = (await response.json()) as Reply;
+    if (error !== undefined) throw new Error(error);
+    return { value, token };
+  }
+}
+
+export interface CacheFleetOptions {
+  readonly name: string;
+  readonly source: Source;
+  /** @defaultValue `2` */
+  readonly count?: number | undefined;
+  /** Of each instance; must survive JSON. */
+  readonly options: PandoOptions | ((index: number) => PandoOptions);
+  readonly nodeArgs?: readonly string[] | undefined;
+  readonly env?: ((index: number) => NodeJS.ProcessEnv) | undefined;
+}
+
+/** Processes that share a Redis; disposed of, they are killed. */
+export class CacheFleet implements AsyncDisposable {
+  readonly processes: readonly CacheProcess[];
+  readonly #end: () => Promise<void>;
+
+  private constructor(processes: readonly CacheProcess[], end: () => Promise<void>) {
+    this.processes = processes;
+    this.#end = end;
+  }
+
+  static async start({ name, source, count = 2, options, ...rest }: CacheFleetOptions): Promise<CacheFleet> {
+    const group = await startInstances({
+      count,
+      entry,
+      nodeArgs: rest.nodeArgs,
+      env: (index) => {
+        const own = typeof options === 'function' ? options(index) : options;
+        const all = { secret: 'the same in all processes', ...own, name };
+        return { ...rest.env?.(index), SOURCE: source.url, OPTIONS: JSON.stringify(all) };
+      },
+    });
+    const processes = group.instances.map((process, index) => new CacheProcess(index + 1, process));
+    return new CacheFleet(processes, () => group.close());
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#end();
+  }
+}
