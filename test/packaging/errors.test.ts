@@ -107,6 +107,7 @@ const isSuite = (path: string): boolean => path.startsWith('packages/core/src/te
 
 /** Modules whose plain errors no caller gets as they are, and why. */
 const internal: Readonly<Record<string, string>> = {
+  'packages/core/src/cache/codecs.ts': 'bytes that it did not make; the cache takes them as absent',
   'packages/core/src/cache/demand.ts': 'a stored record that is none; the driver takes it as absent',
   'packages/core/src/cache/drivers/memory.ts': 'plays a level that is away; the manager loads instead',
   'packages/core/src/db/drivers/memory.ts': 'plays what the network does; wrapped like the real thing',

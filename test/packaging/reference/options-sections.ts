@@ -245,6 +245,7 @@ async function door(): Promise<readonly OptionsSection[]> {
 export const callOptions: readonly (readonly [title: string, file: string, name: string])[] = [
   ['cache.getOrLoad', `${src}/cache/api.ts`, 'GetOrLoadOptions'],
   ['cache.invalidate', `${src}/cache/api.ts`, 'InvalidateOptions'],
+  ['compressed', `${src}/cache/codecs.ts`, 'CompressionOptions'],
   ['db.read', `${src}/db/api.ts`, 'ReadOptions'],
   ['db.transaction', `${src}/db/api.ts`, 'TransactionOptions'],
   ['db.scatter', `${src}/db/api.ts`, 'ScatterOptions'],

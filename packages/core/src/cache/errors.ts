@@ -36,7 +36,8 @@ export class CacheLoadTimeoutError extends PandoError {
 /**
  * A loaded value cannot be stored, because the codec cannot encode it: a `bigint` or a cycle in JSON, say.
  *
- * Return plain data from the loader, or give `cache.codec` one that can encode it. `cause` is what the codec threw.
+ * Return plain data from the loader, or give `cache.codec` one that can encode it: `binaryCodec` takes all but functions and
+ * symbols. `cause` is what the codec threw.
  */
 export class CacheValueError extends PandoError {
   constructor(key: string, codec: string, cause: unknown) {

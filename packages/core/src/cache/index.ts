@@ -7,6 +7,14 @@ export type {
   LoaderOptions,
 } from './api.js';
 export {
+  binaryCodec,
+  type Codec,
+  type CompressionOptions,
+  compressed,
+  compressionDefaults,
+  jsonCodec,
+} from './codecs.js';
+export {
   type CacheWiring,
   createCache,
   createMemoryWorld,

@@ -37,7 +37,7 @@ export interface CacheOptions extends LifetimeOptions {
    * demanded of replicas. At least the lag at which replicas leave rotation. @defaultValue `30_000`
    */
   readonly doubtMs?: number | undefined;
-  /** Turns values into bytes. @defaultValue JSON */
+  /** Turns values into bytes: `jsonCodec`, `binaryCodec`, `compressed(…)`, or one of yours. @defaultValue JSON */
   readonly codec?: Codec | undefined;
 }
 
@@ -110,6 +110,6 @@ function readCodec(value: unknown, refuse: () => never): Codec {
     typeof codec?.encode === 'function' &&
     typeof codec.decode === 'function' &&
     typeof codec.name === 'string' &&
-    /^[A-Za-z0-9]{1,8}$/.test(codec.name);
+    /^[A-Za-z0-9]{1,8}(\+z)?$/.test(codec.name);
   return isCodec ? (codec as Codec) : refuse();
 }

@@ -1,6 +1,6 @@
 /** Turns values into bytes for Redis and back. */
 export interface Codec {
-  /** Stored beside the bytes, so that releases with another codec do not misread them. One to eight letters or digits. */
+  /** Stored beside the bytes, so that releases with another codec do not misread them. One to eight letters or digits; `+z` behind it where they are compressed. */
   readonly name: string;
   encode(value: unknown): Buffer;
   /** Throws when the bytes are not of this codec. */
