@@ -61,6 +61,20 @@ export interface Cache extends Room {
    */
   getOrLoad<T>(key: string, load: Loader<T>, options?: GetOrLoadOptions): Promise<T>;
   /**
+   * Gives the value of a key from the nearest level that may serve it, as `getOrLoad` would; `undefined` where it would
+   * have to load. Inside a database transaction that is always so.
+   *
+   * @throws `CacheKeyError` at once for a key that cannot be one. Rejects with the signal's reason only.
+   */
+  get<T>(key: string, options?: Signalled): Promise<T | undefined>;
+  /**
+   * Gives the value of a key if this process has it and may serve it here and now: checked as `getOrLoad` does, without
+   * asking anybody, in about the time of a look into a map.
+   *
+   * @throws `CacheKeyError` for a key that cannot be one.
+   */
+  peek<T>(key: string): T | undefined;
+  /**
    * Makes every value that has one of the tags unusable, on all instances. A key is a tag of its own value.
    *
    * Call it after the write was committed. Never rejects because Redis is away: the invalidation then holds in this

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { abortable, type Signalled } from '../kernel/abort.js';
 import type { RequestContext } from '../kernel/context.js';
 import { ClosedError } from '../kernel/errors.js';
@@ -7,23 +6,17 @@ import type { Kernel } from '../kernel/kernel.js';
 import type { Ledger } from '../kernel/ledger.js';
 import type { CounterCell } from '../kernel/meter.js';
 import type { Check } from '../kernel/room.js';
-import {
-  type CachePosition,
-  cacheToken,
-  type DbPosition,
-  emptyToken,
-  mergeTokens,
-  pendingToken,
-} from '../kernel/token.js';
 import type { Cache, GetOrLoadOptions, InvalidateOptions, Invalidation, Loader } from './api.js';
 import { Backlog } from './backlog.js';
 import { type Call, includeIn, taint } from './call.js';
-import { CacheKeyError } from './errors.js';
 import { Follower } from './follower.js';
+import { Invalidations } from './invalidations.js';
 import { lifetimeOf } from './lifetime.js';
 import { Lineage } from './lineage.js';
 import { Loads } from './loads.js';
+import { Lookup, type Question } from './lookup.js';
 import { cacheInstruments } from './metrics.js';
+import { checkKey, checkTags } from './names.js';
 import type { ResolvedCacheOptions } from './options.js';
 import { Pending } from './pending.js';
 import type { LocalEntry, LocalLevel, SharedLevel } from './ports.js';
@@ -37,7 +30,6 @@ import { type Found, Shelf } from './shelf.js';
 const MAX_POSITIONS = 20_000;
 /** Unconfirmed tags that an instance keeps; with more, a new epoch begins. */
 const MAX_BACKLOG = 10_000;
-const MAX_NAME_CHARS = 512;
 
 /** What a cache is put together from. */
 export interface CacheParts {
@@ -60,19 +52,14 @@ export class CacheRoom implements Cache {
   readonly #local: LocalLevel | undefined;
   readonly #rules: CacheRules;
   readonly #follower: Follower;
-  readonly #positions: Positions;
   readonly #backlog: Backlog;
-  readonly #reader: Reader;
-  readonly #reopening: Reopening;
-  readonly #lineage: Lineage;
-  readonly #pending: Pending;
-  readonly #shelf: Shelf;
+  readonly #lookup: Lookup;
   readonly #loads: Loads;
+  readonly #invalidations: Invalidations;
   readonly #disposables: readonly Disposable[];
   readonly #localHits: CounterCell;
   readonly #sharedHits: CounterCell;
-  readonly #confirmed: CounterCell;
-  readonly #queued: CounterCell;
+  readonly #misses: CounterCell;
   #starting: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
@@ -85,13 +72,13 @@ export class CacheRoom implements Cache {
     this.#level = level;
     this.#local = local;
     this.#rules = rules;
-    this.#positions = new Positions(MAX_POSITIONS, rules.isNext);
+    const positions = new Positions(MAX_POSITIONS, rules.isNext);
     const replays = meter.counter(cacheInstruments.replays);
     const epochs = meter.counter(cacheInstruments.epochs);
-    this.#follower = new Follower({
+    const follower = new Follower({
       level,
       clock,
-      positions: this.#positions,
+      positions,
       replayed: () => replays.add(),
       adopted: (epoch) => {
         epochs.add();
@@ -99,83 +86,84 @@ export class CacheRoom implements Cache {
         local?.clear();
       },
     });
-    this.#backlog = new Backlog({
+    const backlog = new Backlog({
       clock,
       maxTags: MAX_BACKLOG,
       isUp: () => level.isUp,
       renew: () => level.renew(),
       invalidate: async (request) => {
         const position = await level.invalidate(request);
-        this.#follower.hear(position, request.tags);
+        follower.hear(position, request.tags);
         return position;
       },
     });
-    this.#reader = new Reader(level, () => this.#follower.now());
+    const { trustMs, codec } = options;
     const { mayReopen } = rules;
-    this.#pending = new Pending({ kernel, level, ledger, rules });
-    this.#reopening = new Reopening({ clock, logger, ledger, mayReopen });
-    const follower = this.#follower;
-    this.#lineage = new Lineage({ level, follower, clock, logger, histories, rules });
-    this.#shelf = new Shelf({
-      ...{ clock, codec: options.codec, level, local, follower: this.#follower, rules },
-      reopening: this.#reopening,
-    });
-    this.#loads = new Loads({
-      kernel,
-      options,
-      level,
-      reader: this.#reader,
-      follower: this.#follower,
-      backlog: this.#backlog,
-      shelf: this.#shelf,
-      lineage: this.#lineage,
-      rules,
-      random,
-    });
+    const reader = new Reader(level, () => follower.now());
+    const pending = new Pending({ kernel, level, ledger, rules });
+    const reopening = new Reopening({ clock, logger, ledger, mayReopen });
+    const lineage = new Lineage({ level, follower, clock, logger, histories, rules });
+    const shelf = new Shelf({ clock, codec, level, local, follower, reopening, rules });
+    const levels = { kernel, level, local, reader, follower, backlog, shelf, lineage, rules };
+    this.#lookup = new Lookup({ ...levels, trustMs, reopening, pending });
+    this.#loads = new Loads({ ...levels, options, random });
+    this.#invalidations = new Invalidations(levels);
+    this.#follower = follower;
+    this.#backlog = backlog;
     this.#disposables = [
       level.events.on('up', () => {
-        this.#reopening.returned();
-        void this.#backlog.flush();
-        this.#follower.prove();
+        reopening.returned();
+        void backlog.flush();
+        follower.prove();
       }),
       meter.observe(cacheInstruments.localEntries, () => local?.size ?? 0),
-      meter.observe(cacheInstruments.backlog, () => this.#backlog.size),
+      meter.observe(cacheInstruments.backlog, () => backlog.size),
     ];
     this.#localHits = meter.counter(cacheInstruments.requests, { source: 'local' });
     this.#sharedHits = meter.counter(cacheInstruments.requests, { source: 'shared' });
-    this.#confirmed = meter.counter(cacheInstruments.invalidations, { outcome: 'confirmed' });
-    this.#queued = meter.counter(cacheInstruments.invalidations, { outcome: 'queued' });
+    this.#misses = meter.counter(cacheInstruments.requests, { source: 'none' });
   }
 
   getOrLoad<T>(key: string, load: Loader<T>, options: GetOrLoadOptions = {}): Promise<T> {
-    checkName('key', key);
+    checkKey(key);
     const { signal } = options;
     if (signal?.aborted) return Promise.reject(signal.reason);
     const context = this.#kernel.contexts.current();
     if (this.#rules.isApart(context)) return runHere(load, context, signal);
-    const local = this.#local?.get(key);
-    if (local !== undefined && this.#mayServe(key, local, context)) {
-      this.#localHits.add();
-      includeIn(context, local);
-      return local.outcome as Promise<T>;
-    }
-    const tags = tagsOf(this.#rules.tagsOf(key, options.tags ?? []));
+    const local = this.#near(key, context);
+    if (local !== undefined) return local.outcome as Promise<T>;
+    const tags = checkTags(this.#rules.tagsOf(key, options.tags ?? []));
     const lifetime = lifetimeOf('getOrLoad', options, this.#options.lifetime);
     const call = { key, tags, load, lifetime, context, signal };
     if (this.#closing !== undefined) return Promise.reject(new ClosedError('The cache'));
     return abortable(this.#get(call), signal) as Promise<T>;
   }
 
-  invalidate(
-    tags: readonly string[],
-    { token, signal, id = `c${randomBytes(9).toString('base64url')}`, settles }: InvalidateOptions = {},
-  ): Promise<Invalidation> {
-    const all = tagsOf(tags);
+  peek<T>(key: string): T | undefined {
+    checkKey(key);
+    const context = this.#kernel.contexts.current();
+    if (this.#rules.isApart(context)) return undefined;
+    return this.#near(key, context)?.value as T | undefined;
+  }
+
+  get<T>(key: string, { signal }: Signalled = {}): Promise<T | undefined> {
+    checkKey(key);
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    const context = this.#kernel.contexts.current();
+    if (this.#rules.isApart(context)) return Promise.resolve(undefined);
+    const local = this.#near(key, context);
+    if (local !== undefined) return local.outcome as Promise<T>;
+    if (this.#closing !== undefined) return Promise.reject(new ClosedError('The cache'));
+    const question = { key, tags: this.#rules.tagsOf(key, []), lifetime: this.#options.lifetime, context };
+    return abortable(this.#find(question), signal) as Promise<T | undefined>;
+  }
+
+  invalidate(tags: readonly string[], options: InvalidateOptions = {}): Promise<Invalidation> {
+    const all = checkTags(tags);
     if (this.#closing !== undefined) return Promise.reject(new ClosedError('The cache'));
     const context = this.#kernel.contexts.current();
-    const written = mergeTokens(context.token, token ?? emptyToken).db;
     // The write is committed: whoever leaves ends his wait, not the invalidation.
-    return abortable(this.#invalidate(all, written, context, { id, settles: settles ? [id] : [] }), signal);
+    return abortable(this.#invalidate(all, context, options), options.signal);
   }
 
   start({ signal }: Signalled = {}): Promise<void> {
@@ -201,33 +189,34 @@ export class CacheRoom implements Cache {
     return [];
   }
 
-  /** Whether a local value may answer here and now. Allocates nothing. */
-  #mayServe(key: string, entry: LocalEntry, { token }: RequestContext): boolean {
-    const { trustMs } = this.#options;
-    const now = this.#kernel.clock.monotonic();
-    const sinceProofMs = now - this.#follower.provenAt;
-    if (!this.#lineage.isSettled) return false;
-    if (!this.#reopening.isOpen || !this.#rules.isTrusted(this.#level.isLive, sinceProofMs, trustMs))
-      return false;
-    if (sinceProofMs > trustMs / 2) this.#follower.prove(); // in time, so that nobody has to wait for it
-    const known = Math.max(this.#positions.applied, entry.asOf);
-    return (
-      this.#rules.reaches(token, entry.epoch, known) &&
-      this.#shelf.isValid(key, entry, now) &&
-      !this.#isUnconfirmed(entry.tags)
-    );
+  /** The local value of a key, if it may answer here and now. */
+  #near(key: string, context: RequestContext): LocalEntry | undefined {
+    const entry = this.#lookup.local(key, context);
+    if (entry === undefined) return undefined;
+    this.#localHits.add();
+    includeIn(context, entry);
+    return entry;
+  }
+
+  async #find(question: Question): Promise<unknown> {
+    const answer = await this.#lookup.shared(question);
+    if (answer.kind === 'found') return this.#take(answer.found, question);
+    this.#misses.add();
+    return undefined;
+  }
+
+  /** Gives what the shared level has. */
+  #take(found: Found, { context }: Question): Promise<unknown> {
+    this.#sharedHits.add();
+    includeIn(context, found);
+    return found.outcome;
   }
 
   async #get(call: Call): Promise<unknown> {
-    const answer = await this.#ask(call).catch((cause: unknown): Answer => {
-      this.#kernel.logger.debug({ err: cause, key: call.key }, 'the shared level did not answer');
-      return away;
-    });
+    const answer = await this.#lookup.shared(call);
     switch (answer.kind) {
       case 'found':
-        this.#sharedHits.add();
-        includeIn(call.context, answer.found);
-        return answer.found.outcome;
+        return this.#take(answer.found, call);
       case 'absent':
         return this.#loads.load(call);
       case 'away':
@@ -240,59 +229,13 @@ export class CacheRoom implements Cache {
     }
   }
 
-  /** Asks the shared level for a value that may answer the call. */
-  async #ask(call: Call): Promise<Answer> {
-    const { context, key, tags, lifetime } = call;
-    if (!this.#level.isUp || this.#isUnconfirmed(tags)) return away;
-    if (!this.#reopening.isOpen && !(await this.#reopening.admits())) return away;
-    if (!this.#lineage.isSettled && !(await this.#lineage.admits())) return away;
-    const reading = await this.#reader.read(key, context.token.pending);
-    const clock = reading.clock ?? (await this.#level.begin([])).clock;
-    if (!(await this.#follower.meet(clock, reading.since))) return away;
-    this.#pending.settle(context, reading.settled, clock);
-    if (await this.#pending.lookUp(context)) return this.#ask(call);
-    const demand = this.#rules.demand(context.token);
-    if (demand.kind === 'beyond') return { kind: 'beyond' };
-    if (demand.kind === 'gone' || (demand.kind === 'at' && demand.position.epoch !== clock.epoch)) {
-      return { kind: 'beyond', instead: { epoch: clock.epoch, sequence: clock.sequence } };
-    }
-    if (demand.kind === 'at' && demand.position.sequence > clock.sequence) {
-      await this.#level.renew(); // the state has lost what somebody has seen
-      return { kind: 'beyond' };
-    }
-    const found = await this.#shelf.find(key, reading.value, clock, tags, lifetime.ttlMs);
-    return found === undefined || this.#isUnconfirmed(found.tags) ? absent : { kind: 'found', found };
-  }
-
-  #isUnconfirmed(tags: readonly string[]): boolean {
-    return this.#rules.isUnconfirmed(this.#backlog, tags);
-  }
-
   async #invalidate(
     tags: readonly string[],
-    written: readonly DbPosition[],
     context: RequestContext,
-    { id, settles }: { readonly id: string; readonly settles: readonly string[] },
+    options: InvalidateOptions,
   ): Promise<Invalidation> {
-    if (tags.length === 0) return { token: emptyToken, confirmed: true };
-    try {
-      const { epoch, sequence, floor } = await this.#level.invalidate({ tags, written, settles });
-      this.#follower.hear({ epoch, sequence, floor }, tags);
-      this.#confirmed.add();
-      const token = cacheToken({ epoch, sequence });
-      context.wrote(token);
-      return { token, confirmed: true };
-    } catch (cause) {
-      this.#backlog.add({ tags, written, settles: [id] });
-      this.#queued.add();
-      this.#kernel.logger.warn(
-        { err: cause, tags: tags.length },
-        'invalidation not confirmed: it is retried',
-      );
-      const token = pendingToken(id);
-      context.wrote(token);
-      return { token, confirmed: false };
-    }
+    const { token, confirmed } = await this.#invalidations.carryOut(tags, context, options);
+    return { token, confirmed };
   }
 
   async #close(): Promise<void> {
@@ -305,15 +248,6 @@ export class CacheRoom implements Cache {
   }
 }
 
-/** What the shared level has for a call. `beyond`: the call demands more than any level can prove. */
-type Answer =
-  | { readonly kind: 'found'; readonly found: Found }
-  | { readonly kind: 'absent' | 'away' }
-  | { readonly kind: 'beyond'; readonly instead?: CachePosition };
-
-const absent: Answer = Object.freeze({ kind: 'absent' });
-const away: Answer = Object.freeze({ kind: 'away' });
-
 /** Inside a transaction nothing is shared: others must not see what is not committed, nor this one what is older. */
 async function runHere<T>(
   load: Loader<T>,
@@ -322,15 +256,4 @@ async function runHere<T>(
 ): Promise<T> {
   taint(context);
   return abortable((async () => load({ signal: signal ?? context.signal }))(), signal);
-}
-
-function tagsOf(tags: readonly string[]): readonly string[] {
-  for (const tag of tags) checkName('tag', tag);
-  return [...new Set(tags)];
-}
-
-function checkName(what: string, name: unknown): void {
-  if (typeof name !== 'string' || name === '' || name.length > MAX_NAME_CHARS) {
-    throw new CacheKeyError(what, name);
-  }
 }

@@ -4,10 +4,10 @@ import type { Instrument } from '../kernel/meter.js';
 export const cacheInstruments = {
   requests: {
     name: 'pando_cache_requests_total',
-    help: 'Values asked for, by who answered: the local or the shared level, a load of its own, or one that was joined. Inside transactions nothing is counted.',
+    help: 'Values asked for, by who answered: the local or the shared level, a load of its own, one that was joined, or none (no load was wanted). Inside transactions nothing is counted.',
     type: 'counter',
     labels: ['source'],
-    values: { source: ['local', 'shared', 'load', 'join'] },
+    values: { source: ['local', 'shared', 'load', 'join', 'none'] },
   },
   refusals: {
     name: 'pando_cache_refusals_total',

@@ -130,7 +130,8 @@ export interface SharedLevel extends AsyncDisposable {
 
 /** A value inside the process. */
 export interface LocalEntry {
-  /** What callers get: one promise for all of them. */
+  readonly value: unknown;
+  /** The value as callers wait for it: one promise for all of them. */
   readonly outcome: Promise<unknown>;
   readonly epoch: string;
   /** No invalidation up to here can make it older. */

@@ -114,6 +114,7 @@ export class Shelf {
   #keep(key: string, value: unknown, from: Conditions, ttlMs: number, bytes: number): Found {
     const { clock, local, follower } = this.#init;
     const entry: LocalEntry = {
+      value,
       outcome: Promise.resolve(value),
       ...from,
       expiresAt: clock.monotonic() + ttlMs,

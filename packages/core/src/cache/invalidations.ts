@@ -1,0 +1,72 @@
+import { randomBytes } from 'node:crypto';
+import type { RequestContext } from '../kernel/context.js';
+import type { Kernel } from '../kernel/kernel.js';
+import type { CounterCell } from '../kernel/meter.js';
+import {
+  type CachePosition,
+  cacheToken,
+  emptyToken,
+  mergeTokens,
+  pendingToken,
+  type Token,
+} from '../kernel/token.js';
+import type { InvalidateOptions, Invalidation } from './api.js';
+import type { Backlog } from './backlog.js';
+import type { Follower } from './follower.js';
+import { cacheInstruments } from './metrics.js';
+import type { SharedLevel } from './ports.js';
+
+/** What invalidations stand on. */
+export interface InvalidationsInit {
+  readonly kernel: Kernel;
+  readonly level: SharedLevel;
+  readonly follower: Follower;
+  readonly backlog: Backlog;
+}
+
+/** What became of an invalidation, and which one it is; undefined while nobody has confirmed it. */
+export interface Counted extends Invalidation {
+  readonly position: CachePosition | undefined;
+}
+
+/** Carries invalidations out: they hold here at once, and everywhere as soon as the shared level has confirmed them. */
+export class Invalidations {
+  readonly #init: InvalidationsInit;
+  readonly #confirmed: CounterCell;
+  readonly #queued: CounterCell;
+
+  constructor(init: InvalidationsInit) {
+    const { meter } = init.kernel;
+    this.#init = init;
+    this.#confirmed = meter.counter(cacheInstruments.invalidations, { outcome: 'confirmed' });
+    this.#queued = meter.counter(cacheInstruments.invalidations, { outcome: 'queued' });
+  }
+
+  /** Carries one out for a context, which will know of it. Never rejects: what is not confirmed is retried. */
+  async carryOut(
+    tags: readonly string[],
+    context: RequestContext,
+    { token, id = `c${randomBytes(9).toString('base64url')}`, settles }: InvalidateOptions,
+  ): Promise<Counted> {
+    if (tags.length === 0) return { token: emptyToken, confirmed: true, position: undefined };
+    const { kernel, level, follower, backlog } = this.#init;
+    const written = mergeTokens(context.token, token ?? emptyToken).db;
+    try {
+      const clock = await level.invalidate({ tags, written, settles: settles ? [id] : [] });
+      follower.hear(clock, tags);
+      this.#confirmed.add();
+      const { epoch, sequence } = clock;
+      return noted(context, cacheToken({ epoch, sequence }), { epoch, sequence });
+    } catch (cause) {
+      backlog.add({ tags, written, settles: [id] });
+      this.#queued.add();
+      kernel.logger.warn({ err: cause, tags: tags.length }, 'invalidation not confirmed: it is retried');
+      return noted(context, pendingToken(id), undefined);
+    }
+  }
+}
+
+function noted(context: RequestContext, token: Token, position: CachePosition | undefined): Counted {
+  context.wrote(token);
+  return { token, confirmed: position !== undefined, position };
+}
