@@ -226,3 +226,28 @@ it('streams of events open behind it as elsewhere', async () => {
   await waitFor(() => app.pando.realtime.connections === 0);
   expect(await app.unstored('stream')).toBe(true);
 });
+
+it('one behind another leaves it to the first', async () => {
+  let runs = 0;
+  await using app = await run((app, { cacheResponse }) => {
+    app.use(cacheResponse());
+    app.get('/page', cacheResponse({ ttlMs: 5 }), (_req: Request, res: Response) => {
+      res.send(`run ${++runs}`);
+    });
+  });
+  const bodies = [await (await app.get()).text(), await (await app.get()).text()];
+  expect(bodies).toEqual(['run 1', 'run 1']);
+});
+
+it('a request that middleware behind it takes for another method is not stored', async () => {
+  await using app = await run((app, { cacheResponse }) => {
+    app.use(cacheResponse());
+    app.use((req: Request, _res: Response, next: NextFunction) => {
+      if (req.headers['x-mine'] !== undefined) req.method = 'DELETE';
+      next();
+    });
+    app.all('/page', (req: Request, res: Response) => void res.send(req.method));
+  });
+  expect(await (await app.get({ 'x-mine': 'DELETE' })).text()).toBe('DELETE');
+  expect([await (await app.get()).text(), await app.unstored('method')]).toEqual(['GET', true]);
+});

@@ -1,23 +1,17 @@
+import { dependencies, policyHeaders, statusHeader, varyHeader } from './answer-policy.js';
 import { etagOf } from './etag.js';
 import type { AnswerHeaders, HeaderValues } from './exchange.js';
 import type { ResolvedResponseCacheOptions } from './response-cache-options.js';
-import { varyNames } from './response-key.js';
-import {
-  bodyHeaders,
-  isRevalidated,
-  policyHeaders,
-  type StoredAnswer,
-  storableHeaders,
-  storedBody,
-  varyHeader,
-} from './stored-answer.js';
+import { bodyHeaders, knownEtag, type StoredAnswer, storableHeaders, storedBody } from './stored-answer.js';
 
 /**
- * Why an answer is not stored: its `status` is not one of those that are; it sets a `cookie`; its own `Cache-Control` is a
- * `directive` against it; it depends, by `vary`, on what its key does not hold; it is a `stream`; it exceeds the `size`;
- * the request `wrote` something.
+ * Why an answer is not stored: its `status` is not one of those that are; it sets a `cookie`; it hands out a `secret` that
+ * is good for one request; its own `Cache-Control` is a `directive` against it; it depends, by `vary`, on what its key does
+ * not hold; it is a `stream`; it exceeds the `size`; the request `wrote` something, or had its `method` changed.
  */
-export const unstoredReasons = ['status', 'cookie', 'directive', 'vary', 'stream', 'size', 'wrote'] as const;
+export const unstoredReasons = [
+  ...(['status', 'cookie', 'secret', 'directive', 'vary', 'stream', 'size', 'wrote', 'method'] as const),
+] as const;
 export type UnstoredReason = (typeof unstoredReasons)[number];
 
 /** What a recorder goes by. */
@@ -29,8 +23,12 @@ export interface RecorderInit {
   /** The request headers that are part of the key. */
   readonly keyed: ReadonlySet<string>;
   readonly ifNoneMatch: string | undefined;
+  /** How the request has come to the handler, in the words of RFC 9211. */
+  readonly forwarded: 'miss' | 'bypass';
   /** Whether the request has written anything while its handler ran. */
   wrote(): boolean;
+  /** Whether the request is, to those who answer it, another one than the key was made for. */
+  isOther(): boolean;
   now(): number;
   /** Called once when the answer turns out not to be for storing. */
   refused(reason: UnstoredReason, vary: readonly string[]): void;
@@ -84,28 +82,27 @@ export class AnswerRecorder {
    */
   begin(status: number, headers: HeaderValues, whole?: Buffer): Revision | undefined {
     if (!this.#isOpen || this.#head !== undefined) return undefined;
-    const { options, before, tags, ifNoneMatch } = this.#init;
-    const reason = this.#refusal(status, headers, whole);
+    const { options, before, tags, ifNoneMatch, forwarded } = this.#init;
+    const vary = dependencies(headers, before);
+    const reason = this.#refusal(status, headers, vary, whole);
     if (reason !== undefined) {
-      this.refuse(reason, varyNames(headers.vary));
-      return { status, headers: varyHeader(headers, options.vary), removed: [] };
+      this.refuse(reason, vary);
+      const told = statusHeader(options, headers, `fwd=${forwarded}; detail=${reason}`);
+      return { status, headers: { ...varyHeader(headers, options.vary), ...told }, removed: [] };
     }
     const etag = headers.etag ?? (whole && etagOf(whole));
+    const named = etag === undefined ? {} : { etag: String(etag) };
     const added = {
-      ...policyHeaders(options, headers, tags),
-      ...(etag !== undefined && headers.etag === undefined && { etag: String(etag) }),
+      ...policyHeaders(options, headers, tags, vary),
+      ...statusHeader(options, headers, `fwd=${forwarded}`),
+      ...named,
     };
-    const own = storableHeaders(headers, before);
-    this.#head = {
-      status,
-      headers: etag === undefined ? own : { ...own, etag: String(etag) },
-      vary: varyNames(headers.vary),
-    };
+    this.#head = { status, headers: { ...storableHeaders(headers, before), ...named }, vary };
     // The handler was not told what the client has, so that its whole answer came to be known: the client is told here.
-    const isKnown = whole !== undefined && isRevalidated(status, String(etag), ifNoneMatch);
-    return isKnown
-      ? { status: 304, headers: added, removed: bodyHeaders }
-      : { status, headers: added, removed: [] };
+    const known = whole && knownEtag(status, named.etag, ifNoneMatch);
+    return known === undefined
+      ? { status, headers: added, removed: [] }
+      : { status: 304, headers: { ...added, etag: known }, removed: bodyHeaders };
   }
 
   /** A piece of the body. */
@@ -145,16 +142,23 @@ export class AnswerRecorder {
     this.#fail(cause);
   }
 
-  #refusal(status: number, headers: HeaderValues, whole: Buffer | undefined): UnstoredReason | undefined {
-    const { options, keyed } = this.#init;
+  #refusal(
+    status: number,
+    headers: HeaderValues,
+    vary: readonly string[],
+    whole: Buffer | undefined,
+  ): UnstoredReason | undefined {
+    const { options, keyed, isOther } = this.#init;
+    if (isOther()) return 'method';
     if (!options.statuses.includes(status)) return 'status';
     if (headers['set-cookie'] !== undefined) return 'cookie';
+    if (holdsSecret(headers)) return 'secret';
     if (/^text\/event-stream\b/i.test(String(headers['content-type']))) return 'stream';
     if (headers.trailer !== undefined) return 'stream';
     const cacheControl = String(headers['cache-control'] ?? '');
     if (/\bno-store\b/i.test(cacheControl)) return 'directive';
     if (/\bprivate\b/i.test(cacheControl) && typeof options.identity !== 'function') return 'directive';
-    if (varyNames(headers.vary).some((name) => !keyed.has(name))) return 'vary';
+    if (vary.some((name) => !keyed.has(name))) return 'vary';
     return (whole?.length ?? Number(headers['content-length'] ?? 0)) > options.maxBodyBytes
       ? 'size'
       : undefined;
@@ -178,4 +182,17 @@ export class AnswerRecorder {
     this.#isOpen = false;
     this.#chunks = [];
   }
+}
+
+const forgeryTokens = ['x-csrf-token', 'x-xsrf-token', 'csrf-token', 'xsrf-token'];
+
+/**
+ * Whether an answer holds what protects one client by being known to nobody else: a token against forged requests, or the
+ * nonce that tells the scripts of a page from those that somebody has put into it.
+ */
+function holdsSecret(headers: HeaderValues): boolean {
+  if (forgeryTokens.some((name) => headers[name] !== undefined)) return true;
+  const isPage = /html/i.test(String(headers['content-type'] ?? 'html'));
+  const policies = ['content-security-policy', 'content-security-policy-report-only'];
+  return isPage && policies.some((name) => String(headers[name]).includes("'nonce-"));
 }

@@ -137,6 +137,6 @@ export class Door {
       this.#metrics.end(record, outcome);
       this.#sse.ended(exchange);
     });
-    return { exchange, record, ...this.#contexts.open(exchange) };
+    return { exchange, record, isRecorded: false, ...this.#contexts.open(exchange) };
   }
 }

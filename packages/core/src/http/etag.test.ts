@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { etagOf, namesEtag } from './etag.js';
+import { codedEtag, etagOf, namedEtag } from './etag.js';
 
 it('entity tags follow the content, and are weak', () => {
   expect(etagOf(Buffer.from('a'))).toMatch(/^W\/"[\w-]{27}"$/);
@@ -23,5 +23,14 @@ it.each([
   [undefined, '"a"', false],
   ['*', undefined, false],
 ])('If-None-Match: %s against %s: %s', (ifNoneMatch, etag, named) => {
-  expect(namesEtag(ifNoneMatch, etag)).toBe(named);
+  expect(namedEtag(ifNoneMatch, etag)).toBe(named ? etag : undefined);
+});
+
+it('a coding has a tag of its own, by which the body is known as well', () => {
+  expect(codedEtag('"a"', 'br')).toBe('W/"a-br"');
+  expect(codedEtag('W/"a"', 'gzip')).toBe('W/"a-gzip"');
+  expect(namedEtag('"b", W/"a-br"', 'W/"a"')).toBe('W/"a-br"');
+  expect(namedEtag('"a-br"', '"a"')).toBe('W/"a-br"');
+  expect(namedEtag('"a-zip"', '"a"')).toBeUndefined();
+  expect(namedEtag('"a"', '"a-br"')).toBeUndefined();
 });

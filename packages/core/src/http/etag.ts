@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { type Coding, codings } from './content-coding.js';
 
 /**
  * Names a body by its content. Weak: middleware may still compress the body, and what comes out is as good to a client,
@@ -8,11 +9,28 @@ export function etagOf(body: Uint8Array): string {
   return `W/"${createHash('sha256').update(body).digest('base64url').slice(0, 27)}"`;
 }
 
-/** Whether an `If-None-Match` names the entity tag, by weak comparison (RFC 9110, 13.1.2). */
-export function namesEtag(ifNoneMatch: string | undefined, etag: string | undefined): boolean {
-  if (ifNoneMatch === undefined || etag === undefined) return false;
-  if (ifNoneMatch.trim() === '*') return true;
-  const opaque = etag.replace(/^W\//, '');
+/** The entity tag of the same body in a coding: other bytes, another name. */
+export function codedEtag(etag: string, coding: Coding): string {
+  return `W/${opaqueOf(etag).slice(0, -1)}-${coding}"`;
+}
+
+const suffix = new RegExp(`-(?:${codings.join('|')})"$`);
+
+/**
+ * The entity tag by which an `If-None-Match` names a body, by weak comparison (RFC 9110, 13.1.2), whatever coding the client
+ * has it in; undefined where it does not.
+ */
+export function namedEtag(ifNoneMatch: string | undefined, etag: string | undefined): string | undefined {
+  if (ifNoneMatch === undefined || etag === undefined) return undefined;
+  if (ifNoneMatch.trim() === '*') return etag;
+  const opaque = opaqueOf(etag);
   // A comma may be part of a tag, a quote may not: so tags are looked for, not split.
-  return ifNoneMatch.match(/"[^"]*"/g)?.includes(opaque) ?? false;
+  const tags: readonly string[] = ifNoneMatch.match(/"[^"]*"/g) ?? [];
+  if (tags.includes(opaque)) return etag;
+  const coded = tags.find((tag) => tag.replace(suffix, '"') === opaque);
+  return coded && `W/${coded}`;
+}
+
+function opaqueOf(etag: string): string {
+  return etag.replace(/^W\//, '');
 }

@@ -21,6 +21,8 @@ export interface Exchange {
   readonly url: string;
   /** Request headers, names in lower case. */
   readonly headers: IncomingHttpHeaders;
+  /** Whether the request has a body, or may have one. */
+  readonly hasBody: boolean;
   /** The client's address, as the framework's proxy settings see it. */
   readonly ip: string;
   /** Whether the client speaks TLS, as the framework's proxy settings see it. */

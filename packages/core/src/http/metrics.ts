@@ -52,10 +52,12 @@ export const httpInstruments = {
   },
   cacheUnstored: {
     name: 'pando_http_cache_unstored_total',
-    help: 'Answers of cached routes that were not for storing, by reason: status, cookie, directive, vary, stream, size, or wrote.',
+    help: 'Answers of cached routes that were not for storing, by reason: status, cookie, secret, directive, vary, stream, size, wrote, or method.',
     type: 'counter',
     labels: ['reason'],
-    values: { reason: ['status', 'cookie', 'directive', 'vary', 'stream', 'size', 'wrote'] },
+    values: {
+      reason: ['status', 'cookie', 'secret', 'directive', 'vary', 'stream', 'size', 'wrote', 'method'],
+    },
   },
   upgrades: {
     name: 'pando_http_upgrades_total',

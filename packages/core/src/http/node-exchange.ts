@@ -4,7 +4,7 @@ import type { Outlet } from '../kernel/outlet.js';
 import { holdAnswer } from './answer-hold.js';
 import { ClientGoneError } from './errors.js';
 import type { AnswerHeaders, Exchange, ExchangeOutcome, HeaderValues } from './exchange.js';
-import { hasConnectionHeader, isClosed, isWhole } from './node-response.js';
+import { hasBody, hasConnectionHeader, isClosed, isWhole } from './node-response.js';
 import { takeHead } from './response-head.js';
 import { ResponseOutlet } from './response-outlet.js';
 
@@ -59,6 +59,10 @@ export class NodeExchange implements Exchange {
 
   get headers(): IncomingHttpHeaders {
     return this.#request.headers;
+  }
+
+  get hasBody(): boolean {
+    return hasBody(this.#request);
   }
 
   get ip(): string {

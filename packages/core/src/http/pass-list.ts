@@ -24,6 +24,10 @@ export class PassList {
     }
   }
 
+  delete(key: string): void {
+    this.#until.delete(key);
+  }
+
   has(key: string): boolean {
     const until = this.#until.get(key);
     if (until === undefined) return false;

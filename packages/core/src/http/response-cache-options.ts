@@ -21,6 +21,11 @@ export interface ResponseCacheOptions<Request = unknown> {
     | undefined;
   /** Request headers that make a difference, beside those that the answer names in `Vary` itself. */
   readonly vary?: readonly string[] | undefined;
+  /**
+   * Query parameters that make a difference; the others, such as those that count campaigns, do not. Names that are not
+   * plain, as `a[]` and `%61`, always do. @defaultValue all
+   */
+  readonly query?: readonly string[] | undefined;
   /** Statuses that are stored, of 200, 203, 204, 301, 308, 404 and 410. @defaultValue `[200]` */
   readonly statuses?: readonly number[] | undefined;
   /** Longer bodies pass through, and are not stored. @defaultValue `1_048_576` */
@@ -34,7 +39,14 @@ export interface ResponseCacheOptions<Request = unknown> {
   readonly sharedMaxAgeMs?: number | undefined;
   /** Whether answers name their `tags` in a `Surrogate-Key` header, for a CDN that can be purged by them. @defaultValue `false` */
   readonly surrogateKey?: boolean | undefined;
-  /** Whether a request's own `Cache-Control: no-cache` or `no-store` gets past the cache. @defaultValue `false` */
+  /** The same in a `Cache-Tag` header. @defaultValue `false` */
+  readonly cacheTag?: boolean | undefined;
+  /** Whether answers say in a `Cache-Status` header where they come from, or why not from the cache. @defaultValue `true` */
+  readonly cacheStatus?: boolean | undefined;
+  /**
+   * Whether a request's own `Cache-Control` counts: `no-cache` and `no-store` get past the cache, `max-age` past what is older.
+   * @defaultValue `false`
+   */
   readonly heedRequest?: boolean | undefined;
 }
 
@@ -43,6 +55,8 @@ export const responseCacheDefaults = Object.freeze({
   statuses: Object.freeze([200]),
   maxBodyBytes: 1_048_576,
   surrogateKey: false,
+  cacheTag: false,
+  cacheStatus: true,
   heedRequest: false,
 });
 
@@ -55,11 +69,14 @@ export interface ResolvedResponseCacheOptions<Request> {
   tagsOf(request: Request): readonly string[];
   readonly identity: Exclude<ResponseCacheOptions<Request>['identity'], undefined> | 'anonymous';
   readonly vary: readonly string[];
+  readonly query: ReadonlySet<string> | undefined;
   readonly statuses: readonly number[];
   readonly maxBodyBytes: number;
   /** What is said to browsers and other caches where the application says nothing itself. */
   readonly cacheControl: string;
   readonly surrogateKey: boolean;
+  readonly cacheTag: boolean;
+  readonly cacheStatus: boolean;
   readonly heedRequest: boolean;
 }
 
@@ -82,10 +99,13 @@ export function resolveResponseCacheOptions<Request>(
     tagsOf: readTags<Request>(reader),
     identity: (identity ?? 'anonymous') as ResolvedResponseCacheOptions<Request>['identity'],
     vary: readVary(reader),
+    query: readQuery(reader),
     statuses: statuses as readonly number[],
     maxBodyBytes: reader.bytes('maxBodyBytes', responseCacheDefaults.maxBodyBytes),
     cacheControl: readCacheControl(reader, identity === 'public'),
     surrogateKey: reader.boolean('surrogateKey', responseCacheDefaults.surrogateKey),
+    cacheTag: reader.boolean('cacheTag', responseCacheDefaults.cacheTag),
+    cacheStatus: reader.boolean('cacheStatus', responseCacheDefaults.cacheStatus),
     heedRequest: reader.boolean('heedRequest', responseCacheDefaults.heedRequest),
   };
   reader.done();
@@ -104,6 +124,12 @@ function readVary(reader: OptionsReader): readonly string[] {
   return isNames
     ? vary.map((name) => name.toLowerCase())
     : reader.fail('vary', 'a list of names of request headers');
+}
+
+function readQuery(reader: OptionsReader): ReadonlySet<string> | undefined {
+  const query = reader.any('query');
+  if (query === undefined) return undefined;
+  return isTexts(query) ? new Set(query) : reader.fail('query', 'a list of names of query parameters');
 }
 
 /** Browsers and other caches hear of no invalidation, so they must ask, unless the application has said otherwise. */

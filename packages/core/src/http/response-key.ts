@@ -1,6 +1,27 @@
 import { createHash } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
+import { acceptedCodings } from './content-coding.js';
 import type { Exchange } from './exchange.js';
 import { headerList } from './headers.js';
+
+/**
+ * By what name the client asks, as it or a proxy says so. Pages link to themselves by these, whether the framework believes
+ * them or not: outside of the key, anybody could put links of his own into the page that all others get.
+ */
+const addressing = [
+  ...['host', ':authority', 'x-forwarded-host', 'x-forwarded-port', 'x-forwarded-prefix'],
+  'x-forwarded-proto',
+];
+
+/** What makes a difference beside scheme, host and path. */
+export interface Differences {
+  /** Who asks, where each gets their own. */
+  readonly identity?: string | undefined;
+  /** The request headers that count. */
+  readonly vary: Iterable<string>;
+  /** The query parameters that count; undefined: all. */
+  readonly query?: ReadonlySet<string> | undefined;
+}
 
 /**
  * Says which stored answer a request asks for: scheme, host, path, query in any order of names, who asks, and the request
@@ -8,13 +29,14 @@ import { headerList } from './headers.js';
  */
 export function responseKey(
   { url, host, secure, headers }: Exchange,
-  identity: string | undefined,
-  vary: Iterable<string>,
+  { identity, vary, query }: Differences,
 ): string {
-  const [path, query] = splitTarget(url);
-  const differing = [...vary].sort().map((name) => [name, variantOf(headers, name)]);
-  const parts = JSON.stringify([secure, host, path, sortQuery(query), identity ?? null, differing]);
-  return `http:1:${createHash('sha256').update(parts).digest('base64url')}`;
+  const [path, search] = splitTarget(url);
+  const differing = [...new Set([...addressing, ...vary])]
+    .sort()
+    .map((name) => [name, variantOf(headers, name)]);
+  const parts = JSON.stringify([secure, host, path, queryOf(search, query), identity ?? null, differing]);
+  return `http:2:${createHash('sha256').update(parts).digest('base64url')}`;
 }
 
 function splitTarget(url: string): readonly [path: string, query: string] {
@@ -22,21 +44,39 @@ function splitTarget(url: string): readonly [path: string, query: string] {
   return at === -1 ? [url, ''] : [url.slice(0, at), url.slice(at + 1)];
 }
 
+/**
+ * A parameter in the plainest form. Everything else may mean another name to somebody's parser (`%61`, `a[]`, `a.b`, or a
+ * second parameter behind a semicolon), so it always counts.
+ */
+const plain = /^([\w-]+)(?:=[^;]*)?$/;
+
 /** Parameters of one name keep their order, which may mean something; names do not. */
-function sortQuery(query: string): string {
-  if (!query.includes('&')) return query;
-  const nameOf = (pair: string): string => pair.split('=', 1)[0] as string;
-  return query
-    .split('&')
-    .filter((pair) => pair !== '')
-    .sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : nameOf(a) > nameOf(b) ? 1 : 0))
+function queryOf(search: string, counting: ReadonlySet<string> | undefined): string {
+  const isCounting = (pair: string): boolean => {
+    const name = plain.exec(pair)?.[1];
+    return name === undefined || counting === undefined || counting.has(name);
+  };
+  const pairs = search.split('&').filter((pair) => pair !== '' && isCounting(pair));
+  // `%61` and `a` are one name, whose values keep their order.
+  const nameOf = (pair: string): string => decoded(pair.split('=', 1)[0] as string);
+  return pairs
+    .map((pair) => ({ name: nameOf(pair), pair }))
+    .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))
+    .map(({ pair }) => pair)
     .join('&');
 }
 
-/** What a header says, whatever its spacing; `Accept-Encoding` in whatever case. */
-function variantOf(headers: Exchange['headers'], name: string): string {
-  const value = headerList(headers, name).join();
-  return name === 'accept-encoding' ? value.toLowerCase().replaceAll(' ', '') : value;
+function decoded(name: string): string {
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return name;
+  }
+}
+
+/** What a header says, whatever its spacing; of `Accept-Encoding`, what the client can decode. */
+function variantOf(headers: IncomingHttpHeaders, name: string): string {
+  return name === 'accept-encoding' ? acceptedCodings(headers) : headerList(headers, name).join();
 }
 
 /** The names in a `Vary` header, in lower case. */

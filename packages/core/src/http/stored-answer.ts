@@ -1,15 +1,14 @@
 import { isUtf8 } from 'node:buffer';
-import { namesEtag } from './etag.js';
+import { type AnswerPolicy, policyHeaders, statusHeader } from './answer-policy.js';
+import { namedEtag } from './etag.js';
 import type { AnswerHeaders, HeaderValues } from './exchange.js';
-import type { ResolvedResponseCacheOptions } from './response-cache-options.js';
-import { varyNames } from './response-key.js';
 
 /** An answer as it lies in the cache: plain data, for whatever codec that has. */
 export interface StoredAnswer {
   readonly status: number;
   /** What the handler has set; nothing that belongs to one request. An entity tag is among them. */
   readonly headers: AnswerHeaders;
-  /** What it depends on, as its handler said in `Vary`. */
+  /** The request headers on which it depends. */
   readonly vary: readonly string[];
   readonly body: string;
   readonly encoding: 'utf8' | 'base64';
@@ -28,22 +27,19 @@ export interface CachedAnswer {
 /** Headers that belong to one request, one connection or one client, or that are made anew for each answer. */
 const unstored: ReadonlySet<string> = new Set([
   ...['connection', 'keep-alive', 'proxy-authenticate', 'te', 'trailer', 'transfer-encoding', 'upgrade'],
-  ...[
-    'age',
-    'content-length',
-    'date',
-    'vary',
-    'set-cookie',
-    'cache-status',
-    'server-timing',
-    'x-response-time',
-  ],
-  ...['x-request-id', 'x-correlation-id', 'traceparent', 'tracestate', 'x-pando-instance'],
+  ...['age', 'cache-status', 'content-length', 'date', 'retry-after', 'set-cookie', 'vary'],
+  ...['authentication-info', 'proxy-authentication-info', 'clear-site-data'],
+  ...['server-timing', 'x-response-time', 'x-runtime'],
+  ...['x-request-id', 'x-correlation-id', 'x-trace-id', 'traceparent', 'tracestate', 'b3'],
+  ...['x-amzn-trace-id', 'x-amzn-requestid', 'x-cloud-trace-context'],
 ]);
-const unstoredPrefix = /^(?:pando-token-|x-pando-|(?:x-)?ratelimit)/;
+const unstoredPrefix = /^(?:pando-token-|x-pando-|x-b3-|(?:x-)?ratelimit)/;
 
-/** What a 304 must say of what its 200 would have said (RFC 9110, 15.4.5). */
-const ofNotModified = ['cache-control', 'content-location', 'etag', 'expires', 'surrogate-key', 'vary'];
+/** What a 304 must say of what its 200 would have said (RFC 9110, 15.4.5), and what is said of the cache. */
+const ofNotModified = [
+  ...['age', 'cache-control', 'cache-status', 'cache-tag', 'content-location', 'etag', 'expires'],
+  ...['surrogate-key', 'vary'],
+];
 
 /** Headers of a body, which a 304 does not have. */
 export const bodyHeaders: readonly string[] = Object.freeze([
@@ -68,28 +64,6 @@ export function storedBody(body: Buffer): Pick<StoredAnswer, 'body' | 'encoding'
   return { body: body.toString(encoding), encoding };
 }
 
-/** What is said of an answer that is or may be stored, as far as the application has not said it. */
-export function policyHeaders(
-  options: Pick<ResolvedResponseCacheOptions<never>, 'cacheControl' | 'surrogateKey' | 'vary'>,
-  present: HeaderValues,
-  tags: readonly string[],
-  vary: readonly string[] = [],
-): AnswerHeaders {
-  return {
-    ...(present['cache-control'] === undefined && { 'cache-control': options.cacheControl }),
-    ...varyHeader(present, [...options.vary, ...vary]),
-    ...(options.surrogateKey &&
-      tags.length > 0 && { 'surrogate-key': tags.map((tag) => encodeURI(tag)).join(' ') }),
-  };
-}
-
-/** The `Vary` header with these names in it; nothing where it has them. */
-export function varyHeader(present: HeaderValues, names: readonly string[]): AnswerHeaders {
-  const known = varyNames(present.vary);
-  const missing = [...new Set(names)].filter((name) => !known.includes(name));
-  return missing.length === 0 ? {} : { vary: [present.vary ?? [], missing].flat().join(', ') };
-}
-
 /** Who is answered out of the cache. */
 export interface Reader {
   /** The headers that the answer has already. */
@@ -100,34 +74,38 @@ export interface Reader {
   readonly now: number;
 }
 
+/** For how long an answer has been stored. */
+export function ageMsOf({ storedAt }: StoredAnswer, now: number): number {
+  return Math.max(0, now - storedAt); // the clock of whoever stored it may be ahead
+}
+
 /** The answer to one request: the stored one, or word that the client has it already. */
 export function cachedAnswer(
-  { status, headers, vary, body, encoding, storedAt }: StoredAnswer,
-  options: Pick<ResolvedResponseCacheOptions<never>, 'cacheControl' | 'surrogateKey' | 'vary'>,
+  stored: StoredAnswer,
+  policy: AnswerPolicy,
   { before, ifNoneMatch, tags, now }: Reader,
 ): CachedAnswer {
-  const age = String(Math.max(0, Math.floor((now - storedAt) / 1_000)));
+  const { status, headers, vary, body, encoding } = stored;
   const all: Record<string, string> = {
     ...headers,
-    ...policyHeaders(options, { ...before, ...headers }, tags, vary),
-    age,
+    ...policyHeaders(policy, { ...before, ...headers }, tags, vary),
+    ...statusHeader(policy, before, 'hit'),
+    age: String(Math.floor(ageMsOf(stored, now) / 1_000)),
   };
-  if (isRevalidated(status, headers.etag, ifNoneMatch)) {
-    const kept = ['age', ...ofNotModified].filter((name) => all[name] !== undefined);
-    return {
-      status: 304,
-      headers: Object.fromEntries(kept.map((name) => [name, all[name] as string])),
-      body: undefined,
-    };
+  const known = knownEtag(status, headers.etag, ifNoneMatch);
+  if (known !== undefined) {
+    const kept = ofNotModified.filter((name) => all[name] !== undefined);
+    const told = Object.fromEntries(kept.map((name) => [name, all[name] as string]));
+    return { status: 304, headers: { ...told, etag: known }, body: undefined };
   }
   return { status, headers: all, body: status === 204 ? undefined : Buffer.from(body, encoding) };
 }
 
-/** Whether a client that names this entity tag has the body already. */
-export function isRevalidated(
+/** The entity tag by which a client says that it has the body already. */
+export function knownEtag(
   status: number,
   etag: string | undefined,
   ifNoneMatch: string | undefined,
-): boolean {
-  return (status === 200 || status === 203) && namesEtag(ifNoneMatch, etag);
+): string | undefined {
+  return status === 200 || status === 203 ? namedEtag(ifNoneMatch, etag) : undefined;
 }

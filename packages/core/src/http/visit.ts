@@ -8,6 +8,8 @@ export interface Visit {
   /** In which its code runs. While its answer is recorded for the cache it is another one, derived from the first. */
   context: RequestContext;
   readonly record: RequestRecord;
+  /** Whether its answer is recorded for the cache: a cache behind the first would wait for itself. */
+  isRecorded: boolean;
   /** Settles when it is known what the client has seen; undefined when it is. Never rejects. */
   ready: Promise<void> | undefined;
 }

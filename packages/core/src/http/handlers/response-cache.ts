@@ -1,20 +1,21 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import type { RequestContext } from '../../kernel/context.js';
 import { isPandoError } from '../../kernel/errors.js';
 import type { CounterCell } from '../../kernel/meter.js';
+import { statusHeader } from '../answer-policy.js';
 import { AnswerRecorder, type UnstoredReason, unstoredReasons } from '../answer-recorder.js';
-import type { Exchange } from '../exchange.js';
+import { TakenConditions } from '../conditions.js';
 import { headerOf } from '../headers.js';
 import type { Kit } from '../kit.js';
 import { httpInstruments } from '../metrics.js';
 import { PassList } from '../pass-list.js';
+import { maxAgeMsOf, type Passage, passageOf } from '../passage.js';
 import {
   type ResolvedResponseCacheOptions,
   type ResponseCacheOptions,
   resolveResponseCacheOptions,
 } from '../response-cache-options.js';
 import { responseKey, varyNames } from '../response-key.js';
-import { type CachedAnswer, cachedAnswer, type StoredAnswer } from '../stored-answer.js';
+import { ageMsOf, type CachedAnswer, cachedAnswer, type StoredAnswer } from '../stored-answer.js';
 import type { Visit } from '../visit.js';
 
 /** Lets the route's handler answer; with a recorder that has to listen, if there is one. */
@@ -32,7 +33,9 @@ interface Asked {
 const maxLearned = 16;
 
 /** Outcomes that will be the same next time, other than a passing failure. */
-const lasting: ReadonlySet<UnstoredReason> = new Set(['cookie', 'directive', 'stream', 'size', 'wrote']);
+const lasting: ReadonlySet<UnstoredReason> = new Set([
+  ...(['cookie', 'secret', 'directive', 'stream', 'size', 'wrote'] as const),
+]);
 
 /**
  * Answers requests of one route out of `pando.cache`, and stores the answers of its handler there.
@@ -70,15 +73,20 @@ export class ResponseCache<Request> {
    * context of the visit.
    */
   async serve(visit: Visit, request: Request, handle: Handle): Promise<CachedAnswer | undefined> {
+    if (visit.isRecorded) return void handle();
     const { exchange } = visit;
-    const asked = await this.#ask(exchange, request);
-    if (asked === undefined) {
+    const asked = await this.#ask(visit, request);
+    if (typeof asked === 'string') return this.#pass(visit, asked, handle);
+    if (this.#passed.has(asked.key)) {
       this.#outcomes.bypass.add();
-      return void handle();
+      return void handle(this.#watch(visit, asked));
     }
     const stored = await this.#get(visit, asked, handle);
     if (stored === 'recorded') return undefined;
-    if (stored === undefined) {
+    const now = this.#kit.kernel.clock.now();
+    const isTooOld = (answer: StoredAnswer): boolean =>
+      this.#options.heedRequest && ageMsOf(answer, now) > maxAgeMsOf(exchange.headers);
+    if (stored === undefined || isTooOld(stored)) {
       this.#outcomes.miss.add();
       return void handle();
     }
@@ -87,24 +95,31 @@ export class ResponseCache<Request> {
       before: exchange.answerHeaders,
       ifNoneMatch: headerOf(exchange.headers, 'if-none-match'),
       tags: asked.tags,
-      now: this.#kit.kernel.clock.now(),
+      now,
     });
   }
 
-  /** What the request asks for; undefined when the cache has no say in it. */
-  async #ask(exchange: Exchange, request: Request): Promise<Asked | undefined> {
-    const { headers, method, answerHeaders } = exchange;
-    const { identity, vary, heedRequest } = this.#options;
-    if (method !== 'GET' && method !== 'HEAD') return undefined;
-    if (isConditionalOnPart(headers) || hasBody(headers)) return undefined;
-    if (heedRequest && /\bno-(?:cache|store)\b/i.test(headers['cache-control'] ?? '')) return undefined;
-    if (identity === 'anonymous' && this.#mayBeSomebody(headers)) return undefined;
+  /** What the request asks for, or why the cache has no say in it. */
+  async #ask({ exchange }: Visit, request: Request): Promise<Asked | Passage> {
+    const { identity, vary, query, tagsOf } = this.#options;
+    const passage = passageOf(exchange, this.#options, this.#kit.name);
+    if (passage !== undefined) return passage;
     const who = typeof identity === 'function' ? await identity(request) : undefined;
     // What middleware before this one has said of its own work may hold for the handler as well.
-    const keyed = new Set([...vary, ...this.#learned, ...varyNames(answerHeaders.vary)]);
-    if (keyed.has('*')) return undefined;
-    const key = responseKey(exchange, who, keyed);
-    return this.#passed.has(key) ? undefined : { key, tags: this.#options.tagsOf(request), keyed };
+    const keyed = new Set([...vary, ...this.#learned, ...varyNames(exchange.answerHeaders.vary)]);
+    if (keyed.has('*')) return 'bypass';
+    return {
+      key: responseKey(exchange, { identity: who, vary: keyed, query }),
+      tags: tagsOf(request),
+      keyed,
+    };
+  }
+
+  #pass({ exchange }: Visit, passage: Passage, handle: Handle): undefined {
+    this.#outcomes.bypass.add();
+    const told = statusHeader(this.#options, exchange.answerHeaders, `fwd=${passage}`);
+    for (const name in told) exchange.setAnswerHeader(name, told[name] as string);
+    handle();
   }
 
   /** The stored answer, or that of somebody else's handler; `'recorded'` when this request's own handler gives it. */
@@ -131,26 +146,53 @@ export class ResponseCache<Request> {
   }
 
   /** Runs the handler of a request, in the context of the load that this is, and resolves to what it answers. */
-  async #record(
-    visit: Visit,
-    { tags, key, keyed }: Asked,
-    handle: Handle,
-  ): Promise<StoredAnswer | undefined> {
-    const { contexts, clock } = this.#kit.kernel;
+  async #record(visit: Visit, asked: Asked, handle: Handle): Promise<StoredAnswer | undefined> {
+    const { contexts } = this.#kit.kernel;
     const { exchange } = visit;
     const load = contexts.current();
     this.#outcomes.miss.add();
     await this.#renewEpoch(visit, load);
-    const writtenBefore = visit.context.written;
+    visit.isRecorded = true;
+    const conditions = new TakenConditions(exchange.headers);
+    const recorder = this.#recorder(visit, asked, 'miss', conditions.ifNoneMatch);
     visit.context = visit.context.loading(load);
-    const conditions = takeConditions(exchange.headers);
-    const recorder = new AnswerRecorder({
+    exchange.signal.addEventListener('abort', () => recorder.lose(exchange.signal.reason), { once: true });
+    contexts.run(visit.context, () => handle(recorder));
+    return recorder.outcome.finally(() => conditions[Symbol.dispose]());
+  }
+
+  /**
+   * Looks whether a handler still answers what is not for storing: from when on it does not, others may wait for it again.
+   * Nobody waits for this answer, and it is stored nowhere.
+   */
+  #watch(visit: Visit, asked: Asked): AnswerRecorder | undefined {
+    if (visit.exchange.method === 'HEAD') return undefined;
+    const recorder = this.#recorder(visit, asked, 'bypass');
+    const isOver = (answer: StoredAnswer | undefined): void => {
+      if (answer !== undefined) this.#passed.delete(asked.key);
+    };
+    void recorder.outcome.then(isOver, () => undefined);
+    return recorder;
+  }
+
+  #recorder(
+    visit: Visit,
+    { key, keyed, tags }: Asked,
+    forwarded: 'miss' | 'bypass',
+    ifNoneMatch?: string,
+  ): AnswerRecorder {
+    const { exchange, context } = visit;
+    const { clock } = this.#kit.kernel;
+    const writtenBefore = context.written;
+    return new AnswerRecorder({
       options: this.#options,
       tags,
       before: { ...exchange.answerHeaders },
       keyed,
-      ifNoneMatch: conditions['if-none-match'],
-      wrote: () => visit.context.written !== writtenBefore,
+      ifNoneMatch,
+      forwarded,
+      wrote: () => context.written !== writtenBefore,
+      isOther: () => exchange.method !== 'GET',
       now: () => clock.now(),
       refused: (reason, vary) => {
         this.#unstored[reason].add();
@@ -158,9 +200,6 @@ export class ResponseCache<Request> {
         if (reason === 'vary') this.#learn(vary);
       },
     });
-    exchange.signal.addEventListener('abort', () => recorder.lose(exchange.signal.reason), { once: true });
-    contexts.run(visit.context, () => handle(recorder));
-    return recorder.outcome.finally(() => Object.assign(exchange.headers, conditions));
   }
 
   /**
@@ -177,35 +216,4 @@ export class ResponseCache<Request> {
   #learn(names: readonly string[]): void {
     for (const name of names) if (this.#learned.size < maxLearned) this.#learned.add(name);
   }
-
-  /** Whether the request says by whom it is made, in one of the two ways that every server knows. */
-  #mayBeSomebody({ authorization, cookie }: IncomingHttpHeaders): boolean {
-    if (authorization !== undefined) return true;
-    const own = `pando.${this.#kit.name}.`;
-    return cookie?.split(';').some((pair) => pair.trim() !== '' && !pair.trim().startsWith(own)) ?? false;
-  }
-}
-
-/** Ranges, and conditions that protect against lost updates, are the handler's. */
-function isConditionalOnPart(headers: IncomingHttpHeaders): boolean {
-  return ['range', 'if-match', 'if-unmodified-since'].some((name) => headers[name] !== undefined);
-}
-
-function hasBody(headers: IncomingHttpHeaders): boolean {
-  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
-}
-
-/**
- * Takes from a request what would make its handler answer 304: what is stored must be whole. (Express compares by
- * itself.) They are put back when the answer is known, and heeded then.
- */
-function takeConditions(headers: IncomingHttpHeaders): IncomingHttpHeaders {
-  const taken: IncomingHttpHeaders = {};
-  for (const name of ['if-none-match', 'if-modified-since'] as const) {
-    const value = headers[name];
-    if (value === undefined) continue;
-    taken[name] = value;
-    delete headers[name];
-  }
-  return taken;
 }

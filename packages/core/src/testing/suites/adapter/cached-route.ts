@@ -25,6 +25,10 @@ export function counted(
 /** The body of an answer. */
 export const text = async (response: Response | Promise<Response>): Promise<string> =>
   (await response).text();
+
+/** What the cache says of its part in an answer. */
+export const partOf = (response: Response): string | null => response.headers.get('cache-status');
+
 /** How many requests were hits, misses, and none of the cache's. */
 export const outcomes = async (app: RunningApp): Promise<readonly number[]> =>
   Promise.all(

@@ -236,19 +236,20 @@ export class Http2Client implements Disposable {
   }
 
   /** Asks for a path. What is streamed arrives in `stream`. */
-  request(path: string, headers: Record<string, string> = {}): ClientHttp2Stream {
-    const stream = this.#session.request({ ':path': path, ...headers });
+  request(path: string, headers: Record<string, string> = {}, body?: string): ClientHttp2Stream {
+    const stream = this.#session.request({ ':path': path, ...headers }, { endStream: body === undefined });
+    if (body !== undefined) stream.end(body); // whose length no header tells
     stream.setEncoding('utf8').on('error', () => undefined);
     return stream;
   }
 
   /** The whole answer. */
-  async get(path: string, headers: Record<string, string> = {}): Promise<Http2Answer> {
-    const stream = this.request(path, headers);
+  async get(path: string, headers: Record<string, string> = {}, body?: string): Promise<Http2Answer> {
+    const stream = this.request(path, headers, body);
     const [head] = (await once(stream, 'response')) as [IncomingHttpHeaders & { ':status'?: number }];
-    let body = '';
-    for await (const chunk of stream) body += chunk;
-    return { status: head[':status'], headers: head, body };
+    let answered = '';
+    for await (const chunk of stream) answered += chunk;
+    return { status: head[':status'], headers: head, body: answered };
   }
 
   [Symbol.dispose](): void {

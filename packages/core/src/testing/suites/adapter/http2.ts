@@ -3,6 +3,7 @@ import { constants, type IncomingHttpHeaders } from 'node:http2';
 import { describe, expect, it } from 'vitest';
 import { waitFor } from '../../wait-for.js';
 import { createGate, get, type StartApp, tokenAt } from './app.js';
+import { counted } from './cached-route.js';
 import { Http2Client } from './clients.js';
 
 const http2 = true;
@@ -75,6 +76,19 @@ export function http2Cases(start: StartApp): void {
       await waitFor(async () => (await app.metric('pando_http_requests_in_flight')) === 0);
       const labels = { method: 'GET', route: '/slow', status: '499' };
       expect(await app.metric('pando_http_requests_total', labels)).toBe(1);
+    });
+
+    it('answers out of the cache, but no request that has a body', async () => {
+      const page = counted({ identity: 'public' });
+      await using app = await start({ routes: [page], http2 });
+      using client = new Http2Client(app.url);
+      const bodies = [];
+      for (const body of [undefined, undefined, '{}', undefined]) {
+        bodies.push((await client.get('/page', {}, body)).body);
+      }
+      expect(bodies).toEqual(['run 1', 'run 1', 'run 2', 'run 1']);
+      const known = await client.get('/page', { 'if-none-match': '*' });
+      expect([known.status, known.body, known.headers['cache-status']]).toEqual([304, '', 'pando; hit']);
     });
 
     it('ends within its deadline with a stream open, and lets a request in flight finish', async () => {

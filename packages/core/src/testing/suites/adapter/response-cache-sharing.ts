@@ -63,6 +63,15 @@ export function sharedAnswerCases(start: StartApp): void {
       expect(await cookies(second)).toEqual(['visitor=4', 'visitor=5']);
     });
 
+    it('lets them wait for one again as soon as its answer is for sharing', async () => {
+      const page = counted({}, () => (page.runs() <= 2 ? { headers: { 'set-cookie': 'a=1' } } : {}));
+      await using app = await start({ routes: [page] });
+      const bodies = [];
+      for (let n = 0; n < 5; n++) bodies.push(await text(app.get('/page')));
+      // Not stored, run beside the cache, seen to be for sharing, stored, found.
+      expect(bodies).toEqual(['run 1', 'run 2', 'run 3', 'run 4', 'run 4']);
+    });
+
     it('gives each the error through the error handling of the application', async () => {
       const gate = createGate();
       const page = counted({}, async () => {

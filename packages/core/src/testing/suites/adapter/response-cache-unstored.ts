@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { waitFor } from '../../wait-for.js';
 import { type RunningApp, type StartApp, tokenAt, tokenOf } from './app.js';
 import { type CacheOptions, counted, outcomes, text } from './cached-route.js';
 import type { SuiteAnswer } from './harness.js';
@@ -141,6 +142,21 @@ export function unstoredCases(start: StartApp): void {
       expect([await runs({}), await runs({ heedRequest: true })]).toEqual([1, 2]);
     });
 
+    it('heeds a request that wants none so old only where it says so', async () => {
+      const runs = async (options: CacheOptions) => {
+        const page = counted(options);
+        await using app = await start({ routes: [page] });
+        await text(app.get('/page', { headers: { 'cache-control': 'max-age=60' } }));
+        await text(app.get('/page', { headers: { 'cache-control': 'max-age=60' } }));
+        await waitFor(async () => {
+          await text(app.get('/page', { headers: { 'cache-control': 'max-age=0' } }));
+          return page.runs() > 1 || options.heedRequest !== true;
+        });
+        return page.runs();
+      };
+      expect([await runs({}), await runs({ heedRequest: true })]).toEqual([1, 2]);
+    });
+
     it('tells apart what varies, by its options and as its answers say', async () => {
       const page = counted({ vary: ['Accept-Language'] }, ({ headers }) => ({
         body: `${headers['accept-language']}, ${headers['x-theme']}`,
@@ -171,13 +187,15 @@ export function unstoredCases(start: StartApp): void {
         maxAgeMs: 5_000,
         sharedMaxAgeMs: 60_000,
         surrogateKey: true,
-        tags: ['page', 'a b'],
+        cacheTag: true,
+        tags: ['page', 'a b', 'c,d'],
       });
       await using app = await start({ routes: [page] });
       for (let n = 0; n < 2; n++) {
         const { headers } = await app.get('/page');
         expect(headers.get('cache-control')).toBe('public, max-age=5, s-maxage=60');
-        expect(headers.get('surrogate-key')).toBe('page a%20b');
+        expect(headers.get('surrogate-key')).toBe('page a%20b c%2Cd');
+        expect(headers.get('cache-tag')).toBe('page,a%20b,c%2Cd');
       }
     });
 

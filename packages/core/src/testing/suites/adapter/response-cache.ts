@@ -1,14 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { waitFor } from '../../wait-for.js';
 import { fleetOn, type RunningApp, type StartApp, tokenAt, tokenOf } from './app.js';
-import { type CacheOptions, counted, outcomes, text } from './cached-route.js';
+import { type CacheOptions, counted, outcomes, partOf, text } from './cached-route.js';
 import type { SuiteRoute } from './harness.js';
+import { leakCases } from './response-cache-leaks.js';
 import { sharedAnswerCases } from './response-cache-sharing.js';
 import { unstoredCases } from './response-cache-unstored.js';
 
 /** Answers of routes that are cached. */
 export function responseCacheCases(start: StartApp, redis: string | undefined): void {
   unstoredCases(start);
+  leakCases(start);
   sharedAnswerCases(start);
 
   describe('a cached route', () => {
@@ -48,6 +50,47 @@ export function responseCacheCases(start: StartApp, redis: string | undefined): 
         bodies.push(await text(app.get(`/page${query}`)));
       }
       expect(bodies).toEqual(['run 1', 'run 1', 'run 2', 'run 3', 'run 4', 'run 5']);
+    });
+
+    it('takes parameters for nothing that it does not name', async () => {
+      const page = counted({ query: ['a'] });
+      await using app = await start({ routes: [page] });
+      const bodies = [];
+      for (const query of ['?a=1', '?a=1&utm_source=mail', '?a=2&utm_source=mail', '?a=1&%61=3']) {
+        bodies.push(await text(app.get(`/page${query}`)));
+      }
+      expect(bodies).toEqual(['run 1', 'run 1', 'run 2', 'run 3']);
+    });
+
+    it('says where its answer comes from, or why not from the cache', async () => {
+      const page = counted({}, ({ url }) =>
+        url.endsWith('?cookie') ? { headers: { 'set-cookie': 'a=1' } } : {},
+      );
+      await using app = await start({ routes: [page] });
+      const parts = [];
+      for (const [url, headers] of [
+        ['/page', {}],
+        ['/page', {}],
+        ['/page', { authorization: 'Bearer ann' }],
+        ['/page', { range: 'bytes=0-1' }],
+        ['/page?cookie', {}],
+        ['/page?cookie', {}],
+      ] as const) {
+        parts.push(partOf(await app.get(url, { headers })));
+      }
+      expect(parts).toEqual([
+        'pando; fwd=miss',
+        'pando; hit',
+        'pando; fwd=bypass',
+        'pando; fwd=request',
+        'pando; fwd=miss; detail=cookie',
+        'pando; fwd=bypass; detail=cookie',
+      ]);
+    });
+
+    it('keeps to itself where its answer comes from when it is told to', async () => {
+      await using app = await start({ routes: [counted({ cacheStatus: false })] });
+      expect([partOf(await app.get('/page')), partOf(await app.get('/page'))]).toEqual([null, null]);
     });
 
     it('answers HEAD with the head of what GET has stored', async () => {
