@@ -244,6 +244,7 @@ async function door(): Promise<readonly OptionsSection[]> {
 /** Options that go along with one call. TypeScript checks their names; the calls are too hot to do so again. */
 export const callOptions: readonly (readonly [title: string, file: string, name: string])[] = [
   ['cache.getOrLoad', `${src}/cache/api.ts`, 'GetOrLoadOptions'],
+  ['cache.set', `${src}/cache/api.ts`, 'SetOptions'],
   ['cache.invalidate', `${src}/cache/api.ts`, 'InvalidateOptions'],
   ['compressed', `${src}/cache/codecs.ts`, 'CompressionOptions'],
   ['db.read', `${src}/db/api.ts`, 'ReadOptions'],

@@ -18,6 +18,18 @@ export interface GetOrLoadOptions extends LifetimeOptions, Signalled {
   readonly tags?: readonly string[] | undefined;
 }
 
+/** How to store a value that no loader has loaded. */
+export interface SetOptions extends LifetimeOptions, Signalled {
+  /** What the value depends on, beside its key. */
+  readonly tags?: readonly string[] | undefined;
+}
+
+/** What became of a value that was to be stored. The rest is about the invalidation of its key. */
+export interface SetOutcome extends Invalidation {
+  /** Whether the shared level has the value now. */
+  readonly stored: boolean;
+}
+
 /** How to invalidate. */
 export interface InvalidateOptions extends Signalled {
   /** What was written, so that nobody fills the cache from a replica that has not seen it. The token of the running context counts, too. */
@@ -74,6 +86,23 @@ export interface Cache extends Room {
    * @throws `CacheKeyError` for a key that cannot be one.
    */
   peek<T>(key: string): T | undefined;
+  /**
+   * Stores a value that the application makes itself: what it has computed, received, or been told. For what is read from a
+   * database use `getOrLoad`: `set` cannot know how old a value is.
+   *
+   * It is an invalidation of the key, with all that this promises, and the value counts as being as new as that: no load
+   * that began before brings back what was there. Where the invalidation is not confirmed, where the shared level does
+   * not take the value, and for `undefined`, nothing is stored. Inside a database transaction nothing is done at all.
+   *
+   * @throws `CacheKeyError` at once for a key or tag that cannot be one. Rejects with `CacheValueError` before anything is
+   * done, and with the signal's reason; the value may then have been stored.
+   */
+  set(key: string, value: unknown, options?: SetOptions): Promise<SetOutcome>;
+  /**
+   * Makes the values of keys unusable, on all instances, and with them every value that was made from one of them: the
+   * same as to invalidate the keys.
+   */
+  delete(keys: string | readonly string[], options?: InvalidateOptions): Promise<Invalidation>;
   /**
    * Makes every value that has one of the tags unusable, on all instances. A key is a tag of its own value.
    *

@@ -6,7 +6,16 @@ import type { Kernel } from '../kernel/kernel.js';
 import type { Ledger } from '../kernel/ledger.js';
 import type { CounterCell } from '../kernel/meter.js';
 import type { Check } from '../kernel/room.js';
-import type { Cache, GetOrLoadOptions, InvalidateOptions, Invalidation, Loader } from './api.js';
+import { emptyToken } from '../kernel/token.js';
+import type {
+  Cache,
+  GetOrLoadOptions,
+  InvalidateOptions,
+  Invalidation,
+  Loader,
+  SetOptions,
+  SetOutcome,
+} from './api.js';
 import { Backlog } from './backlog.js';
 import { type Call, includeIn, taint } from './call.js';
 import { Follower } from './follower.js';
@@ -25,6 +34,7 @@ import { Reader } from './reader.js';
 import { Reopening } from './reopening.js';
 import { type CacheRules, soundRules } from './rules.js';
 import { type Found, Shelf } from './shelf.js';
+import { Writer } from './writer.js';
 
 /** Tags whose positions an instance keeps; those it forgot cost a question. */
 const MAX_POSITIONS = 20_000;
@@ -56,6 +66,7 @@ export class CacheRoom implements Cache {
   readonly #lookup: Lookup;
   readonly #loads: Loads;
   readonly #invalidations: Invalidations;
+  readonly #writer: Writer;
   readonly #disposables: readonly Disposable[];
   readonly #localHits: CounterCell;
   readonly #sharedHits: CounterCell;
@@ -108,6 +119,8 @@ export class CacheRoom implements Cache {
     this.#lookup = new Lookup({ ...levels, trustMs, reopening, pending });
     this.#loads = new Loads({ ...levels, options, random });
     this.#invalidations = new Invalidations(levels);
+    const invalidations = this.#invalidations;
+    this.#writer = new Writer({ codec, shelf, lineage, invalidations, random });
     this.#follower = follower;
     this.#backlog = backlog;
     this.#disposables = [
@@ -156,6 +169,22 @@ export class CacheRoom implements Cache {
     if (this.#closing !== undefined) return Promise.reject(new ClosedError('The cache'));
     const question = { key, tags: this.#rules.tagsOf(key, []), lifetime: this.#options.lifetime, context };
     return abortable(this.#find(question), signal) as Promise<T | undefined>;
+  }
+
+  set(key: string, value: unknown, options: SetOptions = {}): Promise<SetOutcome> {
+    checkKey(key);
+    const { signal } = options;
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    const tags = checkTags(this.#rules.tagsOf(key, options.tags ?? []));
+    const lifetime = lifetimeOf('set', options, this.#options.lifetime);
+    if (this.#closing !== undefined) return Promise.reject(new ClosedError('The cache'));
+    const context = this.#kernel.contexts.current();
+    if (this.#rules.isApart(context)) return Promise.resolve(notDone);
+    return abortable(this.#writer.write({ key, value, tags, lifetime, context }), signal);
+  }
+
+  delete(keys: string | readonly string[], options: InvalidateOptions = {}): Promise<Invalidation> {
+    return this.invalidate(typeof keys === 'string' ? [keys] : keys, options);
   }
 
   invalidate(tags: readonly string[], options: InvalidateOptions = {}): Promise<Invalidation> {
@@ -247,6 +276,8 @@ export class CacheRoom implements Cache {
     this.#local?.clear();
   }
 }
+
+const notDone: SetOutcome = Object.freeze({ token: emptyToken, confirmed: true, stored: false });
 
 /** Inside a transaction nothing is shared: others must not see what is not committed, nor this one what is older. */
 async function runHere<T>(

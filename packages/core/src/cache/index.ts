@@ -5,6 +5,8 @@ export type {
   Invalidation,
   Loader,
   LoaderOptions,
+  SetOptions,
+  SetOutcome,
 } from './api.js';
 export {
   binaryCodec,

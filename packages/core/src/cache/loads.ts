@@ -7,7 +7,8 @@ import { cacheToken, isEmptyToken, mergeTokens, type Token } from '../kernel/tok
 import { type Refusal, refusals } from './admission.js';
 import type { Backlog } from './backlog.js';
 import { type Call, handOver } from './call.js';
-import { CacheLoadTimeoutError, CacheValueError } from './errors.js';
+import { encode } from './encoding.js';
+import { CacheLoadTimeoutError } from './errors.js';
 import { Flight, type Landing } from './flight.js';
 import type { Follower } from './follower.js';
 import { Gate } from './gate.js';
@@ -292,13 +293,5 @@ export class Loads {
       if (looked !== 'wait') return looked;
       if (kernel.clock.monotonic() >= endsAt) return 'load';
     }
-  }
-}
-
-function encode(key: string, codec: ResolvedCacheOptions['codec'], value: unknown): Buffer {
-  try {
-    return codec.encode(value);
-  } catch (cause) {
-    throw new CacheValueError(key, codec.name, cause);
   }
 }

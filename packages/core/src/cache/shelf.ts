@@ -98,17 +98,21 @@ export class Shelf {
     );
   }
 
-  /** Stores an encoded value in both levels, and gives it as everybody will find it. `stored` settles when the shared level has it, or not. */
+  /** Stores an encoded value in both levels, and gives it as everybody will find it. `stored` tells whether the shared level has it. */
   put(
     key: string,
     payload: Buffer,
     from: Conditions,
     ttlMs: number,
-  ): { readonly found: Found; readonly stored: Promise<void> } {
+  ): { readonly found: Found; readonly stored: Promise<boolean> } {
     const { clock, codec, level } = this.#init;
     const frame = encodeFrame({ ...from, expiresAt: clock.now() + ttlMs, codec: codec.name, payload });
     const found = this.#keep(key, codec.decode(payload), from, ttlMs, payload.length);
-    return { found, stored: level.store(key, frame, Math.ceil(ttlMs)).catch(() => undefined) };
+    const stored = level.store(key, frame, Math.ceil(ttlMs)).then(
+      () => true,
+      () => false,
+    );
+    return { found, stored };
   }
 
   #keep(key: string, value: unknown, from: Conditions, ttlMs: number, bytes: number): Found {

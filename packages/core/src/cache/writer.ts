@@ -1,0 +1,58 @@
+import type { Codec } from '../kernel/codec.js';
+import type { RequestContext } from '../kernel/context.js';
+import { emptyToken } from '../kernel/token.js';
+import type { SetOutcome } from './api.js';
+import { encode } from './encoding.js';
+import type { Invalidations } from './invalidations.js';
+import { drawTtlMs, type Lifetime } from './lifetime.js';
+import type { Lineage } from './lineage.js';
+import type { Shelf } from './shelf.js';
+
+/** What a writer stands on. */
+export interface WriterInit {
+  readonly codec: Codec;
+  readonly shelf: Shelf;
+  readonly lineage: Lineage;
+  readonly invalidations: Invalidations;
+  readonly random: () => number;
+}
+
+/** A value that the application has made itself. */
+export interface Made {
+  readonly key: string;
+  readonly value: unknown;
+  /** Its key among them. */
+  readonly tags: readonly string[];
+  readonly lifetime: Lifetime;
+  readonly context: RequestContext;
+}
+
+/**
+ * Puts values into the cache that no loader has loaded.
+ *
+ * Storing one is an invalidation of its key first: of several writers the last one counted wins, and a load that began
+ * before cannot bring back what it replaces. The value is as of that invalidation, whatever it was made of.
+ */
+export class Writer {
+  readonly #init: WriterInit;
+
+  constructor(init: WriterInit) {
+    this.#init = init;
+  }
+
+  /** Stores a value. Rejects with `CacheValueError` for one that cannot be encoded: nothing was done then. */
+  async write({ key, value, tags, lifetime, context }: Made): Promise<SetOutcome> {
+    const { codec, shelf, lineage, invalidations, random } = this.#init;
+    const payload = value === undefined ? undefined : encode(key, codec, value);
+    const isOfOneHistory = await lineage.admits().catch(() => false);
+    const { position, ...invalidation } = await invalidations.carryOut([key], context, {});
+    if (payload === undefined || position === undefined || !isOfOneHistory) {
+      return { ...invalidation, stored: false };
+    }
+    const { epoch, sequence } = position;
+    if (lineage.stamp(epoch) === undefined) return { ...invalidation, stored: false };
+    const from = { epoch, asOf: sequence, tags, seen: emptyToken };
+    const { stored } = shelf.put(key, payload, from, drawTtlMs(lifetime, random));
+    return { ...invalidation, stored: await stored };
+  }
+}
