@@ -31,7 +31,7 @@ export async function startInstance(
     kernel,
     options,
     level: new RedisLevel(redis, { ownsFloor: false, doubtMs: options.doubtMs, onError }),
-    local: createLruLevel({ maxEntries: 10_000, maxBytes: undefined }),
+    local: createLruLevel({ maxEntries: 10_000, maxBytes: 2 ** 24 }),
     rules: { ...soundRules, ...rules },
   });
   await redis.start();

@@ -130,6 +130,7 @@ export class CacheRoom implements Cache {
         follower.prove();
       }),
       meter.observe(cacheInstruments.localEntries, () => local?.size ?? 0),
+      meter.observe(cacheInstruments.localBytes, () => local?.bytes ?? 0),
       meter.observe(cacheInstruments.backlog, () => backlog.size),
     ];
     this.#localHits = meter.counter(cacheInstruments.requests, { source: 'local' });

@@ -52,7 +52,7 @@ export function composeCache(
   const resolved = resolveCacheOptions(options);
   const kernel = wiring.kernel ?? createKernel({ name: resolved.name });
   const { clock, logger } = kernel;
-  const local = resolved.local === false ? undefined : createLruLevel(resolved.local);
+  const local = resolved.local === false ? undefined : createLruLevel(resolved.local, kernel.meter);
   const onError = (cause: unknown) => logger.error({ err: cause }, 'a listener of the shared cache threw');
   const floor =
     wiring.redis ?? (resolved.redis === undefined ? undefined : createRedisFloor(resolved.redis, kernel));

@@ -44,6 +44,18 @@ export const cacheInstruments = {
     help: 'Values kept in the process.',
     type: 'gauge',
   },
+  localBytes: {
+    name: 'pando_cache_local_bytes',
+    help: 'Memory that the values kept in the process take, roughly.',
+    type: 'gauge',
+  },
+  evictions: {
+    name: 'pando_cache_local_evictions_total',
+    help: 'Values that the process does not keep although they are valid: others took their room, or one alone would take all.',
+    type: 'counter',
+    labels: ['reason'],
+    values: { reason: ['room', 'too_large'] },
+  },
   backlog: {
     name: 'pando_cache_backlog_tags',
     help: 'Tags whose invalidation is not confirmed yet.',

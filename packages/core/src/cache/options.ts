@@ -5,9 +5,9 @@ import { type Lifetime, type LifetimeOptions, lifetimeDefaults, readLifetime } f
 
 /** Bounds of the level inside the process. */
 export interface LocalLevelOptions {
-  /** Values kept; the ones that were used longest ago make room. @defaultValue `10_000` */
+  /** Values kept; the ones that were used longest ago make room. @defaultValue `50_000` */
   readonly maxEntries?: number | undefined;
-  /** Bound of the sum of the encoded sizes. @defaultValue no bound but the entries' */
+  /** Memory that they take, roughly: the decoded values with everything that is kept beside them. @defaultValue `67_108_864` */
   readonly maxBytes?: number | undefined;
 }
 
@@ -45,7 +45,7 @@ export interface CacheOptions extends LifetimeOptions {
 export const cacheDefaults = Object.freeze({
   name: 'app',
   ...lifetimeDefaults,
-  local: Object.freeze({ maxEntries: 10_000 }),
+  local: Object.freeze({ maxEntries: 50_000, maxBytes: 64 * 1024 * 1024 }),
   trustMs: 2_000,
   leaseMs: 2_000,
   waitMs: 1_000,
@@ -61,7 +61,7 @@ export interface ResolvedCacheOptions {
   readonly name: string;
   /** Of values whose caller does not say. */
   readonly lifetime: Lifetime;
-  readonly local: { readonly maxEntries: number; readonly maxBytes: number | undefined } | false;
+  readonly local: { readonly maxEntries: number; readonly maxBytes: number } | false;
   readonly trustMs: number;
   readonly leaseMs: number;
   readonly waitMs: number;
@@ -96,7 +96,7 @@ function readLocal(cache: OptionsReader): ResolvedCacheOptions['local'] {
   if (reader === false) return false;
   const resolved = {
     maxEntries: reader.int('maxEntries', cacheDefaults.local.maxEntries, { min: 1 }),
-    maxBytes: reader.bytes('maxBytes', undefined),
+    maxBytes: reader.bytes('maxBytes', cacheDefaults.local.maxBytes),
   };
   reader.done();
   return resolved;

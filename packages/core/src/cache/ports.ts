@@ -148,8 +148,10 @@ export interface LocalEntry {
 /** A bounded map that forgets what was not used for longest. */
 export interface LocalLevel {
   readonly size: number;
+  /** Sum of what its entries were said to take. */
+  readonly bytes: number;
   get(key: string): LocalEntry | undefined;
-  /** `bytes` is the size of the encoded value. */
+  /** `bytes` is what the entry takes of the process's memory; it is not kept where that is more than there may be. */
   set(key: string, entry: LocalEntry, bytes: number): void;
   delete(key: string): void;
   clear(): void;

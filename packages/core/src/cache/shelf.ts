@@ -2,6 +2,7 @@ import type { Clock } from '../kernel/clock.js';
 import type { Codec } from '../kernel/codec.js';
 import type { Token } from '../kernel/token.js';
 import type { Follower } from './follower.js';
+import { footprintOf } from './footprint.js';
 import { decodeFrame, encodeFrame } from './frame.js';
 import type { CacheClock, LocalEntry, LocalLevel, SharedLevel } from './ports.js';
 import type { Reopening } from './reopening.js';
@@ -115,7 +116,7 @@ export class Shelf {
     return { found, stored };
   }
 
-  #keep(key: string, value: unknown, from: Conditions, ttlMs: number, bytes: number): Found {
+  #keep(key: string, value: unknown, from: Conditions, ttlMs: number, encodedBytes: number): Found {
     const { clock, local, follower } = this.#init;
     const entry: LocalEntry = {
       value,
@@ -124,7 +125,9 @@ export class Shelf {
       expiresAt: clock.monotonic() + ttlMs,
       checkedAt: -1, // checked when it is first asked for
     };
-    if (from.epoch === follower.positions.epoch) local?.set(key, entry, bytes);
+    if (local !== undefined && from.epoch === follower.positions.epoch) {
+      local.set(key, entry, footprintOf({ key, value, ...from, encodedBytes }));
+    }
     return entry;
   }
 }

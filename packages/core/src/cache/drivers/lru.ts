@@ -1,28 +1,38 @@
 import { LRUCache } from 'lru-cache';
+import { type Meter, noopMeter } from '../../kernel/meter.js';
+import { ENTRY_BYTES } from '../footprint.js';
+import { cacheInstruments } from '../metrics.js';
 import type { LocalEntry, LocalLevel } from '../ports.js';
 
-/** Bookkeeping of one entry, roughly, so that many small values do not pass for nothing. */
-const ENTRY_BYTES = 256;
-
-/** A local level bounded by number and, optionally, by the sum of the encoded sizes. */
-export function createLruLevel({
-  maxEntries,
-  maxBytes,
-}: {
+/** What a local level may hold. */
+export interface LruBounds {
   readonly maxEntries: number;
-  readonly maxBytes: number | undefined;
-}): LocalLevel {
+  readonly maxBytes: number;
+}
+
+/** A local level bounded by number and by memory. */
+export function createLruLevel({ maxEntries, maxBytes }: LruBounds, meter: Meter = noopMeter): LocalLevel {
+  const crowdedOut = meter.counter(cacheInstruments.evictions, { reason: 'room' });
+  const tooLarge = meter.counter(cacheInstruments.evictions, { reason: 'too_large' });
   const entries = new LRUCache<string, LocalEntry>({
-    max: maxEntries,
-    ...(maxBytes === undefined ? {} : { maxSize: maxBytes }),
+    max: Math.min(maxEntries, Math.ceil(maxBytes / ENTRY_BYTES)), // room for as many is made at once
+    maxSize: maxBytes,
+    dispose: (_, __, reason) => {
+      if (reason === 'evict') crowdedOut.add();
+    },
   });
   return {
     get size() {
       return entries.size;
     },
+    get bytes() {
+      return entries.calculatedSize;
+    },
     get: (key) => entries.get(key),
-    set: (key, entry, bytes) =>
-      void entries.set(key, entry, maxBytes === undefined ? {} : { size: bytes + ENTRY_BYTES }),
+    set(key, entry, size) {
+      if (size > maxBytes) tooLarge.add();
+      entries.set(key, entry, { size });
+    },
     delete: (key) => void entries.delete(key),
     clear: () => entries.clear(),
   };
