@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { createTcpProxy, waitFor } from '@pando/core/testing';
 import { Redis as Redis5 } from 'ioredis5';
 import { beforeEach, describe, expect, it } from 'vitest';
@@ -294,6 +295,18 @@ describe('a floor behind a network that fails in silence', () => {
     );
     expect(renewals).toBeGreaterThan(0);
     expect([...counts]).toEqual([2, 1]);
+  });
+
+  it('leaves a connection that takes nothing any more although it has not ended, and keeps nobody else from going on', async () => {
+    const floor = await open(redis.url);
+    redis.freeze();
+    const calling = floor.call(['PING']);
+    (floor.client as unknown as { readonly stream: Socket }).stream.end(); // nobody answers that, either
+    await expect(calling).rejects.toMatchObject({ code: 'PANDO_REDIS_UNAVAILABLE', sent: true });
+    await waitFor(() => !floor.isUp);
+    redis.thaw();
+    await healed(floor);
+    expect(await floor.call(['PING'])).toBe('PONG');
   });
 
   it('notices that only announcements are lost', async () => {

@@ -202,12 +202,18 @@ export class Commands {
   #ping(): void {
     if (this.#pinging || this.#up === undefined) return;
     this.#pinging = true;
+    const { clock, timeoutMs } = this.#init;
+    const askedAt = clock.monotonic();
     const answered = () => {
       this.#pinging = false;
     };
-    const unanswered = () => {
+    const unanswered = (cause: unknown) => {
       this.#pinging = false;
-      if (this.#waitingSince !== undefined) this.#ping();
+      if (this.#waitingSince === undefined || this.#up === undefined) return;
+      // A socket that is ending takes nothing any more, and says so at once. Asked again at once, it would say so for ever, and
+      // its end, which is an event, would never get a turn: nothing else would, in the whole process.
+      if (clock.monotonic() - askedAt < timeoutMs) this.#link.renew(cause);
+      else this.#ping();
     };
     this.call(['EXISTS', this.#init.homeKey], {}, true).then(answered, unanswered);
   }
