@@ -51,17 +51,19 @@ export class Invalidations {
     if (tags.length === 0) return { token: emptyToken, confirmed: true, position: undefined };
     const { kernel, level, follower, backlog } = this.#init;
     const written = mergeTokens(context.token, token ?? emptyToken).db;
+    // Where no cache can be used, whoever was given nothing but this token reads databases: not from before the write, either.
+    const behind: Token = { ...emptyToken, db: written };
     try {
       const clock = await level.invalidate({ tags, written, settles: settles ? [id] : [] });
       follower.hear(clock, tags);
       this.#confirmed.add();
       const { epoch, sequence } = clock;
-      return noted(context, cacheToken({ epoch, sequence }), { epoch, sequence });
+      return noted(context, mergeTokens(behind, cacheToken({ epoch, sequence })), { epoch, sequence });
     } catch (cause) {
       backlog.add({ tags, written, settles: [id] });
       this.#queued.add();
       kernel.logger.warn({ err: cause, tags: tags.length }, 'invalidation not confirmed: it is retried');
-      return noted(context, pendingToken(id), undefined);
+      return noted(context, mergeTokens(behind, pendingToken(id)), undefined);
     }
   }
 }

@@ -379,6 +379,20 @@ describe('an unconfirmed invalidation', () => {
     expect((await b.read('x')).value).toBe(2);
   });
 
+  it('demands, as a confirmed one does, what was written before it of whoever holds its token alone', async () => {
+    const clock = createFakeClock();
+    const fleet = new CacheFleet({ clock });
+    const [a, b] = [await fleet.instance(), await fleet.instance()];
+    await a.write('x', 1);
+    fleet.registers.replicates = false;
+    const { value: confirmed } = await a.write('x', 2);
+    b.level.setUp(false); // it can ask nobody but the replica
+    expect((await b.read('x', confirmed.token)).value).toBe(2);
+    a.level.setUp(false);
+    const { value: queued } = await a.write('x', 3);
+    expect((await b.read('x', queued.token)).value).toBe(3);
+  });
+
   it('demands of loads elsewhere what was written before it', async () => {
     const clock = createFakeClock();
     const fleet = new CacheFleet({ clock });
