@@ -18,17 +18,7 @@ import {
   replayIsLate,
   replayPauses,
 } from './faults.js';
-
-/** The same object, some of its members replaced. */
-function instead<T extends object>(original: T, members: Partial<T>): T {
-  return new Proxy(original, {
-    get(target, name) {
-      if (Object.hasOwn(members, name)) return members[name as keyof T];
-      const value: unknown = Reflect.get(target, name, target);
-      return typeof value === 'function' ? value.bind(target) : value;
-    },
-  });
-}
+import { instead } from './instead.js';
 
 /** The sound driver, whose connections do something in another way. */
 const withConnections =

@@ -1,8 +1,9 @@
-import type { Cache } from '@pando/core/cache';
+import type { Cache, CacheOptions } from '@pando/core/cache';
 import { CacheRoom } from '../../packages/core/src/cache/cache.js';
 import { createLruLevel } from '../../packages/core/src/cache/drivers/lru.js';
 import { RedisLevel } from '../../packages/core/src/cache/drivers/redis.js';
 import { resolveCacheOptions } from '../../packages/core/src/cache/options.js';
+import type { SharedLevel } from '../../packages/core/src/cache/ports.js';
 import { type CacheRules, soundRules } from '../../packages/core/src/cache/rules.js';
 import { createKernel, type Kernel } from '../../packages/core/src/kernel/kernel.js';
 import { emptyToken, mergeTokens, type Token } from '../../packages/core/src/kernel/token.js';
@@ -15,22 +16,33 @@ export interface LoadedInstance extends AsyncDisposable {
   readonly redis: RedisFloor;
 }
 
+/** What makes an instance differ from the others. */
+export interface Deviations {
+  /** Over ours. */
+  readonly options?: CacheOptions | undefined;
+  /** Tags that Redis remembers. */
+  readonly maxTags?: number | undefined;
+  /** Puts something between the instance and its shared level. */
+  readonly level?: ((sound: SharedLevel) => SharedLevel) | undefined;
+}
+
 /** Starts one, rules replaced that a test wants to see missing. Values live so long that nothing is ever helped by expiry. */
 export async function startInstance(
   url: string,
   name: string,
   rules: Partial<CacheRules> = {},
+  { options: over, maxTags, level = (sound) => sound }: Deviations = {},
 ): Promise<LoadedInstance> {
   const kernel = createKernel({ name });
   const redis = createRedisFloor(url, kernel);
-  const options = resolveCacheOptions({ ttlMs: 3_600_000, doubtMs: 1 });
+  const options = resolveCacheOptions({ ttlMs: 3_600_000, doubtMs: 1, ...over });
   const onError = (cause: unknown) => {
     throw cause;
   };
   const cache = new CacheRoom({
     kernel,
     options,
-    level: new RedisLevel(redis, { ownsFloor: false, doubtMs: options.doubtMs, onError }),
+    level: level(new RedisLevel(redis, { ownsFloor: false, doubtMs: options.doubtMs, maxTags, onError })),
     local: createLruLevel({ maxEntries: 10_000, maxBytes: 2 ** 24 }),
     rules: { ...soundRules, ...rules },
   });

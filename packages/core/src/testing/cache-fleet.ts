@@ -31,17 +31,21 @@ export interface FleetInstance {
   write(key: string, value: number, token?: Token): Promise<Reply<Invalidation>>;
 }
 
+const at = (lsn: bigint) => ({ system: 'fake', timeline: 1, lsn });
+
 /** Registers with a primary and one replica that lags at the test's will. */
-class FakeRegisters {
+export class FakeRegisters {
   readonly #log: { readonly key: string; readonly value: number }[] = [];
   replicaLsn = 0;
   /** Whether the replica has everything at once. */
   replicates = true;
+  /** Whether reads tell how much they can have seen, as at level `monotonic`. */
+  tellsBound = false;
 
   commit(key: string, value: number): Token {
     this.#log.push({ key, value });
     if (this.replicates) this.replicaLsn = this.#log.length;
-    return dbToken({ shard: 'main', system: 'fake', timeline: 1, lsn: BigInt(this.#log.length) });
+    return dbToken({ shard: 'main', ...at(BigInt(this.#log.length)) });
   }
 
   catchUp(): void {
@@ -59,10 +63,11 @@ class FakeRegisters {
     const lsn = BigInt(this.replicaLsn);
     const isBehind = token.db.some((position) => position.lsn > lsn);
     if (level === 'causal' && (isStrongToken(token) || isBehind)) {
-      load?.noteRead({ shard: 'main', seen: 'primary' });
+      const upTo = this.tellsBound ? at(BigInt(this.#log.length)) : undefined;
+      load?.noteRead({ shard: 'main', seen: 'primary', upTo });
       return this.newest(key);
     }
-    load?.noteRead({ shard: 'main', seen: { system: 'fake', timeline: 1, lsn } });
+    load?.noteRead({ shard: 'main', seen: at(lsn), upTo: this.tellsBound ? at(lsn) : undefined });
     return this.#at(key, this.replicaLsn);
   }
 
