@@ -60,7 +60,7 @@ export class Source implements AsyncDisposable {
   peak = 0;
   readonly #server: Server;
   readonly #values = new Map<string, unknown>();
-  readonly #gates = new Map<string, { readonly only: number | undefined; wait(load: Load): Promise<void> }>();
+  readonly #gates = new Set<{ matches(load: Load): boolean; wait(load: Load): Promise<void> }>();
   #running = 0;
 
   private constructor() {
@@ -86,28 +86,33 @@ export class Source implements AsyncDisposable {
     this.#values.set(key, value);
   }
 
-  /** Loads of the key, by any instance or only one, wait once they have read. */
-  gate(key: string, { only }: { readonly only?: CacheProcess | undefined } = {}): Gate {
+  /** Loads of the key, or of all that the function picks, wait once they have read; those of one process only, if it is given. */
+  gate(
+    which: string | ((key: string) => boolean),
+    { only }: { readonly only?: CacheProcess | undefined } = {},
+  ): Gate {
     const loads: Load[] = [];
     let open = () => {};
     const opened = new Promise<void>((resolve) => {
       open = resolve;
     });
+    const picks = typeof which === 'string' ? (key: string) => key === which : which;
     const gate = {
-      only: only?.number,
+      matches: ({ key, instance }: Load) => picks(key) && (only === undefined || only.number === instance),
       wait: async (load: Load) => {
         loads.push(load);
         await opened;
       },
     };
-    this.#gates.set(key, gate);
+    this.#gates.add(gate);
     return {
       loads,
       arrived: async (count = 1) => {
-        await waitFor(() => loads.length >= count, { intervalMs: 2, message: `${count} loads of ${key}` });
+        const message = () => `${count} loads to arrive; ${loads.length} have`;
+        await waitFor(() => loads.length >= count, { intervalMs: 2, message });
       },
       open: () => {
-        if (this.#gates.get(key) === gate) this.#gates.delete(key);
+        this.#gates.delete(gate);
         open();
       },
     };
@@ -127,10 +132,10 @@ export class Source implements AsyncDisposable {
     const load = { ...asked, value };
     this.loads.push(load);
     this.peak = Math.max(this.peak, ++this.#running);
-    response.once('close', () => this.#running--);
-    const gate = this.#gates.get(asked.key);
-    if (gate !== undefined && (gate.only === undefined || gate.only === asked.instance))
-      await gate.wait(load);
+    const gate = [...this.#gates].find((one) => one.matches(load));
+    const left = once(response, 'close');
+    await Promise.race([gate?.wait(load), gate && left]);
+    this.#running--; // before the answer: whoever gets it may begin another one
     response.end(JSON.stringify(value instanceof Error ? { error: value.message } : { value }));
   }
 }

@@ -250,9 +250,9 @@ export class CacheRoom implements Cache {
       case 'absent':
         return this.#loads.load(call);
       case 'away':
-        return this.#loads.direct(call, { throttled: true });
+        return this.#loads.direct(call);
       case 'beyond': {
-        const value = await this.#loads.direct(call, { throttled: false });
+        const value = await this.#loads.direct(call);
         if (answer.instead !== undefined) call.context.replaceCache(answer.instead);
         return value;
       }

@@ -73,11 +73,12 @@ export class Loads {
     return this.#board(this.#shared, call, (flight, signal) => this.#fly(flight, call, signal));
   }
 
-  /** Loads past the cache: nothing is stored. `throttled` where many would come at once, since the cache shields nobody. */
-  direct(call: Call, { throttled }: { readonly throttled: boolean }): Promise<unknown> {
-    return this.#board(this.#direct, call, (flight, signal) =>
-      this.#flyDirect(flight, call, signal, throttled),
-    );
+  /**
+   * Loads past the cache: nothing is stored. Throttled, since the cache shields nobody: when Redis is away everybody comes
+   * here at once, and when it has lost its data, everybody who has seen more than it knows.
+   */
+  direct(call: Call): Promise<unknown> {
+    return this.#board(this.#direct, call, (flight, signal) => this.#flyDirect(flight, call, signal));
   }
 
   /** Joins the running load of the key if that is fresh enough; begins one otherwise. */
@@ -156,7 +157,7 @@ export class Loads {
         this.#init.kernel.logger.debug({ err: cause, key }, 'loading without the shared level');
         start = undefined;
       }
-      if (start === undefined) return await this.#flyDirect(flight, call, signal, true);
+      if (start === undefined) return await this.#flyDirect(flight, call, signal);
       return await this.#loadAndStore(flight, call, signal, start, settle);
     } finally {
       settle.release();
@@ -221,13 +222,13 @@ export class Loads {
   }
 
   /** Loads without the shared level's help: shared by whoever needs nothing newer than its beginning, stored nowhere. */
-  async #flyDirect(flight: Flight, call: Call, signal: AbortSignal, throttled: boolean): Promise<Landing> {
+  async #flyDirect(flight: Flight, call: Call, signal: AbortSignal): Promise<Landing> {
     const { follower, rules } = this.#init;
     const { positions } = follower;
     const { token } = call.context;
     const record = new LoadRecord(call.tags, rules);
     flight.depart({ epoch: positions.epoch, asOf: positions.applied, token });
-    const value = await this.#run(call, record, token, signal, throttled);
+    const value = await this.#run(call, record, token, signal, true);
     this.#refused.get('past')?.add();
     return { value, tags: record.tags, seen: await this.#seenBy(record), isStorable: false };
   }
