@@ -147,6 +147,17 @@ export interface Answer {
   readonly token: string;
 }
 
+/** How a process stands. */
+export interface State {
+  /** By its wall clock. */
+  readonly now: number;
+  /** Calls of the cache that have begun and not ended. */
+  readonly calling: number;
+  /** Whether it has its Redis, and hears it. */
+  readonly isUp: boolean;
+  readonly isLive: boolean;
+}
+
 type Options = Omit<Ask, 'key' | 'token'> & { readonly token?: string | undefined };
 
 /** One process with one instance. */
@@ -190,7 +201,7 @@ export class CacheProcess {
     await this.read(`after ${calls} calls, ${randomUUID()}`, { without }); // who comes later ends later
   }
 
-  async state(): Promise<{ readonly calling: number; readonly isUp: boolean; readonly isLive: boolean }> {
+  async state(): Promise<State> {
     return (await this.#ask('state', { key: '' })).value as never;
   }
 
