@@ -8,11 +8,13 @@ export const brokenRules = {
   copies: { reaches: () => true, isTrusted: () => true },
   covers: { covers: () => true },
   raise: { raise: (caller) => caller },
+  refill: { raise: (caller) => caller, coversWritten: () => true },
   coversWritten: { coversWritten: () => true },
   isSameEpoch: { isSameEpoch: () => true },
   isNext: { isNext: () => true },
   demand: { demand: () => ({ kind: 'any' }) },
   isUnconfirmed: { isUnconfirmed: () => false },
+  mayReopen: { mayReopen: () => true },
   followsHistories: { followsHistories: false },
 } satisfies Record<string, Partial<CacheRules>>;
 

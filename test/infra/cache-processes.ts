@@ -25,6 +25,8 @@ export interface Ask {
   readonly inner?: { readonly key: string; readonly tags?: readonly string[] | undefined } | undefined;
   /** The loader reads this row of `registers`, or the write changes it. */
   readonly row?: string | undefined;
+  /** How often the loader reads it, all at once. @defaultValue `1` */
+  readonly reads?: number | undefined;
   readonly level?: 'eventual' | 'strong' | undefined;
   readonly value?: string | undefined;
   /** The commit is not flushed before it is acknowledged. */
