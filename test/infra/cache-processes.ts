@@ -203,8 +203,8 @@ export class CacheProcess {
     await this.read(`after ${calls} calls, ${randomUUID()}`, { without }); // who comes later ends later
   }
 
-  async state(): Promise<State> {
-    return (await this.#ask('state', { key: '' })).value as never;
+  async state(without?: BrokenRule): Promise<State> {
+    return (await this.#ask('state', { key: '', without })).value as never;
   }
 
   /** The sum of the samples whose line begins with this. */

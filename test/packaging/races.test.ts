@@ -5,6 +5,7 @@ import { root } from './workspace.js';
 
 const unit = (name: string) => `packages/core/src/cache/${name}.test.ts`;
 const servers = (name: string) => `test/integration/cache/${name}.test.ts`;
+const http = (part: string) => `packages/core/src/testing/suites/adapter/response-cache${part}.ts`;
 const faults = (name: string) => `test/exclusive/${name}.test.ts`;
 
 /** What is known to go wrong between caches, and the tests that fail when it does. */
@@ -165,7 +166,18 @@ const races: readonly (readonly [string, ...(readonly [file: string, test: strin
   ],
   [
     'a cached answer is shared that was meant for one, or is another variant',
-    ['packages/core/src/testing/suites/adapter/response-cache.ts', ''],
+    [http('-leaks'), 'what was made for another name of the host, by whatever header it came'],
+    [http('-unstored'), 'gives each their own when it says who they are, and one to all who are nobody'],
+    [http('-unstored'), 'tells apart what varies, by its options and as its answers say'],
+    [http('-sharing'), 'lets each run it when the answer is not for sharing, and nobody wait for that again'],
+  ],
+  [
+    'a client is told that a stored answer has not changed, which was invalidated',
+    [
+      http(''),
+      'forgets its answer when a tag is invalidated: its own, or that of a value which went into it',
+    ],
+    [http(''), 'answers HEAD with the head of what GET has stored'],
   ],
 ];
 
