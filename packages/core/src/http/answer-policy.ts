@@ -1,3 +1,4 @@
+import { isCodable } from './content-coding.js';
 import type { AnswerHeaders, HeaderValues } from './exchange.js';
 import type { ResolvedResponseCacheOptions } from './response-cache-options.js';
 import { varyNames } from './response-key.js';
@@ -5,7 +6,7 @@ import { varyNames } from './response-key.js';
 /** The options that decide what is said of an answer. */
 export type AnswerPolicy = Pick<
   ResolvedResponseCacheOptions<never>,
-  'cacheControl' | 'cacheStatus' | 'cacheTag' | 'surrogateKey' | 'vary'
+  'cacheControl' | 'cacheStatus' | 'cacheTag' | 'compress' | 'surrogateKey' | 'vary'
 >;
 
 /** What is said of an answer that is or may be stored, as far as the application has not said it. */
@@ -17,9 +18,18 @@ export function policyHeaders(
 ): AnswerHeaders {
   return {
     ...(present['cache-control'] === undefined && { 'cache-control': policy.cacheControl }),
-    ...varyHeader(present, [...policy.vary, ...vary]),
+    ...varyHeader(present, [
+      ...policy.vary,
+      ...vary,
+      ...(isCoded(policy, present) ? ['accept-encoding'] : []),
+    ]),
     ...(tags.length > 0 && tagHeaders(policy, tags)),
   };
+}
+
+/** Whether an answer is given to each client in the coding that it likes best. */
+export function isCoded({ compress }: Pick<AnswerPolicy, 'compress'>, headers: HeaderValues): boolean {
+  return compress && isCodable(headers);
 }
 
 /** The tags of an answer in the words of CDNs that purge by them. */

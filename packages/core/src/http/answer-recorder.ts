@@ -1,5 +1,5 @@
 import { dependencies, policyHeaders, statusHeader, varyHeader } from './answer-policy.js';
-import { etagOf } from './etag.js';
+import { digestOf, etagOf } from './etag.js';
 import type { AnswerHeaders, HeaderValues } from './exchange.js';
 import type { ResolvedResponseCacheOptions } from './response-cache-options.js';
 import { bodyHeaders, knownEtag, type StoredAnswer, storableHeaders, storedBody } from './stored-answer.js';
@@ -56,7 +56,8 @@ export class AnswerRecorder {
   #settle: (answer: StoredAnswer | undefined) => void = () => undefined;
   #fail: (cause: unknown) => void = () => undefined;
   #isOpen = true;
-  #head: Omit<StoredAnswer, 'body' | 'encoding' | 'storedAt'> | undefined;
+  #head: (Pick<StoredAnswer, 'status' | 'vary'> & { readonly headers: AnswerHeaders }) | undefined;
+  #digested: string | undefined;
   #chunks: Buffer[] = [];
   #bytes = 0;
   #hasEnded = false;
@@ -90,7 +91,7 @@ export class AnswerRecorder {
       const told = statusHeader(options, headers, `fwd=${forwarded}; detail=${reason}`);
       return { status, headers: { ...varyHeader(headers, options.vary), ...told }, removed: [] };
     }
-    const etag = headers.etag ?? (whole && etagOf(whole));
+    const etag = headers.etag ?? (whole && etagOf(this.#digest(whole)));
     const named = etag === undefined ? {} : { etag: String(etag) };
     const added = {
       ...policyHeaders(options, headers, tags, vary),
@@ -168,14 +169,22 @@ export class AnswerRecorder {
     if (this.#isOpen && this.#init.wrote()) this.refuse('wrote');
     if (!this.#isOpen || !this.#isSent || !this.#hasEnded || this.#head === undefined) return;
     const body = Buffer.concat(this.#chunks);
+    const digest = this.#digest(body);
     const { headers } = this.#head;
     this.#close();
     this.#settle({
       ...this.#head,
-      headers: { ...headers, etag: headers.etag ?? etagOf(body) },
+      headers: { ...headers, etag: headers.etag ?? etagOf(digest) },
       ...storedBody(body),
+      digest,
       storedAt: this.#init.now(),
     });
+  }
+
+  /** Asked at most twice, for the same body. */
+  #digest(body: Buffer): string {
+    this.#digested ??= digestOf(body);
+    return this.#digested;
   }
 
   #close(): void {

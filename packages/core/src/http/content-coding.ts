@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import type { HeaderValues } from './exchange.js';
 import { headerList } from './headers.js';
 
 /** The codings in which answers are stored beside their plain form, the better one first. */
@@ -34,4 +35,16 @@ function weightsOf(headers: IncomingHttpHeaders): ReadonlyMap<string, number> {
     weights.set(name === 'x-gzip' ? 'gzip' : name, weight === undefined ? 1 : Number(weight) || 0);
   }
   return weights;
+}
+
+const text =
+  /^(?:text\/|application\/(?:[\w.-]+\+)?(?:json|xml|javascript|manifest|wasm)\b|image\/svg\+xml|font\/(?:otf|ttf))/i;
+
+/** Whether the body of an answer is worth another form, and may have one. */
+export function isCodable(headers: HeaderValues): boolean {
+  return (
+    text.test(String(headers['content-type'] ?? '')) &&
+    headers['content-encoding'] === undefined &&
+    !/\bno-transform\b/i.test(String(headers['cache-control'] ?? ''))
+  );
 }

@@ -1,12 +1,17 @@
 import { createHash } from 'node:crypto';
 import { type Coding, codings } from './content-coding.js';
 
+/** What tells a body from all others. */
+export function digestOf(body: Uint8Array): string {
+  return createHash('sha256').update(body).digest('base64url').slice(0, 27);
+}
+
 /**
  * Names a body by its content. Weak: middleware may still compress the body, and what comes out is as good to a client,
  * byte for byte the same it is not (RFC 9110, 8.8.1).
  */
-export function etagOf(body: Uint8Array): string {
-  return `W/"${createHash('sha256').update(body).digest('base64url').slice(0, 27)}"`;
+export function etagOf(digest: string): string {
+  return `W/"${digest}"`;
 }
 
 /** The entity tag of the same body in a coding: other bytes, another name. */

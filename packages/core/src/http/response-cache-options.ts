@@ -31,6 +31,11 @@ export interface ResponseCacheOptions<Request = unknown> {
   /** Longer bodies pass through, and are not stored. @defaultValue `1_048_576` */
   readonly maxBodyBytes?: number | undefined;
   /**
+   * Whether stored answers of text are sent compressed with Brotli or gzip, whichever the client can decode. Each form is
+   * made once and stored; middleware that compresses leaves them alone. @defaultValue `false`
+   */
+  readonly compress?: boolean | undefined;
+  /**
    * How long browsers may use an answer without asking. They learn of no invalidation: until then a client may be shown
    * the past, its own writes included. @defaultValue not at all: they ask every time, and are told 304
    */
@@ -54,6 +59,7 @@ export interface ResponseCacheOptions<Request = unknown> {
 export const responseCacheDefaults = Object.freeze({
   statuses: Object.freeze([200]),
   maxBodyBytes: 1_048_576,
+  compress: false,
   surrogateKey: false,
   cacheTag: false,
   cacheStatus: true,
@@ -72,6 +78,7 @@ export interface ResolvedResponseCacheOptions<Request> {
   readonly query: ReadonlySet<string> | undefined;
   readonly statuses: readonly number[];
   readonly maxBodyBytes: number;
+  readonly compress: boolean;
   /** What is said to browsers and other caches where the application says nothing itself. */
   readonly cacheControl: string;
   readonly surrogateKey: boolean;
@@ -102,6 +109,7 @@ export function resolveResponseCacheOptions<Request>(
     query: readQuery(reader),
     statuses: statuses as readonly number[],
     maxBodyBytes: reader.bytes('maxBodyBytes', responseCacheDefaults.maxBodyBytes),
+    compress: reader.boolean('compress', responseCacheDefaults.compress),
     cacheControl: readCacheControl(reader, identity === 'public'),
     surrogateKey: reader.boolean('surrogateKey', responseCacheDefaults.surrogateKey),
     cacheTag: reader.boolean('cacheTag', responseCacheDefaults.cacheTag),

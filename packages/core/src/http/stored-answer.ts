@@ -1,17 +1,17 @@
 import { isUtf8 } from 'node:buffer';
 import { type AnswerPolicy, policyHeaders, statusHeader } from './answer-policy.js';
-import { namedEtag } from './etag.js';
+import type { CodedBodies, PlainBody } from './coded-bodies.js';
+import type { Coding } from './content-coding.js';
+import { codedEtag, namedEtag } from './etag.js';
 import type { AnswerHeaders, HeaderValues } from './exchange.js';
 
 /** An answer as it lies in the cache: plain data, for whatever codec that has. */
-export interface StoredAnswer {
+export interface StoredAnswer extends PlainBody {
   readonly status: number;
-  /** What the handler has set; nothing that belongs to one request. An entity tag is among them. */
-  readonly headers: AnswerHeaders;
+  /** What the handler has set; nothing that belongs to one request. */
+  readonly headers: AnswerHeaders & { readonly etag: string };
   /** The request headers on which it depends. */
   readonly vary: readonly string[];
-  readonly body: string;
-  readonly encoding: 'utf8' | 'base64';
   /** Epoch ms. */
   readonly storedAt: number;
 }
@@ -69,6 +69,8 @@ export interface Reader {
   /** The headers that the answer has already. */
   readonly before: HeaderValues;
   readonly ifNoneMatch: string | undefined;
+  /** The coding in which the client gets the body; undefined for the plain one. */
+  readonly coding: Coding | undefined;
   readonly tags: readonly string[];
   /** Epoch ms. */
   readonly now: number;
@@ -79,13 +81,14 @@ export function ageMsOf({ storedAt }: StoredAnswer, now: number): number {
   return Math.max(0, now - storedAt); // the clock of whoever stored it may be ahead
 }
 
-/** The answer to one request: the stored one, or word that the client has it already. */
-export function cachedAnswer(
+/** The answer to one request: the stored one, in a coding perhaps, or word that the client has it already. */
+export async function cachedAnswer(
   stored: StoredAnswer,
   policy: AnswerPolicy,
-  { before, ifNoneMatch, tags, now }: Reader,
-): CachedAnswer {
-  const { status, headers, vary, body, encoding } = stored;
+  bodies: CodedBodies,
+  { before, ifNoneMatch, coding, tags, now }: Reader,
+): Promise<CachedAnswer> {
+  const { status, headers, vary, encoding } = stored;
   const all: Record<string, string> = {
     ...headers,
     ...policyHeaders(policy, { ...before, ...headers }, tags, vary),
@@ -98,7 +101,13 @@ export function cachedAnswer(
     const told = Object.fromEntries(kept.map((name) => [name, all[name] as string]));
     return { status: 304, headers: { ...told, etag: known }, body: undefined };
   }
-  return { status, headers: all, body: status === 204 ? undefined : Buffer.from(body, encoding) };
+  if (status === 204) return { status, headers: all, body: undefined };
+  const coded = coding && (await bodies.of(stored, coding));
+  if (coding === undefined || coded === undefined) {
+    return { status, headers: all, body: Buffer.from(stored.body, encoding) };
+  }
+  const etag = codedEtag(headers.etag, coding);
+  return { status, headers: { ...all, 'content-encoding': coding, etag }, body: coded };
 }
 
 /** The entity tag by which a client says that it has the body already. */

@@ -1,9 +1,11 @@
 import type { RequestContext } from '../../kernel/context.js';
 import { isPandoError } from '../../kernel/errors.js';
 import type { CounterCell } from '../../kernel/meter.js';
-import { statusHeader } from '../answer-policy.js';
+import { isCoded, statusHeader } from '../answer-policy.js';
 import { AnswerRecorder, type UnstoredReason, unstoredReasons } from '../answer-recorder.js';
+import { CodedBodies } from '../coded-bodies.js';
 import { TakenConditions } from '../conditions.js';
+import { bestCoding } from '../content-coding.js';
 import { headerOf } from '../headers.js';
 import type { Kit } from '../kit.js';
 import { httpInstruments } from '../metrics.js';
@@ -46,6 +48,7 @@ const lasting: ReadonlySet<UnstoredReason> = new Set([
 export class ResponseCache<Request> {
   readonly #kit: Kit;
   readonly #options: ResolvedResponseCacheOptions<Request>;
+  readonly #bodies: CodedBodies;
   readonly #passed: PassList;
   /** Request headers on which answers have turned out to depend. */
   readonly #learned = new Set<string>();
@@ -57,6 +60,7 @@ export class ResponseCache<Request> {
     const { meter, clock } = kit.kernel;
     this.#kit = kit;
     this.#options = resolveResponseCacheOptions(options);
+    this.#bodies = new CodedBodies(kit.cache, this.#options.ttlMs);
     this.#passed = new PassList(clock);
     const outcome = (name: string) => meter.counter(httpInstruments.cacheRequests, { outcome: name });
     this.#outcomes = { hit: outcome('hit'), miss: outcome('miss'), bypass: outcome('bypass') };
@@ -91,9 +95,10 @@ export class ResponseCache<Request> {
       return void handle();
     }
     this.#outcomes.hit.add();
-    return cachedAnswer(stored, this.#options, {
+    return cachedAnswer(stored, this.#options, this.#bodies, {
       before: exchange.answerHeaders,
       ifNoneMatch: headerOf(exchange.headers, 'if-none-match'),
+      coding: isCoded(this.#options, stored.headers) ? bestCoding(exchange.headers) : undefined,
       tags: asked.tags,
       now,
     });

@@ -3,6 +3,7 @@ import { waitFor } from '../../wait-for.js';
 import { fleetOn, type RunningApp, type StartApp, tokenAt, tokenOf } from './app.js';
 import { type CacheOptions, counted, outcomes, partOf, text } from './cached-route.js';
 import type { SuiteRoute } from './harness.js';
+import { codedAnswerCases } from './response-cache-coded.js';
 import { leakCases } from './response-cache-leaks.js';
 import { sharedAnswerCases } from './response-cache-sharing.js';
 import { unstoredCases } from './response-cache-unstored.js';
@@ -11,6 +12,7 @@ import { unstoredCases } from './response-cache-unstored.js';
 export function responseCacheCases(start: StartApp, redis: string | undefined): void {
   unstoredCases(start);
   leakCases(start);
+  codedAnswerCases(start);
   sharedAnswerCases(start);
 
   describe('a cached route', () => {
