@@ -56,7 +56,8 @@ export interface Cache extends Room {
    *
    * Concurrent callers share one load, wherever that is as fresh as each of them needs. Values are shared, too: do not
    * change what you get. Stored values have passed through the codec: as JSON, a `Date` comes back as text. `undefined`
-   * is returned, not stored. Inside a database transaction the loader always runs, and nothing is stored.
+   * is returned, and stored only for `negativeTtlMs`. Inside a database transaction the loader always runs, and nothing is
+   * stored.
    *
    * Redis being away or slow costs a load, never an error. Rejects as the loader does, or with the signal's reason; the
    * load then goes on for those who still wait for it.

@@ -75,6 +75,30 @@ describe('getOrLoad', () => {
     }
   });
 
+  it('keeps for a time of its own that there is nothing, on every level', async () => {
+    for (const nothing of [undefined, null]) {
+      const { clock, a, b } = await setup(2, { options: { jitterRatio: 0 } });
+      const load = vi.fn(() => nothing);
+      const get = ({ cache }: typeof a) =>
+        cache.getOrLoad('k', load, { negativeTtlMs: 1_000, staleMs: 60_000 });
+      for (const instance of [a, b, a, b]) expect(await get(instance)).toBe(nothing);
+      await clock.advance(999);
+      for (const instance of [a, b]) expect(await get(instance)).toBe(nothing);
+      expect(load).toHaveBeenCalledTimes(1);
+      await clock.advance(1);
+      for (const instance of [a, b]) expect(await get(instance)).toBe(nothing);
+      expect(load).toHaveBeenCalledTimes(2);
+      await b.cache.invalidate(['k']);
+      expect(await a.cache.getOrLoad<unknown>('k', () => 'something')).toBe('something');
+    }
+  });
+
+  it('does not answer with nothing who wants none kept', async () => {
+    const { a, b } = await setup(2);
+    await a.cache.getOrLoad('k', () => undefined, { negativeTtlMs: 1_000 });
+    expect(await b.cache.getOrLoad<unknown>('k', () => 1)).toBe(1);
+  });
+
   it('loads again when the time is up, on every level', async () => {
     const { clock, a, b } = await setup(2, { options: { jitterRatio: 0 } });
     const load = vi.fn(() => 1);

@@ -31,9 +31,11 @@ import { Pending } from './pending.js';
 import type { LocalEntry, LocalLevel, SharedLevel } from './ports.js';
 import { Positions } from './positions.js';
 import { Reader } from './reader.js';
+import { Refreshes } from './refreshes.js';
 import { Reopening } from './reopening.js';
 import { type CacheRules, soundRules } from './rules.js';
 import { type Found, Shelf } from './shelf.js';
+import { mayHide, usesAtOnce, usesInstead } from './staleness.js';
 import { Writer } from './writer.js';
 
 /** Tags whose positions an instance keeps; those it forgot cost a question. */
@@ -65,11 +67,13 @@ export class CacheRoom implements Cache {
   readonly #backlog: Backlog;
   readonly #lookup: Lookup;
   readonly #loads: Loads;
+  readonly #refreshes: Refreshes;
   readonly #invalidations: Invalidations;
   readonly #writer: Writer;
   readonly #disposables: readonly Disposable[];
   readonly #localHits: CounterCell;
   readonly #sharedHits: CounterCell;
+  readonly #staleHits: CounterCell;
   readonly #misses: CounterCell;
   #starting: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
@@ -118,6 +122,8 @@ export class CacheRoom implements Cache {
     const levels = { kernel, level, local, reader, follower, backlog, shelf, lineage, rules };
     this.#lookup = new Lookup({ ...levels, trustMs, reopening, pending });
     this.#loads = new Loads({ ...levels, options, random });
+    const replace = (call: Call) => this.#loads.replace(call);
+    this.#refreshes = new Refreshes({ kernel, max: options.maxLoads, replace });
     this.#invalidations = new Invalidations(levels);
     const invalidations = this.#invalidations;
     this.#writer = new Writer({ codec, shelf, lineage, invalidations, random });
@@ -135,6 +141,7 @@ export class CacheRoom implements Cache {
     ];
     this.#localHits = meter.counter(cacheInstruments.requests, { source: 'local' });
     this.#sharedHits = meter.counter(cacheInstruments.requests, { source: 'shared' });
+    this.#staleHits = meter.counter(cacheInstruments.requests, { source: 'stale' });
     this.#misses = meter.counter(cacheInstruments.requests, { source: 'none' });
   }
 
@@ -229,34 +236,58 @@ export class CacheRoom implements Cache {
   }
 
   async #find(question: Question): Promise<unknown> {
-    const answer = await this.#lookup.shared(question);
+    const answer = await this.#lookup.shared(question, ['fresh']);
     if (answer.kind === 'found') return this.#take(answer.found, question);
     this.#misses.add();
     return undefined;
   }
 
-  /** Gives what the shared level has. */
+  /** Gives what is stored. Nothing that a stale value goes into is stored. */
   #take(found: Found, { context }: Question): Promise<unknown> {
-    this.#sharedHits.add();
+    const isFresh = found.use === 'fresh';
+    (isFresh ? this.#sharedHits : this.#staleHits).add();
     includeIn(context, found);
+    if (!isFresh) taint(context);
     return found.outcome;
   }
 
   async #get(call: Call): Promise<unknown> {
-    const answer = await this.#lookup.shared(call);
+    const uses = usesAtOnce(call);
+    const held = this.#lookup.held(call, uses);
+    if (held !== undefined) return this.#takeAndReplace(held, call);
+    const answer = await this.#lookup.shared(call, uses);
     switch (answer.kind) {
       case 'found':
-        return this.#take(answer.found, call);
+        return this.#takeAndReplace(answer.found, call);
       case 'absent':
-        return this.#loads.load(call);
+        return this.#loads.load(call).catch((cause) => this.#insteadOf(cause, call));
       case 'away':
-        return this.#loads.direct(call);
+        return this.#loads.direct(call).catch((cause) => this.#insteadOf(cause, call));
       case 'beyond': {
         const value = await this.#loads.direct(call);
         if (answer.instead !== undefined) call.context.replaceCache(answer.instead);
         return value;
       }
     }
+  }
+
+  /** Gives what is stored, and has it replaced in the background where it is past its time. */
+  #takeAndReplace(found: Found, call: Call): Promise<unknown> {
+    if (found.use !== 'fresh') this.#refreshes.begin(call);
+    return this.#take(found, call);
+  }
+
+  /** What may be served instead of an error: looked for only now, since it may have become invalid meanwhile. */
+  async #insteadOf(cause: unknown, call: Call): Promise<unknown> {
+    if (!mayHide(cause, call)) throw cause;
+    let found = this.#lookup.held(call, usesInstead);
+    if (found === undefined) {
+      const answer = await this.#lookup.shared(call, usesInstead);
+      if (answer.kind !== 'found') throw cause;
+      found = answer.found;
+    }
+    this.#kernel.logger.warn({ err: cause, key: call.key }, 'a cached value is served instead of an error');
+    return this.#take(found, call);
   }
 
   async #invalidate(
@@ -269,6 +300,7 @@ export class CacheRoom implements Cache {
   }
 
   async #close(): Promise<void> {
+    await this.#refreshes.close();
     await this.#backlog.flush();
     this.#backlog.close();
     this.#follower.close();

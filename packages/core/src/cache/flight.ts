@@ -26,13 +26,13 @@ export class Flight {
   /** Number of the last unconfirmed invalidation before it began. */
   readonly stamp: number;
   readonly #controller = new AbortController();
-  readonly #landing: Promise<Landing>;
+  readonly #landing: Promise<Landing | undefined>;
   readonly #departed: Promise<Departure | undefined>;
   #depart: (departure: Departure | undefined) => void = () => undefined;
   #waiting = 0;
   #isOver = false;
 
-  constructor(stamp: number, job: (flight: Flight) => Promise<Landing>) {
+  constructor(stamp: number, job: (flight: Flight) => Promise<Landing | undefined>) {
     this.stamp = stamp;
     this.#departed = new Promise((resolve) => {
       this.#depart = resolve;
@@ -80,8 +80,8 @@ export class Flight {
     }
   }
 
-  /** Waits for the outcome, as whoever began it. */
-  async wait(signal: AbortSignal | undefined): Promise<Landing> {
+  /** Waits for the outcome, as whoever began it; undefined when it was left to others. */
+  async wait(signal: AbortSignal | undefined): Promise<Landing | undefined> {
     this.#waiting++;
     try {
       return await abortable(this.#landing, signal);

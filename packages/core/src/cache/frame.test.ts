@@ -18,10 +18,13 @@ const frames: fc.Arbitrary<Frame> = fc
     epoch: text,
     asOf: fc.maxSafeNat(),
     expiresAt: fc.double({ noNaN: true, noDefaultInfinity: true }),
+    staleMs: fc.maxSafeNat(),
+    staleIfErrorMs: fc.maxSafeNat(),
     tags: fc.array(text, { maxLength: 8 }),
     db: positions,
     sequence: fc.option(fc.maxSafeNat(), { nil: undefined }),
     codec: text,
+    isNothing: fc.boolean(),
     payload: fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes)),
   })
   .map(({ db, sequence, ...frame }) => {
@@ -51,7 +54,7 @@ describe('a frame', () => {
   it('of another version is none', () => {
     fc.assert(
       fc.property(frames, fc.integer({ min: 0, max: 255 }), (frame, version) => {
-        fc.pre(version !== 2);
+        fc.pre(version !== 3);
         const bytes = encodeFrame(frame);
         bytes[0] = version;
         expect(decodeFrame(bytes)).toBeUndefined();
@@ -62,7 +65,7 @@ describe('a frame', () => {
   it('is read from any bytes without throwing', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
-        const frame = decodeFrame(Buffer.from([2, ...bytes]));
+        const frame = decodeFrame(Buffer.from([3, ...bytes]));
         if (frame !== undefined) expect(Number.isSafeInteger(frame.asOf)).toBe(true);
       }),
     );

@@ -7,40 +7,48 @@ export interface Frame {
   readonly asOf: number;
   /** Epoch ms. */
   readonly expiresAt: number;
+  /** How long after that it may be served, and how long instead of an error. */
+  readonly staleMs: number;
+  readonly staleIfErrorMs: number;
   readonly tags: readonly string[];
   /** What its readers have seen with it: databases, and perhaps a position in this epoch; empty where nobody wanted to know. */
   readonly seen: Token;
   /** Name of the codec that made the payload. */
   readonly codec: string;
+  /** The value is `undefined`, which no codec has to know; the payload is empty then. */
+  readonly isNothing: boolean;
   readonly payload: Buffer;
 }
 
 /*
- * frame = version(1) asOf(f64) expiresAt(f64) sequence(f64) text(epoch) text(codec) text(seen) tags(u16) tags*text payload
+ * frame = version(1) isNothing(1) asOf(f64) expiresAt(f64) staleMs(f64) staleIfErrorMs(f64) sequence(f64)
+ *         text(epoch) text(codec) text(seen) tags(u16) tags*text payload
  * text  = length(u16) utf-8
  * What was seen is a list of database positions, and a sequence; -1 for none.
  */
-const VERSION = 2;
-const HEAD_BYTES = 25;
+const VERSION = 3;
+const HEAD_BYTES = 42;
 
 /** Puts a value and its conditions into one buffer. At most 65,535 tags of as many bytes each. */
-export function encodeFrame({ epoch, asOf, expiresAt, tags, seen, codec, payload }: Frame): Buffer {
+export function encodeFrame(frame: Frame): Buffer {
+  const { epoch, asOf, expiresAt, staleMs, staleIfErrorMs, tags, seen, codec, isNothing, payload } = frame;
   const positions = encodeDemand(seen.db);
   const sequence = seen.cache.find((position) => position.epoch === epoch)?.sequence ?? -1;
   const size = [epoch, codec, positions, ...tags].reduce(
     (sum, text) => sum + 2 + Buffer.byteLength(text),
     HEAD_BYTES + 2,
   );
-  const frame = Buffer.allocUnsafe(size + payload.length);
-  let at = frame.writeUInt8(VERSION, 0);
-  at = frame.writeDoubleBE(asOf, at);
-  at = frame.writeDoubleBE(expiresAt, at);
-  at = frame.writeDoubleBE(sequence, at);
-  for (const text of [epoch, codec, positions]) at = writeText(frame, text, at);
-  at = frame.writeUInt16BE(tags.length, at);
-  for (const tag of tags) at = writeText(frame, tag, at);
-  payload.copy(frame, at);
-  return frame;
+  const bytes = Buffer.allocUnsafe(size + payload.length);
+  let at = bytes.writeUInt8(VERSION, 0);
+  at = bytes.writeUInt8(isNothing ? 1 : 0, at);
+  for (const number of [asOf, expiresAt, staleMs, staleIfErrorMs, sequence]) {
+    at = bytes.writeDoubleBE(number, at);
+  }
+  for (const text of [epoch, codec, positions]) at = writeText(bytes, text, at);
+  at = bytes.writeUInt16BE(tags.length, at);
+  for (const tag of tags) at = writeText(bytes, tag, at);
+  payload.copy(bytes, at);
+  return bytes;
 }
 
 function writeText(frame: Buffer, text: string, at: number): number {
@@ -73,13 +81,19 @@ export function decodeFrame(bytes: Buffer): Frame | undefined {
   const positions = text();
   const tags: string[] = [];
   for (let left = size(); left > 0 && !broken; left--) tags.push(text());
-  const asOf = bytes.readDoubleBE(1);
-  const expiresAt = bytes.readDoubleBE(9);
-  const sequence = bytes.readDoubleBE(17);
-  if (broken || ![asOf, sequence].every(Number.isSafeInteger) || !Number.isFinite(expiresAt))
-    return undefined;
+  const isNothing = bytes[1] === 1;
+  const asOf = bytes.readDoubleBE(2);
+  const expiresAt = bytes.readDoubleBE(10);
+  const staleMs = bytes.readDoubleBE(18);
+  const staleIfErrorMs = bytes.readDoubleBE(26);
+  const sequence = bytes.readDoubleBE(34);
+  broken ||= !Number.isSafeInteger(asOf) || !Number.isSafeInteger(sequence);
+  broken ||= !Number.isFinite(expiresAt + staleMs + staleIfErrorMs);
+  if (broken) return undefined;
   const seen = seenOf(positions, epoch, sequence);
-  return seen && { epoch, asOf, expiresAt, tags, seen, codec, payload: bytes.subarray(at) };
+  if (seen === undefined) return undefined;
+  const payload = bytes.subarray(at);
+  return { epoch, asOf, expiresAt, staleMs, staleIfErrorMs, tags, seen, codec, isNothing, payload };
 }
 
 function seenOf(positions: string, epoch: string, sequence: number): Token | undefined {

@@ -17,7 +17,8 @@ interface Violation {
 
 /**
  * Lets three instances read, write and invalidate at random, while announcements get lost, late and out of order,
- * instances are cut off, go blind or freeze, the replica lags, and the state is lost or goes back.
+ * instances are cut off, go blind or freeze, the replica lags, loaders fail, values are served past their time, and the state
+ * is lost or goes back.
  *
  * Registers hold increasing numbers. Whoever holds the token of a write must never be served less; once everything is
  * healthy and the trust bound has passed, nobody must be served less than what is confirmed.
@@ -80,11 +81,18 @@ async function run(seed: number, steps: number, rules?: Partial<CacheRules>): Pr
       if (loadMs > 0) await new Promise<void>((resolve) => clock.after(loadMs, resolve));
       return { value, level };
     };
-    const get = () => instance.cache.getOrLoad(key, register);
-    const reply = await instance.request(
-      () => (nested ? instance.cache.getOrLoad(`page:${key}`, get) : get()),
-      token,
-    );
+    const lifetime = chance(0.3) ? { ttlMs: 1 + random() * 50, staleMs: 600_000 } : {};
+    const isFailing = chance(0.05);
+    const get = () =>
+      instance.cache.getOrLoad(
+        key,
+        () => (isFailing ? Promise.reject(new Error('the loader failed')) : register()),
+        lifetime,
+      );
+    const reply = await instance
+      .request(() => (nested ? instance.cache.getOrLoad(`page:${key}`, get, lifetime) : get()), token)
+      .catch(() => undefined);
+    if (reply === undefined) return;
     const { value, level } = reply.value;
     // Who asked his loader for anything, however old, has no claim; what he was given must not reach others.
     if (level === 'causal' && value < demanded)

@@ -4,18 +4,41 @@ import { type OptionsReader, readOptions } from '../kernel/options.js';
 export interface LifetimeOptions {
   /** How long a value may be served. @defaultValue `60_000` */
   readonly ttlMs?: number | undefined;
-  /** The part of a lifetime that varies, so that values stored together do not expire together. @defaultValue `0.1` */
+  /**
+   * After `ttlMs`, how long it is still served at once to whoever asks, while one instance replaces it in the background:
+   * stale-while-revalidate. Inside the loader of another value nobody is given a stale one. @defaultValue `0`
+   */
+  readonly staleMs?: number | undefined;
+  /** After `ttlMs`, how long it may be served instead of an error of the loader, or its timeout. @defaultValue as `staleMs` */
+  readonly staleIfErrorMs?: number | undefined;
+  /**
+   * How long it is kept that there is nothing: that the loader gave `undefined` or `null`. With 0, `undefined` is not kept,
+   * and `null` is a value like any other. Whatever brings something about must invalidate the key, or a tag named before
+   * the load. @defaultValue `0`
+   */
+  readonly negativeTtlMs?: number | undefined;
+  /** The part of `ttlMs` that varies, so that values stored together do not expire together. @defaultValue `0.1` */
   readonly jitterRatio?: number | undefined;
 }
 
 /** A lifetime with every default filled in. */
 export interface Lifetime {
   readonly ttlMs: number;
+  readonly staleMs: number;
+  /** Undefined: as `staleMs`. */
+  readonly staleIfErrorMs: number | undefined;
+  readonly negativeTtlMs: number;
   readonly jitterRatio: number;
 }
 
 /** What a cache has when nobody says otherwise. */
-export const lifetimeDefaults = Object.freeze({ ttlMs: 60_000, jitterRatio: 0.1 } satisfies Lifetime);
+export const lifetimeDefaults = Object.freeze({
+  ttlMs: 60_000,
+  staleMs: 0,
+  staleIfErrorMs: undefined as number | undefined,
+  negativeTtlMs: 0,
+  jitterRatio: 0.1,
+} satisfies Lifetime);
 
 const fields = Object.keys(lifetimeDefaults) as readonly (keyof Lifetime)[];
 
@@ -23,6 +46,9 @@ const fields = Object.keys(lifetimeDefaults) as readonly (keyof Lifetime)[];
 export function readLifetime(reader: OptionsReader, defaults: Lifetime): Lifetime {
   return {
     ttlMs: reader.ms('ttlMs', defaults.ttlMs),
+    staleMs: reader.ms('staleMs', defaults.staleMs, { min: 0 }),
+    staleIfErrorMs: reader.ms('staleIfErrorMs', defaults.staleIfErrorMs, { min: 0 }),
+    negativeTtlMs: reader.ms('negativeTtlMs', defaults.negativeTtlMs, { min: 0 }),
     jitterRatio: reader.ratio('jitterRatio', defaults.jitterRatio),
   };
 }
@@ -34,6 +60,9 @@ export function lifetimeOf(verb: string, options: LifetimeOptions, defaults: Lif
 }
 
 /** For how long a value is stored that was loaded now: anything from the whole of it down to what jitter leaves. */
-export function drawTtlMs({ ttlMs, jitterRatio }: Lifetime, random: () => number): number {
+export function drawTtlMs(
+  { ttlMs, jitterRatio }: Pick<Lifetime, 'ttlMs' | 'jitterRatio'>,
+  random: () => number,
+): number {
   return Math.max(1, ttlMs * (1 - jitterRatio * random()));
 }

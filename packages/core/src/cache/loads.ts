@@ -12,7 +12,6 @@ import { CacheLoadTimeoutError } from './errors.js';
 import { Flight, type Landing } from './flight.js';
 import type { Follower } from './follower.js';
 import { Gate } from './gate.js';
-import { drawTtlMs } from './lifetime.js';
 import type { Lineage } from './lineage.js';
 import { LoadRecord } from './load-record.js';
 import { cacheInstruments } from './metrics.js';
@@ -21,6 +20,7 @@ import type { LoadStart, SharedLevel } from './ports.js';
 import type { Reader } from './reader.js';
 import type { CacheRules } from './rules.js';
 import type { Shelf } from './shelf.js';
+import { graceOf, keptMs, timesOf } from './staleness.js';
 
 /** What loads stand on. */
 export interface LoadsInit {
@@ -41,6 +41,9 @@ interface Lease {
   readonly key: string;
   readonly holder: string;
 }
+
+/** What a flight does; undefined where it has left its job to others. */
+type Job = (flight: Flight, signal: AbortSignal) => Promise<Landing | undefined>;
 
 /** First and last pause between two looks for the value that another instance loads. */
 const POLL_MS = { min: 5, max: 50 };
@@ -70,7 +73,17 @@ export class Loads {
 
   /** Loads for everybody. */
   load(call: Call): Promise<unknown> {
-    return this.#board(this.#shared, call, (flight, signal) => this.#fly(flight, call, signal));
+    return this.#board(this.#shared, call, (flight, signal) => this.#fly(flight, call, signal, true));
+  }
+
+  /**
+   * Loads what is still served, so that nobody has to wait for it later. Resolves to undefined where others are at it, in
+   * this process or another.
+   */
+  async replace(call: Call): Promise<Landing | undefined> {
+    if (this.#shared.get(call.key)?.isOpen) return undefined;
+    const job: Job = (flight, signal) => this.#fly(flight, call, signal, false);
+    return this.#begin(this.#shared, call, job).wait(call.signal);
   }
 
   /**
@@ -82,11 +95,7 @@ export class Loads {
   }
 
   /** Joins the running load of the key if that is fresh enough; begins one otherwise. */
-  async #board(
-    flights: Map<string, Flight>,
-    call: Call,
-    job: (flight: Flight, signal: AbortSignal) => Promise<Landing>,
-  ): Promise<unknown> {
+  async #board(flights: Map<string, Flight>, call: Call, job: Job): Promise<unknown> {
     const { key, tags, context, signal } = call;
     const { rules, backlog, follower } = this.#init;
     for (;;) {
@@ -104,22 +113,24 @@ export class Loads {
         }
         if (flights.get(key) !== running) continue; // somebody has begun a newer one meanwhile
       }
-      this.#loaded.add();
-      const flight = new Flight(backlog.stamp, (self) =>
-        this.#withinTime(call, self, job).finally(() => {
-          if (flights.get(key) === self) flights.delete(key);
-        }),
-      );
-      flights.set(key, flight);
-      return handOver(call, await flight.wait(signal));
+      const landing = await this.#begin(flights, call, job).wait(signal);
+      if (landing !== undefined) return handOver(call, landing);
     }
   }
 
-  async #withinTime(
-    { key }: Call,
-    flight: Flight,
-    job: (flight: Flight, signal: AbortSignal) => Promise<Landing>,
-  ): Promise<Landing> {
+  #begin(flights: Map<string, Flight>, call: Call, job: Job): Flight {
+    const { key } = call;
+    this.#loaded.add();
+    const flight = new Flight(this.#init.backlog.stamp, (self) =>
+      this.#withinTime(call, self, job).finally(() => {
+        if (flights.get(key) === self) flights.delete(key);
+      }),
+    );
+    flights.set(key, flight);
+    return flight;
+  }
+
+  async #withinTime({ key }: Call, flight: Flight, job: Job): Promise<Landing | undefined> {
     const { kernel, options } = this.#init;
     const { loadTimeoutMs } = options;
     const overdue = () => new CacheLoadTimeoutError(key, loadTimeoutMs);
@@ -131,7 +142,13 @@ export class Loads {
     }
   }
 
-  async #fly(flight: Flight, call: Call, signal: AbortSignal): Promise<Landing> {
+  /** `isUrgent`: somebody waits, so that it may not be left to another instance for long. */
+  async #fly(
+    flight: Flight,
+    call: Call,
+    signal: AbortSignal,
+    isUrgent: boolean,
+  ): Promise<Landing | undefined> {
     const { level, follower } = this.#init;
     const { key, tags } = call;
     // Loads from before the last invalidation and after it are no substitute for each other, so they share no lease.
@@ -144,6 +161,7 @@ export class Loads {
       try {
         let since = follower.now();
         const [begun, first] = await Promise.all([level.begin(tags), this.#look(flight, call, lease)]);
+        if (first === 'wait' && !isUrgent) return undefined;
         const looked = first === 'wait' ? await this.#awaitOther(flight, call, lease, signal) : first;
         if (typeof looked === 'object') return looked;
         start = begun;
@@ -157,7 +175,7 @@ export class Loads {
         this.#init.kernel.logger.debug({ err: cause, key }, 'loading without the shared level');
         start = undefined;
       }
-      if (start === undefined) return await this.#flyDirect(flight, call, signal);
+      if (start === undefined) return isUrgent ? await this.#flyDirect(flight, call, signal) : undefined;
       return await this.#loadAndStore(flight, call, signal, start, settle);
     } finally {
       settle.release();
@@ -172,7 +190,7 @@ export class Loads {
     settle: { release: () => void },
   ): Promise<Landing> {
     const { follower, shelf, lineage, options, random, rules } = this.#init;
-    const { key, tags } = call;
+    const { key, tags, lifetime } = call;
     const { clock } = start;
     follower.positions.learn(clock, tags, start.moves);
     const stamp = lineage.stamp(clock.epoch);
@@ -183,17 +201,19 @@ export class Loads {
     const seen = await this.#seenBy(record);
     const isOfOneHistory = stamp !== undefined && stamp === lineage.stamp(clock.epoch);
     const refusal = isOfOneHistory ? this.#refusal(record, start) : 'epoch';
-    if (refusal !== undefined || value === undefined) {
+    const times = timesOf(value, lifetime, random);
+    if (refusal !== undefined || times === undefined) {
       this.#refused.get(refusal ?? 'empty')?.add();
+      if (refusal === undefined && keptMs(graceOf(lifetime)) > 0) await shelf.drop(key);
       return { value, tags: record.tags, seen, isStorable: refusal === undefined };
     }
     const asOf = rules.asOf(clock.sequence, follower.positions.applied);
     const from = { epoch: clock.epoch, asOf, tags: record.tags, seen };
-    const ttlMs = drawTtlMs(call.lifetime, random);
-    const { found, stored } = shelf.put(key, encode(key, options.codec, value), from, ttlMs);
+    const payload = value === undefined ? undefined : encode(key, options.codec, value);
+    const { outcome, stored } = shelf.put(key, payload, from, times);
     const { release } = settle;
     settle.release = () => void stored.then(release); // others look for the value when the lease ends
-    return { value: await found.outcome, tags: record.tags, seen, isStorable: true };
+    return { value: await outcome, tags: record.tags, seen, isStorable: true };
   }
 
   /**
@@ -269,8 +289,8 @@ export class Loads {
       reader.read(key, []),
     ]);
     if (value !== undefined && clock !== undefined && (await follower.meet(clock, since))) {
-      const found = await shelf.find(key, value, clock, tags, lifetime.ttlMs);
-      if (found !== undefined) {
+      const found = await shelf.find(key, value, clock, tags, lifetime);
+      if (found?.use === 'fresh') {
         const { epoch, sequence } = clock;
         flight.depart({ epoch, asOf: found.asOf, token: cacheToken(clock), knownUpTo: sequence });
         return { value: await found.outcome, tags: found.tags, seen: found.seen, isStorable: true };

@@ -4,10 +4,17 @@ import type { Instrument } from '../kernel/meter.js';
 export const cacheInstruments = {
   requests: {
     name: 'pando_cache_requests_total',
-    help: 'Values asked for, by who answered: the local or the shared level, a load of its own, one that was joined, or none (no load was wanted). Inside transactions nothing is counted.',
+    help: 'Values asked for, by who answered: the local or the shared level, either of them with a stale value, a load of its own, one that was joined, or none (no load was wanted). Inside transactions nothing is counted.',
     type: 'counter',
     labels: ['source'],
-    values: { source: ['local', 'shared', 'load', 'join', 'none'] },
+    values: { source: ['local', 'shared', 'stale', 'load', 'join', 'none'] },
+  },
+  refreshes: {
+    name: 'pando_cache_refreshes_total',
+    help: 'Values loaded in the background while they were still served, by outcome: stored, unstored (pando_cache_refusals_total says why), elsewhere (somebody else was at it), or failed.',
+    type: 'counter',
+    labels: ['outcome'],
+    values: { outcome: ['stored', 'unstored', 'elsewhere', 'failed'] },
   },
   refusals: {
     name: 'pando_cache_refusals_total',

@@ -139,8 +139,11 @@ export interface LocalEntry {
   readonly tags: readonly string[];
   /** What its readers have seen with it; empty where nobody wanted to know. */
   readonly seen: Token;
-  /** Monotonic instant. */
+  /** Monotonic instant up to which it is fresh. */
   readonly expiresAt: number;
+  /** How long after that it may be served, and how long instead of an error. */
+  readonly staleMs: number;
+  readonly staleIfErrorMs: number;
   /** State of knowledge at which it was last found valid. */
   checkedAt: number;
 }

@@ -5,6 +5,7 @@ import { createFakeClock } from '../testing/fake-clock.js';
 import { createMemoryWorld, MemoryLevel } from './drivers/memory.js';
 import { Follower } from './follower.js';
 import { encodeFrame } from './frame.js';
+import { lifetimeDefaults } from './lifetime.js';
 import { Positions } from './positions.js';
 import { soundRules } from './rules.js';
 import { Shelf } from './shelf.js';
@@ -26,9 +27,12 @@ const shelf = new Shelf({
 });
 
 const frame = (epoch: string, asOf: number, codec = 'json', payload = Buffer.from('"value"')) =>
-  encodeFrame({ epoch, asOf, expiresAt: clock.now() + 1_000, tags: ['x'], seen: emptyToken, codec, payload });
+  encodeFrame({
+    ...{ epoch, asOf, expiresAt: clock.now() + 1_000, staleMs: 0, staleIfErrorMs: 0 },
+    ...{ tags: ['x'], seen: emptyToken, codec, isNothing: false, payload },
+  });
 const find = (bytes: Buffer, epoch: string, sequence: number) =>
-  shelf.find('x', bytes, { epoch, sequence, floor: 0 }, ['x'], 1_000);
+  shelf.find('x', bytes, { epoch, sequence, floor: 0 }, ['x'], lifetimeDefaults);
 
 it('finds what is valid at the clock that was answered with it', async () => {
   positions.adopt({ epoch: 'one', sequence: 9, floor: 0 });

@@ -4,9 +4,11 @@ import type { Token } from '../kernel/token.js';
 import type { Follower } from './follower.js';
 import { footprintOf } from './footprint.js';
 import { decodeFrame, encodeFrame } from './frame.js';
+import type { Lifetime } from './lifetime.js';
 import type { CacheClock, LocalEntry, LocalLevel, SharedLevel } from './ports.js';
 import type { Reopening } from './reopening.js';
 import type { CacheRules } from './rules.js';
+import { graceOf, keptMs, type Times, type Use, useOf } from './staleness.js';
 
 /** A stored value that may be used. */
 export interface Found {
@@ -14,6 +16,7 @@ export interface Found {
   readonly tags: readonly string[];
   readonly seen: Token;
   readonly asOf: number;
+  readonly use: Exclude<Use, 'none'>;
 }
 
 /** What decides whether a value may be used, and what its readers have seen with it. */
@@ -31,6 +34,8 @@ export interface ShelfInit {
   readonly rules: CacheRules;
 }
 
+const nothing = Buffer.alloc(0);
+
 /** Puts values into both levels, and takes out what is valid. */
 export class Shelf {
   readonly #init: ShelfInit;
@@ -39,7 +44,7 @@ export class Shelf {
     this.#init = init;
   }
 
-  /** Whether a local value has not expired and is valid as far as is known here; forgets it otherwise. */
+  /** Whether a local value is fresh, and valid as far as is known here; forgets it when it is of no use any more. */
   isValid(key: string, entry: LocalEntry, now: number): boolean {
     const { positions } = this.#init.follower;
     const { local, rules } = this.#init;
@@ -48,27 +53,40 @@ export class Shelf {
       const verdict = rules.check(positions, entry.tags, entry.asOf);
       if (verdict === 'valid') entry.checkedAt = positions.version;
       if (verdict !== 'moved') return verdict === 'valid';
+    } else if (entry.expiresAt + keptMs(entry) > now && rules.isSameEpoch(entry.epoch, positions.epoch)) {
+      return false;
     }
     local?.delete(key);
     return false;
   }
 
+  /** What a local value that is not fresh may be used for all the same, as far as is known here. */
+  useOf(entry: LocalEntry, lifetime: Lifetime, now: number): Use {
+    const { rules, follower } = this.#init;
+    if (!rules.isSameEpoch(entry.epoch, follower.positions.epoch)) return 'none';
+    if (rules.check(follower.positions, entry.tags, entry.asOf) !== 'valid') return 'none';
+    return useOf(now - entry.expiresAt, entry, graceOf(lifetime));
+  }
+
   /**
-   * Reads what the shared level answered together with the clock; undefined unless it may be used. `tags` are what the reader says about the value: it may know more of them than who stored it.
+   * Reads what the shared level answered together with the clock; undefined unless it is of use. `tags` are what the reader
+   * says about the value: it may know more of them than who stored it.
    */
   async find(
     key: string,
     bytes: Buffer | undefined,
     clock: CacheClock,
     tags: readonly string[],
-    maxTtlMs: number,
+    lifetime: Lifetime,
   ): Promise<Found | undefined> {
     const { codec, follower, rules, level, reopening } = this.#init;
     const frame = bytes && decodeFrame(bytes);
     if (frame === undefined || frame.codec !== codec.name) return undefined;
     const { asOf, epoch, seen, payload } = frame;
     const leftMs = frame.expiresAt - this.#init.clock.now();
-    if (leftMs <= 0 || !rules.isSameEpoch(epoch, clock.epoch)) return undefined;
+    const use = useOf(-leftMs, frame, graceOf(lifetime));
+    if (frame.isNothing && lifetime.negativeTtlMs === 0) return undefined;
+    if (use === 'none' || !rules.isSameEpoch(epoch, clock.epoch)) return undefined;
     // Another answer may have brought another epoch meanwhile: what is known here says nothing about this one then.
     if (!rules.isSameEpoch(epoch, follower.positions.epoch)) return undefined;
     // Since the answer was met, another one may have made this instance follow another epoch, whose sequences say nothing here.
@@ -86,43 +104,59 @@ export class Shelf {
     if (verdict !== 'valid' || !reopening.isOpen) return undefined;
     let value: unknown;
     try {
-      value = codec.decode(payload);
+      value = frame.isNothing ? undefined : codec.decode(payload);
     } catch {
       return undefined;
     }
-    return this.#keep(
-      key,
-      value,
-      { epoch, asOf, seen, tags: all },
-      Math.min(leftMs, maxTtlMs),
-      payload.length,
-    );
+    const { staleMs, staleIfErrorMs } = frame;
+    const maxTtlMs = frame.isNothing ? lifetime.negativeTtlMs : lifetime.ttlMs;
+    const times = { ttlMs: Math.min(leftMs, maxTtlMs), staleMs, staleIfErrorMs };
+    const { outcome } = this.#keep(key, value, { epoch, asOf, seen, tags: all }, times, payload.length);
+    return { outcome, tags: all, seen, asOf, use };
   }
 
-  /** Stores an encoded value in both levels, and gives it as everybody will find it. `stored` tells whether the shared level has it. */
+  /**
+   * Stores an encoded value, or that there is nothing, in both levels, and gives it as everybody will find it. `stored`
+   * tells whether the shared level has it.
+   */
   put(
     key: string,
-    payload: Buffer,
+    payload: Buffer | undefined,
     from: Conditions,
-    ttlMs: number,
-  ): { readonly found: Found; readonly stored: Promise<boolean> } {
+    times: Times,
+  ): { readonly outcome: Promise<unknown>; readonly stored: Promise<boolean> } {
     const { clock, codec, level } = this.#init;
-    const frame = encodeFrame({ ...from, expiresAt: clock.now() + ttlMs, codec: codec.name, payload });
-    const found = this.#keep(key, codec.decode(payload), from, ttlMs, payload.length);
-    const stored = level.store(key, frame, Math.ceil(ttlMs)).then(
+    const { ttlMs, staleMs, staleIfErrorMs } = times;
+    const frame = encodeFrame({
+      ...{ ...from, expiresAt: clock.now() + ttlMs, staleMs, staleIfErrorMs },
+      ...{ codec: codec.name, isNothing: payload === undefined, payload: payload ?? nothing },
+    });
+    const value = payload && codec.decode(payload);
+    const { outcome } = this.#keep(key, value, from, times, payload?.length ?? 0);
+    const stored = level.store(key, frame, Math.ceil(ttlMs + keptMs(times))).then(
       () => true,
       () => false,
     );
-    return { found, stored };
+    return { outcome, stored };
   }
 
-  #keep(key: string, value: unknown, from: Conditions, ttlMs: number, encodedBytes: number): Found {
+  /** Takes a value away that is no more: it must not be served stale. */
+  async drop(key: string): Promise<void> {
+    const { local, level } = this.#init;
+    local?.delete(key);
+    await level.store(key, nothing, 1).catch(() => undefined);
+  }
+
+  #keep(key: string, value: unknown, from: Conditions, times: Times, encodedBytes: number): LocalEntry {
     const { clock, local, follower } = this.#init;
+    const { ttlMs, staleMs, staleIfErrorMs } = times;
     const entry: LocalEntry = {
       value,
       outcome: Promise.resolve(value),
       ...from,
       expiresAt: clock.monotonic() + ttlMs,
+      staleMs,
+      staleIfErrorMs,
       checkedAt: -1, // checked when it is first asked for
     };
     if (local !== undefined && from.epoch === follower.positions.epoch) {

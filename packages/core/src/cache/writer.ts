@@ -4,9 +4,10 @@ import { emptyToken } from '../kernel/token.js';
 import type { SetOutcome } from './api.js';
 import { encode } from './encoding.js';
 import type { Invalidations } from './invalidations.js';
-import { drawTtlMs, type Lifetime } from './lifetime.js';
+import type { Lifetime } from './lifetime.js';
 import type { Lineage } from './lineage.js';
 import type { Shelf } from './shelf.js';
+import { timesOf } from './staleness.js';
 
 /** What a writer stands on. */
 export interface WriterInit {
@@ -44,15 +45,16 @@ export class Writer {
   async write({ key, value, tags, lifetime, context }: Made): Promise<SetOutcome> {
     const { codec, shelf, lineage, invalidations, random } = this.#init;
     const payload = value === undefined ? undefined : encode(key, codec, value);
+    const times = timesOf(value, lifetime, random);
     const isOfOneHistory = await lineage.admits().catch(() => false);
     const { position, ...invalidation } = await invalidations.carryOut([key], context, {});
-    if (payload === undefined || position === undefined || !isOfOneHistory) {
+    if (times === undefined || position === undefined || !isOfOneHistory) {
       return { ...invalidation, stored: false };
     }
     const { epoch, sequence } = position;
     if (lineage.stamp(epoch) === undefined) return { ...invalidation, stored: false };
     const from = { epoch, asOf: sequence, tags, seen: emptyToken };
-    const { stored } = shelf.put(key, payload, from, drawTtlMs(lifetime, random));
+    const { stored } = shelf.put(key, payload, from, times);
     return { ...invalidation, stored: await stored };
   }
 }

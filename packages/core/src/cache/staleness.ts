@@ -1,0 +1,70 @@
+import { ClosedError } from '../kernel/errors.js';
+import type { Call } from './call.js';
+import { CacheValueError } from './errors.js';
+import { drawTtlMs, type Lifetime } from './lifetime.js';
+
+/**
+ * What a stored value is good for: to be served; to be served while it is replaced; to be served only instead of an error;
+ * nothing any more.
+ */
+export type Use = 'fresh' | 'stale' | 'spare' | 'none';
+
+/** How long past its time a value is of use. */
+export interface Grace {
+  /** Served at once, while it is replaced. */
+  readonly staleMs: number;
+  /** Served instead of an error. */
+  readonly staleIfErrorMs: number;
+}
+
+/** How long a value is stored as fresh, and how long it is of use after that. */
+export type Times = Grace & { readonly ttlMs: number };
+
+/** How long a value is stored that was loaded now; undefined: not at all. That there is nothing is never stale, only known or not. */
+export function timesOf(value: unknown, lifetime: Lifetime, random: () => number): Times | undefined {
+  const { negativeTtlMs, jitterRatio } = lifetime;
+  const isNothing = value === undefined || (value === null && negativeTtlMs > 0);
+  if (!isNothing) return { ...graceOf(lifetime), ttlMs: drawTtlMs(lifetime, random) };
+  if (negativeTtlMs === 0) return undefined;
+  return { staleMs: 0, staleIfErrorMs: 0, ttlMs: drawTtlMs({ ttlMs: negativeTtlMs, jitterRatio }, random) };
+}
+
+/** What a lifetime grants. */
+export function graceOf({ staleMs, staleIfErrorMs = staleMs }: Lifetime): Grace {
+  return { staleMs, staleIfErrorMs };
+}
+
+/** How long a value is kept past its time. */
+export function keptMs({ staleMs, staleIfErrorMs }: Grace): number {
+  return Math.max(staleMs, staleIfErrorMs);
+}
+
+/** What age makes of a value: who stored it has said how long it is of use, and whoever asks may want less of that. */
+export function useOf(pastMs: number, kept: Grace, asked: Grace): Use {
+  if (pastMs < 0) return 'fresh';
+  if (pastMs < Math.min(kept.staleMs, asked.staleMs)) return 'stale';
+  return pastMs < Math.min(kept.staleIfErrorMs, asked.staleIfErrorMs) ? 'spare' : 'none';
+}
+
+const fresh = Object.freeze(['fresh'] as const);
+const freshOrStale = Object.freeze(['fresh', 'stale'] as const);
+
+/**
+ * What may answer a call at once. The loader of another value waits for what is fresh: from a stale value nothing can be
+ * built that may be stored.
+ */
+export function usesAtOnce({
+  context,
+  lifetime,
+}: Pick<Call, 'context' | 'lifetime'>): readonly Exclude<Use, 'none'>[] {
+  return lifetime.staleMs > 0 && context.load === undefined ? freshOrStale : fresh;
+}
+
+/** What may answer a call whose loader has failed. Fresh is what others have stored meanwhile. */
+export const usesInstead = Object.freeze(['fresh', 'stale', 'spare'] as const);
+
+/** Whether something else may be served instead of an error: it is one of the loader, and the call allows for it. */
+export function mayHide(cause: unknown, { lifetime, signal }: Pick<Call, 'lifetime' | 'signal'>): boolean {
+  const isOurs = cause instanceof CacheValueError || cause instanceof ClosedError;
+  return graceOf(lifetime).staleIfErrorMs > 0 && !isOurs && !signal?.aborted;
+}
