@@ -79,6 +79,7 @@ const races: readonly (readonly [string, ...(readonly [file: string, test: strin
     [faults('cache-lost-state'), 'when Redis evicts the state of the cache'],
     [faults('cache-faults'), 'loses the state of the cache alone'],
     [faults('cache-faults'), 'loses what was written alone'],
+    [servers('redis-level'), 'has nothing that Redis could evict without its values, and forget'],
   ],
   [
     'a replica of Redis is promoted without the last invalidation',

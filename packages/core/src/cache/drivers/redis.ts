@@ -21,7 +21,7 @@ import type {
 } from '../ports.js';
 import beginSource from './lua/begin-3.lua';
 import ensureSource from './lua/ensure-3.lua';
-import followSource from './lua/follow-4.lua';
+import followSource from './lua/follow-3.lua';
 import invalidateSource from './lua/invalidate-3.lua';
 import logSource from './lua/log-3.lua';
 import releaseSource from './lua/release-1.lua';
@@ -42,14 +42,14 @@ const MAX_MOVES = 10_000;
 /** How long it is remembered that an unconfirmed invalidation was carried out. */
 const SETTLED_SECONDS = 3_600;
 
-const withState = (name: string, source: string, keyCount = 3): RedisScript => ({
+const withState = (name: string, source: string): RedisScript => ({
   name,
   source: `${ensureSource}\n${source}`,
-  keyCount,
+  keyCount: 3,
 });
 const beginScript = withState('begin', beginSource);
 const invalidateScript = withState('invalidate', invalidateSource);
-const followScript = withState('follow', followSource, 4);
+const followScript = withState('follow', followSource);
 const logScript = withState('log', logSource);
 const releaseScript: RedisScript = { name: 'release', source: releaseSource, keyCount: 1 };
 
@@ -60,7 +60,7 @@ export class RedisLevel implements SharedLevel {
   readonly #floor: RedisFloor;
   readonly #options: RedisLevelOptions;
   readonly #stateKey: string;
-  readonly #stateKeys: readonly [state: string, demands: string, epoch: string, histories: string];
+  readonly #stateKeys: readonly [state: string, demands: string, epoch: string];
   readonly #channel: string;
   readonly #listeners: readonly Disposable[];
   #subscription: RedisSubscription | undefined;
@@ -71,12 +71,7 @@ export class RedisLevel implements SharedLevel {
     this.#floor = floor;
     this.#options = options;
     this.#stateKey = keys.atomic('cache', 'state');
-    this.#stateKeys = [
-      this.#stateKey,
-      keys.atomic('cache', 'demands'),
-      epochKey,
-      keys.atomic('cache', 'histories'),
-    ];
+    this.#stateKeys = [this.#stateKey, keys.atomic('cache', 'demands'), epochKey];
     this.#channel = keys.atomic('cache', 'announcements');
     this.#listeners = (['up', 'live', 'blind'] as const).map((name) =>
       floor.events.on(name, () => this.events.emit(name, {})),
@@ -204,8 +199,7 @@ export class RedisLevel implements SharedLevel {
   /** Runs a script on the state; names the life of the data set first, where it has lost its name. */
   async #run(script: RedisScript, args: readonly RedisArgument[]): Promise<readonly unknown[]> {
     for (let attempt = 0; attempt < 2; attempt++) {
-      const keys = this.#stateKeys.slice(0, script.keyCount);
-      const reply = await this.#floor.run(script, keys, [newEpoch(), ...args]);
+      const reply = await this.#floor.run(script, this.#stateKeys, [newEpoch(), ...args]);
       if (reply !== null) return reply as readonly unknown[];
       await this.renew();
     }

@@ -2,7 +2,7 @@
 --
 -- KEYS[1]  sorted set, the state: '#e' epoch, '#s' sequence of the last invalidation, '#f' highest sequence forgotten,
 --          '#m<life>' marker of the life of the data set that the state belongs to, 't<tag>' sequence of the tag's last
---          invalidation
+--          invalidation, 'h<system> <timeline> <shard>' at -1 the history on which the database of a shard is
 -- KEYS[2]  hash, what was written before the invalidations: '#e' epoch, '#t' epoch millisecond of the server's clock at
 --          which it began, '#f' what forgotten tags demand, 't<tag>' what the tag demands. A demand is a list
 --          "shard,system,position;…"; positions have one length, so that they compare as texts

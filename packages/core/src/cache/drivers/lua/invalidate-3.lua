@@ -45,7 +45,7 @@ redis.call('PUBLISH', ARGV[2], '1 ' .. epoch .. ' ' .. sequence .. ' ' .. ARGV[5
 -- Forget the oldest tags, some at a time. The floor stands for them: what is older than it counts as invalid.
 local excess = math.min(redis.call('ZCARD', KEYS[1]) - ARGV[3], 2 * #ARGV + 1000)
 if excess > 0 then
-  local oldest = redis.call('ZRANGE', KEYS[1], 0, excess + 3, 'WITHSCORES')
+  local oldest = redis.call('ZRANGEBYSCORE', KEYS[1], 1, '+inf', 'WITHSCORES', 'LIMIT', 0, excess + 3)
   local forgotten = redis.call('HGET', KEYS[2], '#f') or ''
   for i = 1, #oldest, 2 do
     local name, score = oldest[i], oldest[i + 1]

@@ -1,7 +1,6 @@
 -- Binds the state to the history that a database is on; begins another epoch where it stood on another one.
 --
 -- KEYS[1..3], ARGV[1]  see ensure-3.lua
--- KEYS[4]  hash, of each shard the history of its database: "system timeline"
 -- ARGV[2]  channel of the announcements
 -- ARGV[3]  shard
 -- ARGV[4]  system
@@ -18,19 +17,31 @@ if not epoch then
   return false
 end
 
-local known = redis.call('HGET', KEYS[4], ARGV[3])
-local history = ARGV[4] .. ' ' .. ARGV[5]
+local others = {}
+local known, system, timeline
+for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], -1, -1)) do
+  local itsSystem, itsTimeline, shard = string.match(member, '^h(%S+) (%d+) (.*)$')
+  if shard == ARGV[3] then
+    known, system, timeline = member, itsSystem, itsTimeline
+  else
+    others[#others + 1] = member
+  end
+end
+
+local history = 'h' .. ARGV[4] .. ' ' .. ARGV[5] .. ' ' .. ARGV[3]
 if known == history then
   return { epoch, sequence, floor, 0 }
 end
-local system, timeline = string.match(known or '', '^(%S+) (%d+)$')
 if system == ARGV[4] and tonumber(timeline) > tonumber(ARGV[5]) then
   return { epoch, sequence, floor, 1 }
 end
-redis.call('HSET', KEYS[4], ARGV[3], history)
 if known or ARGV[6] == '1' then
   redis.call('DEL', KEYS[1], KEYS[2])
   epoch, sequence, floor = open()
+  for _, member in ipairs(others) do
+    redis.call('ZADD', KEYS[1], -1, member)
+  end
   redis.call('PUBLISH', ARGV[2], '1 ' .. epoch .. ' 0 []')
 end
+redis.call('ZADD', KEYS[1], -1, history)
 return { epoch, sequence, floor, 0 }
