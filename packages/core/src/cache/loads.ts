@@ -283,14 +283,15 @@ export class Loads {
     { key, tags, lifetime }: Call,
     lease: Lease,
   ): Promise<Landing | 'load' | 'wait'> {
-    const { level, reader, follower, shelf, options } = this.#init;
+    const { level, reader, follower, shelf, options, rules, backlog } = this.#init;
     const [leased, { value, clock, since }] = await Promise.all([
       level.lease(lease.key, lease.holder, options.leaseMs),
       reader.read(key, []),
     ]);
     if (value !== undefined && clock !== undefined && (await follower.meet(clock, since))) {
       const found = await shelf.find(key, value, clock, tags, lifetime);
-      if (found?.use === 'fresh') {
+      // Among its tags may be one that its reader has not named, and whose invalidation here nobody has confirmed yet.
+      if (found?.use === 'fresh' && !rules.isUnconfirmed(backlog, found.tags)) {
         const { epoch, sequence } = clock;
         flight.depart({ epoch, asOf: found.asOf, token: cacheToken(clock), knownUpTo: sequence });
         return { value: await found.outcome, tags: found.tags, seen: found.seen, isStorable: true };

@@ -274,6 +274,20 @@ const races: readonly Race[] = [
     },
   },
   {
+    name: 'a shared value built from one whose invalidation here nobody has confirmed',
+    off: { isUnconfirmed: () => false },
+    async run({ fleet, a }) {
+      await a.write('x', 1);
+      const { cache, kernel, level } = a;
+      const part = () => cache.getOrLoad('x', () => fleet.registers.read(kernel, 'x'));
+      const page = () => cache.getOrLoad('page', part); // its reader names no more than its key
+      await page();
+      level.invalidate = () => Promise.reject(new Error('no answer in time')); // reads go on
+      await a.write('x', 2);
+      return page();
+    },
+  },
+  {
     name: 'a running load past the cache that began before an invalidation nobody has confirmed',
     off: { isUnconfirmed: () => false },
     async run(stage) {
