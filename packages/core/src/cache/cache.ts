@@ -114,7 +114,7 @@ export class CacheRoom implements Cache {
     });
     const { trustMs, codec } = options;
     const { mayReopen } = rules;
-    const reader = new Reader(level, () => follower.now());
+    const reader = new Reader(level, follower);
     const pending = new Pending({ kernel, level, ledger, rules });
     const reopening = new Reopening({ clock, logger, ledger, mayReopen });
     const lineage = new Lineage({ level, follower, clock, logger, histories, rules });
@@ -243,12 +243,12 @@ export class CacheRoom implements Cache {
   }
 
   /** Gives what is stored. Nothing that a stale value goes into is stored. */
-  #take(found: Found, { context }: Question): Promise<unknown> {
+  #take(found: Found, { context }: Question): unknown {
     const isFresh = found.use === 'fresh';
     (isFresh ? this.#sharedHits : this.#staleHits).add();
     includeIn(context, found);
     if (!isFresh) taint(context);
-    return found.outcome;
+    return found.value;
   }
 
   async #get(call: Call): Promise<unknown> {
@@ -272,7 +272,7 @@ export class CacheRoom implements Cache {
   }
 
   /** Gives what is stored, and has it replaced in the background where it is past its time. */
-  #takeAndReplace(found: Found, call: Call): Promise<unknown> {
+  #takeAndReplace(found: Found, call: Call): unknown {
     if (found.use !== 'fresh') this.#refreshes.begin(call);
     return this.#take(found, call);
   }

@@ -2,10 +2,17 @@ import type { Clock } from '../kernel/clock.js';
 import type { CachePosition } from '../kernel/token.js';
 import type { Announcement, CacheClock, SharedLevel } from './ports.js';
 import type { Positions } from './positions.js';
-import type { Since } from './reader.js';
 
 /** How long a missing announcement is waited for before the log is read: it is normally on its way. */
 const ARRIVAL_MS = 10;
+
+/** A moment in the life of this instance. */
+export interface Since {
+  readonly epoch: string | undefined;
+  readonly applied: number;
+  /** Monotonic instant. */
+  readonly at: number;
+}
 
 /** What the follower stands on, and who hears of it. */
 export interface FollowerInit {

@@ -41,6 +41,23 @@ describe('a frame', () => {
     );
   });
 
+  it('comes back as it was, whatever it was expected to say', () => {
+    const expected = fc.oneof(
+      frames.map(({ epoch, codec, tags }) => ({ epoch, codec, tags })),
+      fc.constant(undefined),
+    );
+    fc.assert(
+      fc.property(frames, expected, (frame, other) => {
+        const bytes = encodeFrame(frame);
+        expect(decodeFrame(bytes, other)).toEqual(frame);
+        const tags = [...frame.tags];
+        const read = decodeFrame(bytes, { ...frame, tags });
+        expect(read).toEqual(frame);
+        expect(read?.tags).toBe(tags); // shared, not copied
+      }),
+    );
+  });
+
   it('cut off before its payload is none', () => {
     fc.assert(
       fc.property(frames, fc.nat(), (frame, at) => {

@@ -1,5 +1,6 @@
 import { emptyToken, type Token } from '../kernel/token.js';
 import { decodeDemand, encodeDemand } from './demand.js';
+import { Texts } from './texts.js';
 
 /** A value as it is kept in the shared level, with what decides whether it may be used. */
 export interface Frame {
@@ -57,42 +58,28 @@ function writeText(frame: Buffer, text: string, at: number): number {
   return at + 2 + bytes;
 }
 
+/** What a frame probably says: the same strings are given back where it does. */
+export type Expected = Pick<Frame, 'codec' | 'tags'> & { readonly epoch: string | undefined };
+
 /** Takes a buffer apart; undefined for what is no frame, or one of another version: read it as absent. */
-export function decodeFrame(bytes: Buffer): Frame | undefined {
+export function decodeFrame(bytes: Buffer, expected?: Expected): Frame | undefined {
   if (bytes.length < HEAD_BYTES || bytes[0] !== VERSION) return undefined;
-  let at = HEAD_BYTES;
-  let broken = false;
-  const size = (): number => {
-    broken ||= at + 2 > bytes.length;
-    if (broken) return 0;
-    at += 2;
-    return bytes.readUInt16BE(at - 2);
-  };
-  const text = (): string => {
-    const end = size() + at;
-    broken ||= end > bytes.length;
-    if (broken) return '';
-    const read = bytes.toString('utf8', at, end);
-    at = end;
-    return read;
-  };
-  const epoch = text();
-  const codec = text();
-  const positions = text();
-  const tags: string[] = [];
-  for (let left = size(); left > 0 && !broken; left--) tags.push(text());
+  const texts = new Texts(bytes, HEAD_BYTES);
+  const epoch = texts.next(expected?.epoch);
+  const codec = texts.next(expected?.codec);
+  const positions = texts.next('');
+  const tags = texts.list(expected?.tags);
   const isNothing = bytes[1] === 1;
   const asOf = bytes.readDoubleBE(2);
   const expiresAt = bytes.readDoubleBE(10);
   const staleMs = bytes.readDoubleBE(18);
   const staleIfErrorMs = bytes.readDoubleBE(26);
   const sequence = bytes.readDoubleBE(34);
-  broken ||= !Number.isSafeInteger(asOf) || !Number.isSafeInteger(sequence);
-  broken ||= !Number.isFinite(expiresAt + staleMs + staleIfErrorMs);
-  if (broken) return undefined;
+  if (texts.isBroken || !Number.isSafeInteger(asOf) || !Number.isSafeInteger(sequence)) return undefined;
+  if (!Number.isFinite(expiresAt + staleMs + staleIfErrorMs)) return undefined;
   const seen = seenOf(positions, epoch, sequence);
   if (seen === undefined) return undefined;
-  const payload = bytes.subarray(at);
+  const payload = bytes.subarray(texts.at);
   return { epoch, asOf, expiresAt, staleMs, staleIfErrorMs, tags, seen, codec, isNothing, payload };
 }
 

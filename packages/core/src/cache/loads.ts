@@ -210,10 +210,10 @@ export class Loads {
     const asOf = rules.asOf(clock.sequence, follower.positions.applied);
     const from = { epoch: clock.epoch, asOf, tags: record.tags, seen };
     const payload = value === undefined ? undefined : encode(key, options.codec, value);
-    const { outcome, stored } = shelf.put(key, payload, from, times);
+    const { value: kept, stored } = shelf.put(key, payload, from, times);
     const { release } = settle;
     settle.release = () => void stored.then(release); // others look for the value when the lease ends
-    return { value: await outcome, tags: record.tags, seen, isStorable: true };
+    return { value: kept, tags: record.tags, seen, isStorable: true };
   }
 
   /**
@@ -283,18 +283,19 @@ export class Loads {
     { key, tags, lifetime }: Call,
     lease: Lease,
   ): Promise<Landing | 'load' | 'wait'> {
-    const { level, reader, follower, shelf, options, rules, backlog } = this.#init;
-    const [leased, { value, clock, since }] = await Promise.all([
+    const { level, reader, shelf, options, rules, backlog } = this.#init;
+    const [leased, reading] = await Promise.all([
       level.lease(lease.key, lease.holder, options.leaseMs),
       reader.read(key, []),
     ]);
-    if (value !== undefined && clock !== undefined && (await follower.meet(clock, since))) {
-      const found = await shelf.find(key, value, clock, tags, lifetime);
+    const { clock, isMet } = reading;
+    if (clock !== undefined && isMet) {
+      const found = await shelf.find(key, reading.of(key), clock, tags, lifetime);
       // Among its tags may be one that its reader has not named, and whose invalidation here nobody has confirmed yet.
       if (found?.use === 'fresh' && !rules.isUnconfirmed(backlog, found.tags)) {
         const { epoch, sequence } = clock;
         flight.depart({ epoch, asOf: found.asOf, token: cacheToken(clock), knownUpTo: sequence });
-        return { value: await found.outcome, tags: found.tags, seen: found.seen, isStorable: true };
+        return { value: found.value, tags: found.tags, seen: found.seen, isStorable: true };
       }
     }
     return leased ? 'load' : 'wait';

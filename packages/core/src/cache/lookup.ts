@@ -1,13 +1,14 @@
 import type { RequestContext } from '../kernel/context.js';
 import type { Kernel } from '../kernel/kernel.js';
 import type { CachePosition } from '../kernel/token.js';
+import { TurnClock } from '../kernel/turn-clock.js';
 import type { Backlog } from './backlog.js';
 import type { Call } from './call.js';
 import type { Follower } from './follower.js';
 import type { Lineage } from './lineage.js';
 import type { Pending } from './pending.js';
-import type { LocalEntry, LocalLevel, SharedLevel } from './ports.js';
-import type { Reader } from './reader.js';
+import type { CacheClock, LocalEntry, LocalLevel, SharedLevel } from './ports.js';
+import type { Reader, Reading } from './reader.js';
 import type { Reopening } from './reopening.js';
 import type { CacheRules } from './rules.js';
 import type { Found, Shelf } from './shelf.js';
@@ -47,38 +48,47 @@ const away: Answer = Object.freeze({ kind: 'away' });
 /** Looks for a value in the levels, and decides which of them may answer whom. */
 export class Lookup {
   readonly #init: LookupInit;
+  readonly #clock: TurnClock;
 
   constructor(init: LookupInit) {
     this.#init = init;
+    this.#clock = new TurnClock(init.kernel.clock);
   }
 
   /** The local value of a key, if it is fresh and may answer here and now. Allocates nothing. */
   local(key: string, context: RequestContext): LocalEntry | undefined {
-    const { kernel, local, shelf } = this.#init;
+    const { local, shelf } = this.#init;
     const entry = local?.get(key);
     if (entry === undefined) return undefined;
-    const now = kernel.clock.monotonic();
+    const now = this.#now(context);
     return this.#isKnown(entry, context, now) && shelf.isValid(key, entry, now) ? entry : undefined;
   }
 
   /** The local value of a key, even if it is past its time, where that is of use and may answer here and now. */
   held({ key, context, lifetime }: Question, uses: Uses): Found | undefined {
-    const { kernel, local, shelf } = this.#init;
+    const { local, shelf } = this.#init;
     const entry = local?.get(key);
     if (entry === undefined) return undefined;
-    const now = kernel.clock.monotonic();
+    const now = this.#now(context);
     const use = shelf.useOf(entry, lifetime, now);
     if (use === 'none' || !uses.includes(use) || !this.#isKnown(entry, context, now)) return undefined;
-    const { outcome, tags, seen, asOf } = entry;
-    return { outcome, tags, seen, asOf, use };
+    const { value, tags, seen, asOf } = entry;
+    return { value, tags, seen, asOf, use };
   }
 
   /** Asks the shared level for a value that may answer. Never rejects: a level that does not answer is away. */
-  shared(question: Question, uses: Uses): Promise<Answer> {
-    return this.#ask(question, uses).catch((cause: unknown) => {
+  async shared(question: Question, uses: Uses): Promise<Answer> {
+    try {
+      return await this.#ask(question, uses);
+    } catch (cause) {
       this.#init.kernel.logger.debug({ err: cause, key: question.key }, 'the shared level did not answer');
       return away;
-    });
+    }
+  }
+
+  /** The present, and nothing before the request began: what was trusted then is not trusted for longer. */
+  #now({ openedAt }: RequestContext): number {
+    return Math.max(this.#clock.now(), openedAt);
   }
 
   /** Whether enough is known here to judge a local value for a reader. */
@@ -93,16 +103,19 @@ export class Lookup {
   }
 
   async #ask(question: Question, uses: Uses): Promise<Answer> {
-    const { level, reopening, lineage, reader, follower, pending, rules, shelf } = this.#init;
+    const { level, reopening, lineage, reader, pending, rules, shelf } = this.#init;
     const { context, key, tags, lifetime } = question;
     if (!level.isUp || this.#isUnconfirmed(tags)) return away;
     if (!reopening.isOpen && !(await reopening.admits())) return away;
     if (!lineage.isSettled && !(await lineage.admits())) return away;
-    const reading = await reader.read(key, context.token.pending);
-    const clock = reading.clock ?? (await level.begin([])).clock;
-    if (!(await follower.meet(clock, reading.since))) return away;
-    pending.settle(context, reading.settled, clock);
-    if (await pending.lookUp(context)) return this.#ask(question, uses);
+    const { token } = context;
+    const reading = await reader.read(key, token.pending);
+    const clock = reading.isMet ? reading.clock : await this.#meet(reading);
+    if (clock === undefined) return away;
+    if (token.pending.length > 0) {
+      pending.settle(context, reading.settled, clock);
+      if (await pending.lookUp(context)) return this.#ask(question, uses);
+    }
     const demand = rules.demand(context.token);
     if (demand.kind === 'beyond') return { kind: 'beyond' };
     if (demand.kind === 'gone' || (demand.kind === 'at' && demand.position.epoch !== clock.epoch)) {
@@ -112,9 +125,17 @@ export class Lookup {
       await level.renew(); // the state has lost what somebody has seen
       return { kind: 'beyond' };
     }
-    const found = await shelf.find(key, reading.value, clock, tags, lifetime);
+    const result = shelf.find(key, reading.of(key), clock, tags, lifetime);
+    const found = result instanceof Promise ? await result : result; // waiting for nothing takes 0.2 µs
     if (found === undefined || !uses.includes(found.use)) return absent;
     return this.#isUnconfirmed(found.tags) ? absent : { kind: 'found', found };
+  }
+
+  /** The clock of a state that did not exist when it was asked for, once this instance has caught up with it. */
+  async #meet({ clock, since }: Reading): Promise<CacheClock | undefined> {
+    if (clock !== undefined) return undefined; // it could not catch up
+    const begun = await this.#init.level.begin([]);
+    return (await this.#init.follower.meet(begun.clock, since)) ? begun.clock : undefined;
   }
 
   #isUnconfirmed(tags: readonly string[]): boolean {

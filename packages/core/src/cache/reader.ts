@@ -1,64 +1,78 @@
+import type { Follower, Since } from './follower.js';
 import type { CacheClock, SharedLevel } from './ports.js';
 
-/** What the shared level said about one key. */
-export interface Reading {
-  readonly value: Buffer | undefined;
+/** What the shared level said to all who asked in one turn of the event loop. */
+export class Reading {
   readonly clock: CacheClock | undefined;
   /** Ids, of those asked for, whose invalidation has been carried out. */
   readonly settled: ReadonlySet<string>;
   /** What was known here when the question was sent. */
   readonly since: Since;
-}
+  /** Whether this instance has caught up with the clock. */
+  readonly isMet: boolean;
+  readonly #values: readonly (Buffer | undefined)[];
+  readonly #indices: ReadonlyMap<string, number>;
 
-/** A moment in the life of this instance. */
-export interface Since {
-  readonly epoch: string | undefined;
-  readonly applied: number;
-  /** Monotonic instant. */
-  readonly at: number;
+  constructor(
+    answer: Pick<Reading, 'clock' | 'settled' | 'since' | 'isMet'>,
+    indices: ReadonlyMap<string, number>,
+    values: readonly (Buffer | undefined)[],
+  ) {
+    this.clock = answer.clock;
+    this.settled = answer.settled;
+    this.since = answer.since;
+    this.isMet = answer.isMet;
+    this.#indices = indices;
+    this.#values = values;
+  }
+
+  /** The stored bytes of a key that was asked for. */
+  of(key: string): Buffer | undefined {
+    return this.#values[this.#indices.get(key) as number];
+  }
 }
 
 /**
  * Asks the shared level once for everything that is wanted in one turn of the event loop.
  *
- * Whoever joins a batch comes before it is sent, so the answer is never older than the question.
+ * Whoever joins a batch comes before it is sent, so the answer is never older than the question. All get the same answer, met
+ * once: on a busy instance, what is done for each call is what a shared hit costs.
  */
 export class Reader {
   readonly #level: SharedLevel;
-  readonly #now: () => Since;
+  readonly #follower: Pick<Follower, 'now' | 'meet'>;
   #batch: Batch | undefined;
 
-  constructor(level: SharedLevel, now: () => Since) {
+  constructor(level: SharedLevel, follower: Pick<Follower, 'now' | 'meet'>) {
     this.#level = level;
-    this.#now = now;
+    this.#follower = follower;
   }
 
-  async read(key: string, ids: readonly string[]): Promise<Reading> {
+  read(key: string, ids: readonly string[]): Promise<Reading> {
     this.#batch ??= new Batch((batch) => this.#send(batch));
-    const { keys, ids: asked, answer } = this.#batch;
+    const { keys, ids: asked, reading } = this.#batch;
     if (!keys.has(key)) keys.set(key, keys.size);
     for (const id of ids) asked.add(id);
-    const { values, ...rest } = await answer;
-    return { ...rest, value: values[keys.get(key) as number] };
+    return reading;
   }
 
-  async #send(batch: Batch): Promise<BatchAnswer> {
+  async #send(batch: Batch): Promise<Reading> {
     this.#batch = undefined;
-    const since = this.#now();
+    const since = this.#follower.now();
     const ids = [...batch.ids];
     const { clock, values, settled } = await this.#level.read([...batch.keys.keys()], ids);
-    return { clock, values, since, settled: new Set(ids.filter((_, index) => settled[index])) };
+    const isMet = clock !== undefined && (await this.#follower.meet(clock, since));
+    const done = new Set(ids.filter((_, index) => settled[index]));
+    return new Reading({ clock, settled: done, since, isMet }, batch.keys, values);
   }
 }
-
-type BatchAnswer = Omit<Reading, 'value'> & { readonly values: readonly (Buffer | undefined)[] };
 
 class Batch {
   readonly keys = new Map<string, number>();
   readonly ids = new Set<string>();
-  readonly answer: Promise<BatchAnswer>;
+  readonly reading: Promise<Reading>;
 
-  constructor(send: (batch: Batch) => Promise<BatchAnswer>) {
-    this.answer = Promise.resolve().then(() => send(this));
+  constructor(send: (batch: Batch) => Promise<Reading>) {
+    this.reading = Promise.resolve().then(() => send(this));
   }
 }

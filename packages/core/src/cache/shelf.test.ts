@@ -36,7 +36,7 @@ const find = (bytes: Buffer, epoch: string, sequence: number) =>
 
 it('finds what is valid at the clock that was answered with it', async () => {
   positions.adopt({ epoch: 'one', sequence: 9, floor: 0 });
-  expect(await (await find(frame('one', 9), 'one', 9))?.outcome).toBe('value');
+  expect((await find(frame('one', 9), 'one', 9))?.value).toBe('value');
   expect(await find(frame('one', 9), 'one', 10)).toBeUndefined();
   expect(await find(frame('other', 9), 'one', 9)).toBeUndefined();
 });

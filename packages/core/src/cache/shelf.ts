@@ -3,8 +3,9 @@ import type { Codec } from '../kernel/codec.js';
 import type { Token } from '../kernel/token.js';
 import type { Follower } from './follower.js';
 import { footprintOf } from './footprint.js';
-import { decodeFrame, encodeFrame } from './frame.js';
+import { decodeFrame, encodeFrame, type Frame } from './frame.js';
 import type { Lifetime } from './lifetime.js';
+import { withTags } from './names.js';
 import type { CacheClock, LocalEntry, LocalLevel, SharedLevel } from './ports.js';
 import type { Reopening } from './reopening.js';
 import type { CacheRules } from './rules.js';
@@ -12,7 +13,7 @@ import { graceOf, keptMs, type Times, type Use, useOf } from './staleness.js';
 
 /** A stored value that may be used. */
 export interface Found {
-  readonly outcome: Promise<unknown>;
+  readonly value: unknown;
   readonly tags: readonly string[];
   readonly seen: Token;
   readonly asOf: number;
@@ -21,6 +22,16 @@ export interface Found {
 
 /** What decides whether a value may be used, and what its readers have seen with it. */
 type Conditions = Pick<LocalEntry, 'epoch' | 'asOf' | 'tags' | 'seen'>;
+
+/** A stored value that is of use, unless one of its tags has moved. */
+interface Candidate {
+  readonly key: string;
+  readonly frame: Frame;
+  readonly tags: readonly string[];
+  readonly leftMs: number;
+  readonly lifetime: Lifetime;
+  readonly use: Found['use'];
+}
 
 /** What a shelf stands on. */
 export interface ShelfInit {
@@ -72,17 +83,18 @@ export class Shelf {
    * Reads what the shared level answered together with the clock; undefined unless it is of use. `tags` are what the reader
    * says about the value: it may know more of them than who stored it.
    */
-  async find(
+  find(
     key: string,
     bytes: Buffer | undefined,
     clock: CacheClock,
     tags: readonly string[],
     lifetime: Lifetime,
-  ): Promise<Found | undefined> {
-    const { codec, follower, rules, level, reopening } = this.#init;
-    const frame = bytes && decodeFrame(bytes);
+  ): Found | undefined | Promise<Found | undefined> {
+    const { codec, follower, rules } = this.#init;
+    const known = { epoch: follower.positions.epoch, codec: codec.name, tags };
+    const frame = bytes && decodeFrame(bytes, known);
     if (frame === undefined || frame.codec !== codec.name) return undefined;
-    const { asOf, epoch, seen, payload } = frame;
+    const { asOf, epoch } = frame;
     const leftMs = frame.expiresAt - this.#init.clock.now();
     const use = useOf(-leftMs, frame, graceOf(lifetime));
     if (frame.isNothing && lifetime.negativeTtlMs === 0) return undefined;
@@ -91,28 +103,40 @@ export class Shelf {
     if (!rules.isSameEpoch(epoch, follower.positions.epoch)) return undefined;
     // Since the answer was met, another one may have made this instance follow another epoch, whose sequences say nothing here.
     if (!follower.positions.reached(clock.epoch, clock.sequence)) return undefined;
-    const all = [...new Set([...frame.tags, ...tags])];
-    let verdict = rules.check(follower.positions, all, asOf);
-    if (verdict === 'unknown') {
-      const start = await level.begin(all);
-      if (!rules.isSameEpoch(start.clock.epoch, epoch)) return undefined;
-      follower.positions.learn(start.clock, all, start.moves);
-      const known = new Map(start.moves);
-      verdict = all.some((tag) => (known.get(tag) ?? start.clock.floor) > asOf) ? 'moved' : 'valid';
-    }
+    const all = withTags(frame.tags, tags);
+    const verdict = rules.check(follower.positions, all, asOf);
+    const candidate = { key, frame, tags: all, leftMs, lifetime, use };
+    if (verdict === 'unknown') return this.#judge(candidate);
+    return verdict === 'valid' ? this.#take(candidate) : undefined;
+  }
+
+  /** Asks the shared level about tags of which too little is known here. */
+  async #judge(candidate: Candidate): Promise<Found | undefined> {
+    const { level, follower, rules } = this.#init;
+    const { frame, tags } = candidate;
+    const { clock, moves } = await level.begin(tags);
+    if (!rules.isSameEpoch(clock.epoch, frame.epoch)) return undefined;
+    follower.positions.learn(clock, tags, moves);
+    const known = new Map(moves);
+    const hasMoved = tags.some((tag) => (known.get(tag) ?? clock.floor) > frame.asOf);
+    return hasMoved ? undefined : this.#take(candidate);
+  }
+
+  #take({ key, frame, tags, leftMs, lifetime, use }: Candidate): Found | undefined {
+    const { codec, reopening } = this.#init;
     // Whoever asked before the shared level went away may get its answer after the return.
-    if (verdict !== 'valid' || !reopening.isOpen) return undefined;
+    if (!reopening.isOpen) return undefined;
+    const { epoch, asOf, seen, payload, isNothing, staleMs, staleIfErrorMs } = frame;
     let value: unknown;
     try {
-      value = frame.isNothing ? undefined : codec.decode(payload);
+      value = isNothing ? undefined : codec.decode(payload);
     } catch {
       return undefined;
     }
-    const { staleMs, staleIfErrorMs } = frame;
-    const maxTtlMs = frame.isNothing ? lifetime.negativeTtlMs : lifetime.ttlMs;
-    const times = { ttlMs: Math.min(leftMs, maxTtlMs), staleMs, staleIfErrorMs };
-    const { outcome } = this.#keep(key, value, { epoch, asOf, seen, tags: all }, times, payload.length);
-    return { outcome, tags: all, seen, asOf, use };
+    const ttlMs = Math.min(leftMs, isNothing ? lifetime.negativeTtlMs : lifetime.ttlMs);
+    const times = { ttlMs, staleMs, staleIfErrorMs };
+    this.#keep(key, value, { epoch, asOf, seen, tags }, times, payload.length);
+    return { value, tags, seen, asOf, use };
   }
 
   /**
@@ -124,7 +148,7 @@ export class Shelf {
     payload: Buffer | undefined,
     from: Conditions,
     times: Times,
-  ): { readonly outcome: Promise<unknown>; readonly stored: Promise<boolean> } {
+  ): { readonly value: unknown; readonly stored: Promise<boolean> } {
     const { clock, codec, level } = this.#init;
     const { ttlMs, staleMs, staleIfErrorMs } = times;
     const frame = encodeFrame({
@@ -132,12 +156,12 @@ export class Shelf {
       ...{ codec: codec.name, isNothing: payload === undefined, payload: payload ?? nothing },
     });
     const value = payload && codec.decode(payload);
-    const { outcome } = this.#keep(key, value, from, times, payload?.length ?? 0);
+    this.#keep(key, value, from, times, payload?.length ?? 0);
     const stored = level.store(key, frame, Math.ceil(ttlMs + keptMs(times))).then(
       () => true,
       () => false,
     );
-    return { outcome, stored };
+    return { value, stored };
   }
 
   /** Takes a value away that is no more: it must not be served stale. */
@@ -147,21 +171,20 @@ export class Shelf {
     await level.store(key, nothing, 1).catch(() => undefined);
   }
 
-  #keep(key: string, value: unknown, from: Conditions, times: Times, encodedBytes: number): LocalEntry {
+  #keep(key: string, value: unknown, from: Conditions, times: Times, encodedBytes: number): void {
     const { clock, local, follower } = this.#init;
+    if (local === undefined || from.epoch !== follower.positions.epoch) return;
     const { ttlMs, staleMs, staleIfErrorMs } = times;
     const entry: LocalEntry = {
       value,
       outcome: Promise.resolve(value),
       ...from,
+      epoch: follower.positions.epoch, // the same string: comparing others takes as long as all else that a hit is checked for
       expiresAt: clock.monotonic() + ttlMs,
       staleMs,
       staleIfErrorMs,
       checkedAt: -1, // checked when it is first asked for
     };
-    if (local !== undefined && from.epoch === follower.positions.epoch) {
-      local.set(key, entry, footprintOf({ key, value, ...from, encodedBytes }));
-    }
-    return entry;
+    local.set(key, entry, footprintOf({ key, value, ...from, encodedBytes }));
   }
 }
