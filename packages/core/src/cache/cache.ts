@@ -35,7 +35,7 @@ import { Refreshes } from './refreshes.js';
 import { Reopening } from './reopening.js';
 import { type CacheRules, soundRules } from './rules.js';
 import { type Found, Shelf } from './shelf.js';
-import { mayHide, usesAtOnce, usesInstead } from './staleness.js';
+import { mayHide, usesAtOnce, usesInstead, usesInTime } from './staleness.js';
 import { Writer } from './writer.js';
 
 /** Tags whose positions an instance keeps; those it forgot cost a question. */
@@ -152,10 +152,14 @@ export class CacheRoom implements Cache {
     const context = this.#kernel.contexts.current();
     if (this.#rules.isApart(context)) return runHere(load, context, signal);
     const local = this.#near(key, context);
-    if (local !== undefined) return local.outcome as Promise<T>;
+    if (local !== undefined && !local.isDue) return local.outcome as Promise<T>;
     const tags = checkTags(this.#rules.tagsOf(key, options.tags ?? []));
     const lifetime = lifetimeOf('getOrLoad', options, this.#options.lifetime);
     const call = { key, tags, load, lifetime, context, signal };
+    if (local !== undefined) {
+      if (lifetime.refreshAheadRatio !== false) this.#refreshes.begin(call);
+      return local.outcome as Promise<T>;
+    }
     if (this.#closing !== undefined) return Promise.reject(new ClosedError('The cache'));
     return abortable(this.#get(call), signal) as Promise<T>;
   }
@@ -236,7 +240,7 @@ export class CacheRoom implements Cache {
   }
 
   async #find(question: Question): Promise<unknown> {
-    const answer = await this.#lookup.shared(question, ['fresh']);
+    const answer = await this.#lookup.shared(question, usesInTime);
     if (answer.kind === 'found') return this.#take(answer.found, question);
     this.#misses.add();
     return undefined;
@@ -244,10 +248,10 @@ export class CacheRoom implements Cache {
 
   /** Gives what is stored. Nothing that a stale value goes into is stored. */
   #take(found: Found, { context }: Question): unknown {
-    const isFresh = found.use === 'fresh';
-    (isFresh ? this.#sharedHits : this.#staleHits).add();
+    const isInTime = found.use === 'fresh' || found.use === 'due';
+    (isInTime ? this.#sharedHits : this.#staleHits).add();
     includeIn(context, found);
-    if (!isFresh) taint(context);
+    if (!isInTime) taint(context);
     return found.value;
   }
 
@@ -271,7 +275,7 @@ export class CacheRoom implements Cache {
     }
   }
 
-  /** Gives what is stored, and has it replaced in the background where it is past its time. */
+  /** Gives what is stored, and has it replaced in the background where it is about to be past its time, or is already. */
   #takeAndReplace(found: Found, call: Call): unknown {
     if (found.use !== 'fresh') this.#refreshes.begin(call);
     return this.#take(found, call);

@@ -17,6 +17,11 @@ export interface LifetimeOptions {
    * the load. @defaultValue `0`
    */
   readonly negativeTtlMs?: number | undefined;
+  /**
+   * A hit after this part of `ttlMs` has the value replaced in the background, so that one that is asked for often is
+   * never past its time: 0.8 for the last fifth. @defaultValue `false`
+   */
+  readonly refreshAheadRatio?: number | false | undefined;
   /** The part of `ttlMs` that varies, so that values stored together do not expire together. @defaultValue `0.1` */
   readonly jitterRatio?: number | undefined;
 }
@@ -28,6 +33,7 @@ export interface Lifetime {
   /** Undefined: as `staleMs`. */
   readonly staleIfErrorMs: number | undefined;
   readonly negativeTtlMs: number;
+  readonly refreshAheadRatio: number | false;
   readonly jitterRatio: number;
 }
 
@@ -37,6 +43,7 @@ export const lifetimeDefaults = Object.freeze({
   staleMs: 0,
   staleIfErrorMs: undefined as number | undefined,
   negativeTtlMs: 0,
+  refreshAheadRatio: false as number | false,
   jitterRatio: 0.1,
 } satisfies Lifetime);
 
@@ -49,6 +56,7 @@ export function readLifetime(reader: OptionsReader, defaults: Lifetime): Lifetim
     staleMs: reader.ms('staleMs', defaults.staleMs, { min: 0 }),
     staleIfErrorMs: reader.ms('staleIfErrorMs', defaults.staleIfErrorMs, { min: 0 }),
     negativeTtlMs: reader.ms('negativeTtlMs', defaults.negativeTtlMs, { min: 0 }),
+    refreshAheadRatio: reader.ratioOrFalse('refreshAheadRatio', defaults.refreshAheadRatio),
     jitterRatio: reader.ratio('jitterRatio', defaults.jitterRatio),
   };
 }

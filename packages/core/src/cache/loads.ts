@@ -160,7 +160,10 @@ export class Loads {
       let start: LoadStart | undefined;
       try {
         let since = follower.now();
-        const [begun, first] = await Promise.all([level.begin(tags), this.#look(flight, call, lease)]);
+        const [begun, first] = await Promise.all([
+          level.begin(tags),
+          this.#look(flight, call, lease, isUrgent),
+        ]);
         if (first === 'wait' && !isUrgent) return undefined;
         const looked = first === 'wait' ? await this.#awaitOther(flight, call, lease, signal) : first;
         if (typeof looked === 'object') return looked;
@@ -282,6 +285,7 @@ export class Loads {
     flight: Flight,
     { key, tags, lifetime }: Call,
     lease: Lease,
+    isUrgent: boolean,
   ): Promise<Landing | 'load' | 'wait'> {
     const { level, reader, shelf, options, rules, backlog } = this.#init;
     const [leased, reading] = await Promise.all([
@@ -291,8 +295,9 @@ export class Loads {
     const { clock, isMet } = reading;
     if (clock !== undefined && isMet) {
       const found = await shelf.find(key, reading.of(key), clock, tags, lifetime);
+      const isNew = found?.use === 'fresh' || (found?.use === 'due' && isUrgent);
       // Among its tags may be one that its reader has not named, and whose invalidation here nobody has confirmed yet.
-      if (found?.use === 'fresh' && !rules.isUnconfirmed(backlog, found.tags)) {
+      if (found !== undefined && isNew && !rules.isUnconfirmed(backlog, found.tags)) {
         const { epoch, sequence } = clock;
         flight.depart({ epoch, asOf: found.asOf, token: cacheToken(clock), knownUpTo: sequence });
         return { value: found.value, tags: found.tags, seen: found.seen, isStorable: true };
@@ -312,7 +317,7 @@ export class Loads {
     const endsAt = kernel.clock.monotonic() + options.waitMs;
     for (let pauseMs = POLL_MS.min; ; pauseMs = Math.min(pauseMs * 2, POLL_MS.max)) {
       await sleep(kernel.clock, pauseMs * (0.5 + random() / 2), { signal });
-      const looked = await this.#look(flight, call, lease);
+      const looked = await this.#look(flight, call, lease, true);
       if (looked !== 'wait') return looked;
       if (kernel.clock.monotonic() >= endsAt) return 'load';
     }

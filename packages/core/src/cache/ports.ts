@@ -141,6 +141,10 @@ export interface LocalEntry {
   readonly seen: Token;
   /** Monotonic instant up to which it is fresh. */
   readonly expiresAt: number;
+  /** Monotonic instant from which on a hit has it replaced; not before `expiresAt` where none does. */
+  readonly dueAt: number;
+  /** Whether a hit was that late. */
+  isDue: boolean;
   /** How long after that it may be served, and how long instead of an error. */
   readonly staleMs: number;
   readonly staleIfErrorMs: number;

@@ -9,7 +9,7 @@ import { withTags } from './names.js';
 import type { CacheClock, LocalEntry, LocalLevel, SharedLevel } from './ports.js';
 import type { Reopening } from './reopening.js';
 import type { CacheRules } from './rules.js';
-import { graceOf, keptMs, type Times, type Use, useOf } from './staleness.js';
+import { aheadMsOf, keptMs, type Times, type Use, useOf } from './staleness.js';
 
 /** A stored value that may be used. */
 export interface Found {
@@ -60,6 +60,7 @@ export class Shelf {
     const { positions } = this.#init.follower;
     const { local, rules } = this.#init;
     if (entry.expiresAt > now && rules.isSameEpoch(entry.epoch, positions.epoch)) {
+      if (entry.dueAt <= now) entry.isDue = true;
       if (entry.checkedAt === positions.version) return true;
       const verdict = rules.check(positions, entry.tags, entry.asOf);
       if (verdict === 'valid') entry.checkedAt = positions.version;
@@ -76,7 +77,7 @@ export class Shelf {
     const { rules, follower } = this.#init;
     if (!rules.isSameEpoch(entry.epoch, follower.positions.epoch)) return 'none';
     if (rules.check(follower.positions, entry.tags, entry.asOf) !== 'valid') return 'none';
-    return useOf(now - entry.expiresAt, entry, graceOf(lifetime));
+    return useOf(now - entry.expiresAt, entry, lifetime);
   }
 
   /**
@@ -96,7 +97,7 @@ export class Shelf {
     if (frame === undefined || frame.codec !== codec.name) return undefined;
     const { asOf, epoch } = frame;
     const leftMs = frame.expiresAt - this.#init.clock.now();
-    const use = useOf(-leftMs, frame, graceOf(lifetime));
+    const use = useOf(-leftMs, frame, lifetime);
     if (frame.isNothing && lifetime.negativeTtlMs === 0) return undefined;
     if (use === 'none' || !rules.isSameEpoch(epoch, clock.epoch)) return undefined;
     // Another answer may have brought another epoch meanwhile: what is known here says nothing about this one then.
@@ -134,7 +135,7 @@ export class Shelf {
       return undefined;
     }
     const ttlMs = Math.min(leftMs, isNothing ? lifetime.negativeTtlMs : lifetime.ttlMs);
-    const times = { ttlMs, staleMs, staleIfErrorMs };
+    const times = { ttlMs, staleMs, staleIfErrorMs, aheadMs: isNothing ? 0 : aheadMsOf(lifetime) };
     this.#keep(key, value, { epoch, asOf, seen, tags }, times, payload.length);
     return { value, tags, seen, asOf, use };
   }
@@ -174,13 +175,16 @@ export class Shelf {
   #keep(key: string, value: unknown, from: Conditions, times: Times, encodedBytes: number): void {
     const { clock, local, follower } = this.#init;
     if (local === undefined || from.epoch !== follower.positions.epoch) return;
-    const { ttlMs, staleMs, staleIfErrorMs } = times;
+    const { ttlMs, staleMs, staleIfErrorMs, aheadMs } = times;
+    const expiresAt = clock.monotonic() + ttlMs;
     const entry: LocalEntry = {
       value,
       outcome: Promise.resolve(value),
       ...from,
       epoch: follower.positions.epoch, // the same string: comparing others takes as long as all else that a hit is checked for
-      expiresAt: clock.monotonic() + ttlMs,
+      expiresAt,
+      dueAt: expiresAt - aheadMs,
+      isDue: false,
       staleMs,
       staleIfErrorMs,
       checkedAt: -1, // checked when it is first asked for

@@ -255,3 +255,61 @@ describe('instead of an error', () => {
     await expect(a.cache.getOrLoad('k', () => 1n)).rejects.toMatchObject({ code: 'PANDO_CACHE_VALUE' });
   });
 });
+
+describe('a value that is asked for in the last part of its time', () => {
+  const lastFifth = { ttlMs: 1_000, staleMs: 0, refreshAheadRatio: 0.8 };
+
+  it.each([
+    ['on the local level', {}],
+    ['on the shared level', { local: false }],
+  ] as const)('is replaced ahead of it, by one instance, and nobody waits: %s', async (_, options) => {
+    const { clock, a, b } = await setup({ ...lastFifth, ...options });
+    const gate = latch();
+    let version = 1;
+    const load = vi.fn(async () => {
+      const loaded = version++;
+      if (loaded > 1) await gate.promise;
+      return loaded;
+    });
+    const get = ({ cache }: typeof a) => cache.getOrLoad('k', load);
+    for (const instance of [a, b]) expect(await get(instance)).toBe(1);
+    await clock.advance(799);
+    for (const instance of [a, b]) expect(await get(instance)).toBe(1);
+    await clock.advance(0);
+    expect(load).toHaveBeenCalledTimes(1);
+    await clock.advance(1);
+    for (const instance of [a, b, a, b]) expect(await get(instance)).toBe(1);
+    expect(await a.cache.get('k')).toBe(1);
+    await clock.advance(50);
+    expect(load).toHaveBeenCalledTimes(2);
+    gate.open();
+    await clock.advance(0);
+    expect(await get(a)).toBe(2);
+    await get(b);
+    await clock.advance(0);
+    expect(await get(b)).toBe(2);
+    await clock.advance(799);
+    expect([await get(a), await get(b)]).toEqual([2, 2]);
+    expect(load).toHaveBeenCalledTimes(2);
+  });
+
+  it('is left alone by a call that wants none replaced', async () => {
+    const { clock, a } = await setup(lastFifth);
+    const load = vi.fn(() => 1);
+    await a.cache.getOrLoad('k', load);
+    await clock.advance(900);
+    await a.cache.getOrLoad('k', load, { refreshAheadRatio: false });
+    await clock.advance(0);
+    expect(load).toHaveBeenCalledTimes(1);
+  });
+
+  it('goes into other values, which are stored', async () => {
+    const { clock, a } = await setup({ ...lastFifth, local: false });
+    await a.cache.getOrLoad('inner', () => 1);
+    await clock.advance(900);
+    const load = vi.fn(() => a.cache.getOrLoad('inner', () => 2));
+    await a.cache.getOrLoad('outer', load);
+    await a.cache.getOrLoad('outer', load);
+    expect(load).toHaveBeenCalledTimes(1);
+  });
+});

@@ -4,10 +4,10 @@ import { CacheValueError } from './errors.js';
 import { drawTtlMs, type Lifetime } from './lifetime.js';
 
 /**
- * What a stored value is good for: to be served; to be served while it is replaced; to be served only instead of an error;
- * nothing any more.
+ * What a stored value is good for: to be served; to be served while it is replaced, ahead of its time or after it; to be
+ * served only instead of an error; nothing any more.
  */
-export type Use = 'fresh' | 'stale' | 'spare' | 'none';
+export type Use = 'fresh' | 'due' | 'stale' | 'spare' | 'none';
 
 /** How long past its time a value is of use. */
 export interface Grace {
@@ -18,15 +18,27 @@ export interface Grace {
 }
 
 /** How long a value is stored as fresh, and how long it is of use after that. */
-export type Times = Grace & { readonly ttlMs: number };
+export interface Times extends Grace {
+  readonly ttlMs: number;
+  /** How long before its end a hit has it replaced. */
+  readonly aheadMs: number;
+}
+
+/** How long before its end a hit has a value replaced. */
+export function aheadMsOf({ ttlMs, refreshAheadRatio }: Lifetime): number {
+  return refreshAheadRatio === false ? 0 : ttlMs - ttlMs * refreshAheadRatio;
+}
 
 /** How long a value is stored that was loaded now; undefined: not at all. That there is nothing is never stale, only known or not. */
 export function timesOf(value: unknown, lifetime: Lifetime, random: () => number): Times | undefined {
   const { negativeTtlMs, jitterRatio } = lifetime;
   const isNothing = value === undefined || (value === null && negativeTtlMs > 0);
-  if (!isNothing) return { ...graceOf(lifetime), ttlMs: drawTtlMs(lifetime, random) };
+  if (!isNothing) {
+    return { ...graceOf(lifetime), ttlMs: drawTtlMs(lifetime, random), aheadMs: aheadMsOf(lifetime) };
+  }
   if (negativeTtlMs === 0) return undefined;
-  return { staleMs: 0, staleIfErrorMs: 0, ttlMs: drawTtlMs({ ttlMs: negativeTtlMs, jitterRatio }, random) };
+  const ttlMs = drawTtlMs({ ttlMs: negativeTtlMs, jitterRatio }, random);
+  return { staleMs: 0, staleIfErrorMs: 0, ttlMs, aheadMs: 0 };
 }
 
 /** What a lifetime grants. */
@@ -40,14 +52,16 @@ export function keptMs({ staleMs, staleIfErrorMs }: Grace): number {
 }
 
 /** What age makes of a value: who stored it has said how long it is of use, and whoever asks may want less of that. */
-export function useOf(pastMs: number, kept: Grace, asked: Grace): Use {
-  if (pastMs < 0) return 'fresh';
+export function useOf(pastMs: number, kept: Grace, lifetime: Lifetime): Use {
+  const asked = graceOf(lifetime);
+  if (pastMs < 0) return -pastMs <= aheadMsOf(lifetime) ? 'due' : 'fresh';
   if (pastMs < Math.min(kept.staleMs, asked.staleMs)) return 'stale';
   return pastMs < Math.min(kept.staleIfErrorMs, asked.staleIfErrorMs) ? 'spare' : 'none';
 }
 
-const fresh = Object.freeze(['fresh'] as const);
-const freshOrStale = Object.freeze(['fresh', 'stale'] as const);
+/** What may answer whoever has no loader. */
+export const usesInTime = Object.freeze(['fresh', 'due'] as const);
+const usesWhileReplaced = Object.freeze(['fresh', 'due', 'stale'] as const);
 
 /**
  * What may answer a call at once. The loader of another value waits for what is fresh: from a stale value nothing can be
@@ -57,11 +71,11 @@ export function usesAtOnce({
   context,
   lifetime,
 }: Pick<Call, 'context' | 'lifetime'>): readonly Exclude<Use, 'none'>[] {
-  return lifetime.staleMs > 0 && context.load === undefined ? freshOrStale : fresh;
+  return lifetime.staleMs > 0 && context.load === undefined ? usesWhileReplaced : usesInTime;
 }
 
 /** What may answer a call whose loader has failed. Fresh is what others have stored meanwhile. */
-export const usesInstead = Object.freeze(['fresh', 'stale', 'spare'] as const);
+export const usesInstead = Object.freeze(['fresh', 'due', 'stale', 'spare'] as const);
 
 /** Whether something else may be served instead of an error: it is one of the loader, and the call allows for it. */
 export function mayHide(cause: unknown, { lifetime, signal }: Pick<Call, 'lifetime' | 'signal'>): boolean {

@@ -72,6 +72,13 @@ export class OptionsReader {
     return this.#number(key, fallback, { kind: 'number', min: 0, max: 1 });
   }
 
+  /** A share between 0 and 1, or `false` for none. */
+  ratioOrFalse(key: string, fallback: number | false): number | false {
+    const value = this.any(key);
+    if (value === undefined || value === false) return value ?? fallback;
+    return this.#number(key, 0, { kind: 'number', min: 0, max: 1, orFalse: true });
+  }
+
   boolean<Fallback extends Absent<boolean>>(key: string, fallback: Fallback): boolean | Fallback {
     return this.#typed(key, fallback, 'true or false', (value) => typeof value === 'boolean');
   }
