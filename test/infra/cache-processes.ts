@@ -4,6 +4,7 @@ import { createServer, type Server, type ServerResponse } from 'node:http';
 import { json } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import type { PandoOptions } from '@pando/core';
+import type { LifetimeOptions } from '@pando/core/cache';
 import { waitFor } from '@pando/core/testing';
 import type { BrokenRule } from './broken-rules.js';
 import { startInstances } from './instances.js';
@@ -15,8 +16,10 @@ const entry = fileURLToPath(new URL('../fixtures/cache-app.ts', import.meta.url)
 export interface Ask {
   readonly key: string;
   readonly tags?: readonly string[] | undefined;
-  /** What the caller has seen. */
-  readonly token?: string | undefined;
+  /** What the caller has seen: all of them, if there are several. */
+  readonly token?: string | readonly string[] | undefined;
+  /** Instead of what the process was started with. */
+  readonly lifetime?: LifetimeOptions | undefined;
   /** With this rule of the cache switched off. */
   readonly without?: BrokenRule | undefined;
   /** How many ask for it at once. @defaultValue `1` */
@@ -160,7 +163,7 @@ export interface State {
   readonly isLive: boolean;
 }
 
-type Options = Omit<Ask, 'key' | 'token'> & { readonly token?: string | undefined };
+type Options = Omit<Ask, 'key'>;
 
 /** One process with one instance. */
 export class CacheProcess {
@@ -189,6 +192,11 @@ export class CacheProcess {
   /** Resolves to the token of the invalidation. */
   async invalidate(tags: readonly string[], options: Options = {}): Promise<string> {
     return (await this.#ask('invalidate', { ...options, key: '', tags })).token;
+  }
+
+  /** Stores a value that nobody loads. */
+  async set(key: string, value: string, options: Options = {}): Promise<Answer> {
+    return this.#ask('set', { ...options, key, value });
   }
 
   /** Writes a row and invalidates in one transaction. */

@@ -33,6 +33,16 @@ const races: readonly (readonly [string, ...(readonly [file: string, test: strin
     [servers('races'), 'of two loads that end in the wrong order, the older one takes nothing back'],
   ],
   [
+    'a value is replaced in the background while it is invalidated',
+    [servers('races'), 'a value that is past its time, and invalidated while it is replaced'],
+    [unit('stale-rules'), 'a stale value that its replacement has made older than an invalidation'],
+  ],
+  [
+    'a value is set while an older one is loaded, or another one is set',
+    [servers('races'), 'a value that is set while an older one is loaded'],
+    [servers('races'), 'of values that two processes set at once, all are served the same one, or none'],
+  ],
+  [
     'a page is built from a value that is invalidated meanwhile',
     [servers('races'), 'a page built from a value that is invalidated while the page is'],
     [servers('cache'), 'keep nested values apart from what they depend on no longer'],

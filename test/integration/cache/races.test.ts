@@ -1,3 +1,4 @@
+import { waitFor } from '@pando/core/testing';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { BrokenRule } from '../../infra/broken-rules.js';
 import { CacheFleet, type CacheProcess, Source } from '../../infra/cache-processes.js';
@@ -129,6 +130,77 @@ describe('a page built from a value that is invalidated while the page is', () =
   it('would be served without the rule', async () => {
     expect(await race('check')).toContain('page of old');
   });
+});
+
+describe('a value that is past its time, and invalidated while it is replaced', () => {
+  const lifetime = { ttlMs: 1, staleMs: 3_600_000, jitterRatio: 0 };
+
+  async function race(without?: BrokenRule): Promise<readonly unknown[]> {
+    const key = newKey();
+    const options = { lifetime, without };
+    source.set(key, 'old');
+    expect(await a.read(key, options)).toBe('old');
+    const gate = source.gate(key);
+    const isReplaced = async () => {
+      expect(await a.read(key, options)).toBe('old'); // at once, whoever replaces it
+      return gate.loads.length === 1;
+    };
+    await waitFor(isReplaced, { intervalMs: 1 });
+    source.set(key, 'new');
+    const token = await b.invalidate([key], { without });
+    const late = a.read(key, { ...options, token });
+    gate.open();
+    const served = [await late];
+    for (const reader of [a, b]) served.push(await reader.read(key, { ...options, token }));
+    return [...served, await a.read(key, options), await b.read(key, options)];
+  }
+
+  it('is served to nobody, nor is what it was to be replaced with', async () => {
+    expect(new Set(await race())).toEqual(new Set(['new']));
+  });
+
+  it('would be served without the rule', async () => {
+    expect(await race('check')).toContain('old');
+  });
+});
+
+describe('a value that is set while an older one is loaded', () => {
+  async function race(without?: BrokenRule): Promise<readonly unknown[]> {
+    const key = newKey();
+    source.set(key, 'old');
+    const gate = source.gate(key);
+    const first = a.get(key, { without });
+    await gate.arrived();
+    const { token, value: isStored } = await b.set(key, 'new', { without });
+    expect(isStored).toBe(true);
+    source.set(key, 'new');
+    gate.open();
+    expect((await first).value).toBe('old');
+    const served = [await a.read(key, { without })];
+    for (const reader of [a, b]) served.push(await reader.read(key, { without, token }));
+    return [...served, await b.read(key, { without })];
+  }
+
+  it('is not taken back', async () => {
+    expect(new Set(await race())).toEqual(new Set(['new']));
+  });
+
+  it('would be without the rule', async () => {
+    expect(await race('check')).toContain('old');
+  });
+});
+
+it('of values that two processes set at once, all are served the same one, or none', async () => {
+  for (let round = 0; round < 20; round++) {
+    const key = newKey();
+    source.set(key, 'loaded');
+    const [one, two] = await Promise.all([a.set(key, 'of a'), b.set(key, 'of b')]);
+    const both = [one.token, two.token];
+    const served = new Set<unknown>();
+    for (const reader of [a, b, a, b]) served.add(await reader.read(key, { token: both }));
+    served.delete('loaded');
+    expect(served.size).toBeLessThanOrEqual(1);
+  }
 });
 
 it('of two loads that end in the wrong order, the older one takes nothing back', async () => {
