@@ -22,6 +22,8 @@ export class Backlog {
   readonly #init: BacklogInit;
   /** When each tag was added, counted in additions. */
   readonly #stamps = new Map<string, number>();
+  /** Tags that others invalidate, or this process soon, each with a stamp like the others. */
+  readonly #barred = new Map<string, number>();
   #ids: string[] = [];
   #written: readonly DbPosition[] = [];
   #stamp = 0;
@@ -36,7 +38,7 @@ export class Backlog {
   }
 
   get size(): number {
-    return this.#stamps.size;
+    return this.#stamps.size + this.#barred.size;
   }
 
   get isEmpty(): boolean {
@@ -51,8 +53,8 @@ export class Backlog {
   /** Whether one of the tags was added after the stamp and is not confirmed. */
   holds(tags: readonly string[], after = -1): boolean {
     if (this.#everythingAt !== undefined && this.#everythingAt > after) return true;
-    if (this.#stamps.size === 0) return false;
-    return tags.some((tag) => (this.#stamps.get(tag) ?? -1) > after);
+    if (this.size === 0) return false;
+    return tags.some((tag) => (this.#stamps.get(tag) ?? -1) > after || (this.#barred.get(tag) ?? -1) > after);
   }
 
   /** Takes an unconfirmed invalidation over. */
@@ -67,6 +69,17 @@ export class Backlog {
     // An id that is dropped here stays unsettled: its holders go without a cache, nobody sees anything old.
     if (this.#ids.length < this.#init.maxTags) this.#ids.push(...settles);
     this.#later();
+  }
+
+  /** Takes tags out of use without carrying anything out: somebody else sees to that. */
+  bar(tags: readonly string[]): void {
+    const stamp = ++this.#stamp;
+    for (const tag of tags) this.#barred.set(tag, stamp);
+  }
+
+  /** Ends {@link Backlog.bar}. */
+  unbar(tag: string): void {
+    this.#barred.delete(tag);
   }
 
   /** Tries to carry everything out. Never rejects. */

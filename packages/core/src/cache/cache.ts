@@ -19,6 +19,7 @@ import type {
 import { Backlog } from './backlog.js';
 import { type Call, includeIn, taint } from './call.js';
 import { Follower } from './follower.js';
+import { Interop } from './interop.js';
 import { Invalidations } from './invalidations.js';
 import { lifetimeOf } from './lifetime.js';
 import { Lineage } from './lineage.js';
@@ -28,7 +29,7 @@ import { cacheInstruments } from './metrics.js';
 import { checkKey, checkTags } from './names.js';
 import type { ResolvedCacheOptions } from './options.js';
 import { Pending } from './pending.js';
-import type { LocalEntry, LocalLevel, SharedLevel } from './ports.js';
+import type { LocalEntry, LocalLevel, MessageBus, SharedLevel } from './ports.js';
 import { Positions } from './positions.js';
 import { Reader } from './reader.js';
 import { Refreshes } from './refreshes.js';
@@ -49,6 +50,8 @@ export interface CacheParts {
   readonly options: ResolvedCacheOptions;
   readonly level: SharedLevel;
   readonly local: LocalLevel | undefined;
+  /** Where other services say what has changed. */
+  readonly bus?: MessageBus | undefined;
   readonly ledger?: Ledger | undefined;
   readonly histories?: Histories | undefined;
   readonly random?: (() => number) | undefined;
@@ -70,6 +73,7 @@ export class CacheRoom implements Cache {
   readonly #refreshes: Refreshes;
   readonly #invalidations: Invalidations;
   readonly #writer: Writer;
+  readonly #interop: Interop | undefined;
   readonly #disposables: readonly Disposable[];
   readonly #localHits: CounterCell;
   readonly #sharedHits: CounterCell;
@@ -79,7 +83,7 @@ export class CacheRoom implements Cache {
   #closing: Promise<void> | undefined;
 
   constructor(parts: CacheParts) {
-    const { kernel, options, level, local, ledger, histories } = parts;
+    const { kernel, options, level, local, bus, ledger, histories } = parts;
     const { rules = soundRules, random = Math.random } = parts;
     const { clock, meter, logger } = kernel;
     this.#kernel = kernel;
@@ -109,6 +113,7 @@ export class CacheRoom implements Cache {
       invalidate: async (request) => {
         const position = await level.invalidate(request);
         follower.hear(position, request.tags);
+        this.#interop?.send(request.tags);
         return position;
       },
     });
@@ -124,7 +129,10 @@ export class CacheRoom implements Cache {
     this.#loads = new Loads({ ...levels, options, random });
     const replace = (call: Call) => this.#loads.replace(call);
     this.#refreshes = new Refreshes({ kernel, max: options.maxLoads, replace });
-    this.#invalidations = new Invalidations(levels);
+    if (options.interop !== undefined && bus !== undefined) {
+      this.#interop = new Interop({ ...levels, bus, histories, random, options: options.interop });
+    }
+    this.#invalidations = new Invalidations({ ...levels, confirmed: (tags) => this.#interop?.send(tags) });
     const invalidations = this.#invalidations;
     this.#writer = new Writer({ codec, shelf, lineage, invalidations, random });
     this.#follower = follower;
@@ -209,7 +217,7 @@ export class CacheRoom implements Cache {
 
   start({ signal }: Signalled = {}): Promise<void> {
     if (this.#closing !== undefined) return Promise.reject(new ClosedError('The cache'));
-    this.#starting ??= this.#level.start().then(() => this.#follower.prove());
+    this.#starting ??= this.#start();
     return abortable(this.#starting, signal);
   }
 
@@ -294,6 +302,11 @@ export class CacheRoom implements Cache {
     return this.#take(found, call);
   }
 
+  async #start(): Promise<void> {
+    await Promise.all([this.#level.start(), this.#interop?.start()]);
+    this.#follower.prove();
+  }
+
   async #invalidate(
     tags: readonly string[],
     context: RequestContext,
@@ -305,6 +318,7 @@ export class CacheRoom implements Cache {
 
   async #close(): Promise<void> {
     await this.#refreshes.close();
+    await this.#interop?.close();
     await this.#backlog.flush();
     this.#backlog.close();
     this.#follower.close();

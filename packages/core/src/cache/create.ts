@@ -9,6 +9,7 @@ import { createLruLevel } from './drivers/lru.js';
 import { createMemoryWorld, MemoryLevel, type MemoryWorld } from './drivers/memory.js';
 import { RedisLevel } from './drivers/redis.js';
 import { type CacheOptions, resolveCacheOptions } from './options.js';
+import type { MessageBus } from './ports.js';
 import { type CacheRules, soundRules } from './rules.js';
 
 export { createMemoryWorld, type MemoryWorld, type MemoryWorldOptions } from './drivers/memory.js';
@@ -60,12 +61,18 @@ export function composeCache(
     floor === undefined
       ? new MemoryLevel(wiring.world ?? createMemoryWorld({ clock }), onError)
       : new RedisLevel(floor, { ownsFloor: wiring.redis === undefined, doubtMs: resolved.doubtMs, onError });
+  const bus: MessageBus | undefined = floor && {
+    claims: floor.keys.atomic('cache', 'claims'),
+    subscribe: (...args) => floor.subscribe(...args),
+    publish: (channel, payload) => floor.publish(channel, payload),
+  };
   const { ledger, histories } = wiring;
   return new CacheRoom({
     kernel,
     options: resolved,
     level,
     local,
+    bus,
     ledger,
     histories,
     rules: { ...soundRules, ...rules },

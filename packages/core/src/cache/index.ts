@@ -24,6 +24,7 @@ export {
   type MemoryWorldOptions,
 } from './create.js';
 export { CacheKeyError, CacheLoadTimeoutError, CacheValueError } from './errors.js';
+export { type InteropOptions, interopDefaults } from './interop-messages.js';
 export type { LifetimeOptions } from './lifetime.js';
 export { cacheInstruments } from './metrics.js';
 export { type CacheOptions, cacheDefaults, type LocalLevelOptions } from './options.js';

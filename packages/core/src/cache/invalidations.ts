@@ -22,6 +22,8 @@ export interface InvalidationsInit {
   readonly level: SharedLevel;
   readonly follower: Follower;
   readonly backlog: Backlog;
+  /** Told what holds everywhere now. */
+  confirmed(tags: readonly string[]): void;
 }
 
 /** What became of an invalidation, and which one it is; undefined while nobody has confirmed it. */
@@ -49,7 +51,7 @@ export class Invalidations {
     { token, id = `c${randomBytes(9).toString('base64url')}`, settles }: InvalidateOptions,
   ): Promise<Counted> {
     if (tags.length === 0) return { token: emptyToken, confirmed: true, position: undefined };
-    const { kernel, level, follower, backlog } = this.#init;
+    const { kernel, level, follower, backlog, confirmed } = this.#init;
     const written = mergeTokens(context.token, token ?? emptyToken).db;
     // Where no cache can be used, whoever was given nothing but this token reads databases: not from before the write, either.
     const behind: Token = { ...emptyToken, db: written };
@@ -57,6 +59,7 @@ export class Invalidations {
       const clock = await level.invalidate({ tags, written, settles: settles ? [id] : [] });
       follower.hear(clock, tags);
       this.#confirmed.add();
+      confirmed(tags);
       const { epoch, sequence } = clock;
       return noted(context, mergeTokens(behind, cacheToken({ epoch, sequence })), { epoch, sequence });
     } catch (cause) {

@@ -36,6 +36,13 @@ export const cacheInstruments = {
     labels: ['outcome'],
     values: { outcome: ['confirmed', 'queued'] },
   },
+  interopMessages: {
+    name: 'pando_cache_interop_messages_total',
+    help: 'Messages from and to services outside the fleet: accepted, malformed, own (of this fleet, heard back), sent, or lost on the way out.',
+    type: 'counter',
+    labels: ['outcome'],
+    values: { outcome: ['accepted', 'malformed', 'own', 'sent', 'lost'] },
+  },
   replays: {
     name: 'pando_cache_replays_total',
     help: 'Times the log was read because announcements were missing.',

@@ -1,6 +1,7 @@
 import { type Codec, jsonCodec } from '../kernel/codec.js';
 import { type OptionsReader, readOptions } from '../kernel/options.js';
 import type { RedisOption } from '../redis/options.js';
+import { type InteropOptions, type ResolvedInteropOptions, readInterop } from './interop-messages.js';
 import { type Lifetime, type LifetimeOptions, lifetimeDefaults, readLifetime } from './lifetime.js';
 
 /** Bounds of the level inside the process. */
@@ -39,6 +40,12 @@ export interface CacheOptions extends LifetimeOptions {
   readonly doubtMs?: number | undefined;
   /** Turns values into bytes: `jsonCodec`, `binaryCodec`, `compressed(…)`, or one of yours. @defaultValue JSON */
   readonly codec?: Codec | undefined;
+  /**
+   * Understands, and speaks, what services say to one another that know nothing of Pando: `{ "resource_type": "post",
+   * "resource_id": 7 }` on a channel of Redis, for the tag `post:7`. At most once: who is away misses it.
+   * @defaultValue `false`
+   */
+  readonly interop?: InteropOptions | false | undefined;
 }
 
 /** The defaults. */
@@ -53,6 +60,7 @@ export const cacheDefaults = Object.freeze({
   maxLoads: 50,
   doubtMs: 30_000,
   codec: jsonCodec,
+  interop: false,
 });
 
 /** Options with every default filled in. */
@@ -69,6 +77,7 @@ export interface ResolvedCacheOptions {
   readonly maxLoads: number;
   readonly doubtMs: number;
   readonly codec: Codec;
+  readonly interop: ResolvedInteropOptions | undefined;
 }
 
 /** Checks the options; throws `PandoOptionsError`. */
@@ -86,6 +95,7 @@ export function resolveCacheOptions(options: CacheOptions = {}): ResolvedCacheOp
     maxLoads: reader.int('maxLoads', cacheDefaults.maxLoads, { min: 1 }),
     doubtMs: reader.ms('doubtMs', cacheDefaults.doubtMs),
     codec: readCodec(reader.any('codec'), () => reader.fail('codec', 'a codec with name, encode and decode')),
+    interop: readInterop(reader),
   };
   reader.done();
   return resolved;

@@ -128,6 +128,19 @@ export interface SharedLevel extends AsyncDisposable {
   close(): Promise<void>;
 }
 
+/** Where services tell one another what has changed: messages are delivered at most once, in the order of their publication. */
+export interface MessageBus {
+  /** The channel on which the instances of one fleet agree on who invalidates. */
+  readonly claims: string;
+  /** Listens to a channel until closed. */
+  subscribe(
+    channel: string,
+    listener: (payload: Buffer) => void,
+    options?: Signalled,
+  ): Promise<{ close(): Promise<void> }>;
+  publish(channel: string, payload: string): Promise<void>;
+}
+
 /** A value inside the process. */
 export interface LocalEntry {
   readonly value: unknown;

@@ -150,6 +150,7 @@ export class DatabaseRoom implements Database {
       get history() {
         return primary.history;
       },
+      position: async (within) => ({ shard, ...(await this.#writes.position(within)) }),
     });
     this.#transactions = new Transactions({
       shard,

@@ -1,3 +1,4 @@
+import type { Signalled } from '../kernel/abort.js';
 import type { CounterCell, Meter } from '../kernel/meter.js';
 import { ConnectionLostError, OutcomeUnknownError } from './errors.js';
 import { databaseInstruments } from './metrics.js';
@@ -70,14 +71,19 @@ export class Writes {
    */
   async positionBehind(what: string): Promise<Position> {
     try {
-      const lease = await this.#primary.pool.acquire({ lane: 'main' });
-      try {
-        return await lease.connection.position();
-      } finally {
-        lease.release();
-      }
+      return await this.position();
     } catch (error) {
       throw this.outcomeUnknown(what, error);
+    }
+  }
+
+  /** A position behind everything that anybody has committed by now. */
+  async position({ signal }: Signalled = {}): Promise<Position> {
+    const lease = await this.#primary.pool.acquire({ lane: 'main', signal });
+    try {
+      return await lease.connection.position({ signal });
+    } finally {
+      lease.release();
     }
   }
 

@@ -1,3 +1,6 @@
+import type { Signalled } from './abort.js';
+import type { DbPosition } from './token.js';
+
 /** A history of a database: a failover begins another one, which may lack what was acknowledged on the first. */
 export interface DatabaseHistory {
   /** Postgres' system identifier. */
@@ -11,6 +14,8 @@ export interface HistorySource {
   readonly shard: string;
   /** The newest that was seen; undefined until the database was reached. */
   readonly history: DatabaseHistory | undefined;
+  /** A position behind everything that anybody has committed by now. Rejects when the primary cannot be asked. */
+  position(options?: Signalled): Promise<DbPosition>;
 }
 
 /** The databases of one kit, for whoever keeps what was read from them. */

@@ -3,12 +3,13 @@ import { createLruLevel } from '../cache/drivers/lru.js';
 import { createMemoryWorld, MemoryLevel, type MemoryWorld } from '../cache/drivers/memory.js';
 import type { Cache, CacheOptions, Invalidation, SharedLevel } from '../cache/index.js';
 import { resolveCacheOptions } from '../cache/options.js';
+import type { MessageBus } from '../cache/ports.js';
 import { type CacheRules, soundRules } from '../cache/rules.js';
 import type { Clock } from '../kernel/clock.js';
 import { createHistories, type DatabaseHistory } from '../kernel/histories.js';
 import { createKernel, type Kernel } from '../kernel/kernel.js';
 import type { Ledger } from '../kernel/ledger.js';
-import { dbToken, emptyToken, isStrongToken, type Token } from '../kernel/token.js';
+import { type DbPosition, dbToken, emptyToken, isStrongToken, type Token } from '../kernel/token.js';
 
 /** What the token of a finished request is, and what the request gave. */
 export interface Reply<T> {
@@ -48,6 +49,11 @@ export class FakeRegisters {
     return dbToken({ shard: 'main', ...at(BigInt(this.#log.length)) });
   }
 
+  /** Behind everything that was committed. */
+  get position(): DbPosition {
+    return { shard: 'main', system: 'fake', timeline: 1, lsn: BigInt(this.#log.length) };
+  }
+
   catchUp(): void {
     this.replicaLsn = this.#log.length;
   }
@@ -84,6 +90,8 @@ export interface CacheFleetOptions {
   readonly rules?: Partial<CacheRules> | undefined;
   /** Says which effects of transactions are still to be carried out. */
   readonly ledger?: Ledger | undefined;
+  /** Where other services say what has changed. */
+  readonly bus?: MessageBus | undefined;
   readonly maxTags?: number | undefined;
   readonly doubtMs?: number | undefined;
   readonly random?: (() => number) | undefined;
@@ -114,7 +122,7 @@ export class CacheFleet {
 
   /** One more instance, started. */
   async instance(): Promise<FleetInstance> {
-    const { clock, rules, options, ledger, random = () => 0.5 } = this.#options;
+    const { clock, rules, options, bus, ledger, random = () => 0.5 } = this.#options;
     const kernel = createKernel({ name: 'fleet', clock });
     const level = new MemoryLevel(this.world);
     const histories = createHistories();
@@ -125,6 +133,7 @@ export class CacheFleet {
       options: resolved,
       level,
       local,
+      bus,
       ledger,
       histories,
       random,
@@ -157,6 +166,7 @@ export class CacheFleet {
       get history() {
         return instance.history;
       },
+      position: async () => this.registers.position,
     });
     return instance;
   }
