@@ -1,5 +1,6 @@
 import { createServer } from 'node:http';
 import { createPando } from '@pando/core';
+import { interopDefaults } from '../../../packages/core/src/cache/interop-messages.js';
 import { cacheDefaults, resolveCacheOptions } from '../../../packages/core/src/cache/options.js';
 import { databaseDefaults, resolveDatabaseOptions } from '../../../packages/core/src/db/options.js';
 import { replicaDefaults } from '../../../packages/core/src/db/server-options.js';
@@ -122,7 +123,7 @@ const rooms: readonly OptionsSection[] = [
     intro: `Values in the process, and in Redis where there is one. ${standalone}`,
     path: 'cache',
     type: [`${src}/cache/options.ts`, 'CacheOptions'],
-    defaults: cacheDefaults,
+    defaults: { ...cacheDefaults, interop: interopDefaults },
     read: resolveCacheOptions,
     opaque: ['redis'],
   },
