@@ -200,7 +200,7 @@ export class ResponseCache<Request> {
       isOther: () => exchange.method !== 'GET',
       now: () => clock.now(),
       refused: (reason, vary) => {
-        this.#unstored[reason].add();
+        if (forwarded === 'miss') this.#unstored[reason].add(); // else it was not to be stored anyway
         if (lasting.has(reason)) this.#passed.add(key);
         if (reason === 'vary') this.#learn(vary);
       },
