@@ -36,7 +36,7 @@ export interface OptionsSection {
   readonly path: string;
   /** Module and name of the type. */
   readonly type: readonly [file: string, name: string];
-  /** What applies where nothing is said, at the same paths as the options. */
+  /** What applies where nothing is said, at the same paths as the options; inside an object that is off by default, at `key{}`. */
   readonly defaults: Options;
   /** The reader that the library itself uses; throws or rejects for what it refuses. */
   read(options: never): unknown;
@@ -123,7 +123,7 @@ const rooms: readonly OptionsSection[] = [
     intro: `Values in the process, and in Redis where there is one. ${standalone}`,
     path: 'cache',
     type: [`${src}/cache/options.ts`, 'CacheOptions'],
-    defaults: { ...cacheDefaults, interop: interopDefaults },
+    defaults: { ...cacheDefaults, 'interop{}': interopDefaults },
     read: resolveCacheOptions,
     opaque: ['redis'],
   },

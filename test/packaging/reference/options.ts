@@ -148,7 +148,7 @@ export class OptionsWalk {
     const wrap = (options: Options): unknown =>
       ({ object: options, list: [options], record: { name: options } })[shape.kind];
     const defaults =
-      at.defaults?.[key + suffix] ?? (shape.kind === 'object' ? at.defaults?.[key] : undefined);
+      at.defaults?.[key + (suffix || '{}')] ?? (shape.kind === 'object' ? at.defaults?.[key] : undefined);
     const parent = this.#besideOption(at, key);
     await this.#level(shape.type, {
       path,

@@ -43,7 +43,7 @@ export interface CacheOptions extends LifetimeOptions {
   /**
    * Understands, and speaks, what services say to one another that know nothing of Pando: `{ "resource_type": "post",
    * "resource_id": 7 }` on a channel of Redis, for the tag `post:7`. At most once: who is away misses it.
-   * @defaultValue off
+   * @defaultValue `false`
    */
   readonly interop?: InteropOptions | false | undefined;
 }
