@@ -8,6 +8,7 @@ import { Servers } from './harness/servers.mjs';
 
 const rooms = {
   cache: ['./peers/cache.mjs', './peers/cache-fleet.mjs', './micro/cache.mjs'],
+  'cache-races': ['./peers/cache-races.mjs'],
   db: ['./micro/db.mjs', './peers/db.mjs', './peers/db-policies.mjs'],
   kernel: ['./micro/kernel.mjs'],
   limits: ['./peers/limits.mjs'],
@@ -25,11 +26,16 @@ const versionOf = (name) => dependencies[name] ?? process.versions.node;
 const machine = describeMachine();
 const servers = new Servers();
 const rows = [];
+const tables = [];
 try {
   const asked = Object.entries(rooms).filter(([name]) => room === undefined || name === room);
   for (const [name, file] of asked.flatMap(([name, files]) => files.map((file) => [name, file]))) {
     const module = new URL(file, import.meta.url).href;
-    const { comparisons, open } = await import(module);
+    const { comparisons, open, show } = await import(module);
+    if (show !== undefined) {
+      tables.push(await show(servers, { isQuick: values.quick === true, versionOf, own }));
+      continue;
+    }
     const settings = await open(servers);
     for (const comparison of comparisons) {
       console.error(`${name}: ${comparison.what} (against ${comparison.peer}) ...`);
@@ -41,11 +47,11 @@ try {
 }
 
 if (values.json) {
-  console.log(JSON.stringify({ machine, rows }, null, 2));
+  console.log(JSON.stringify({ machine, rows, tables }, null, 2));
 } else {
   const command = ['npm run bench --', ...process.argv.slice(2)].join(' ');
   const versions = [`@pando/core ${own}`, ...servers.versions];
-  const markdown = formatMarkdown({ command, machine, versions, size, rows });
+  const markdown = formatMarkdown({ command, machine, versions, size, rows, tables });
   console.log(markdown);
   if (values.save) saveSection(room, markdown);
 }

@@ -3,14 +3,12 @@
  *
  * Each contender has a process of its own, so that neither's compiled code, heap or CPU time shows in the other's figures.
  */
-
-// Whoever started this process is gone: nothing here is worth an orderly end.
-process.on('disconnect', () => process.exit());
+import { serve } from './child.mjs';
 
 let contender;
 let load;
 
-const methods = {
+serve({
   /** Builds the contender that `module` exports as `name`. */
   async open({ module, name, settings, load: asked }) {
     load = asked;
@@ -30,7 +28,7 @@ const methods = {
     const operations = runs * load.batch * (load.each ?? 1);
     return { operations, seconds, cpuMicros: user + system, figures: await contender.figures?.() };
   },
-};
+});
 
 /** The clock is read once for a batch: reading it may cost more than what is measured. */
 async function work(run, endsAt) {
@@ -41,10 +39,3 @@ async function work(run, endsAt) {
   } while (performance.now() < endsAt);
   return runs;
 }
-
-process.on('message', ({ method, params }) => {
-  methods[method](params).then(
-    (result) => process.send({ result }),
-    (error) => process.send({ error: error.stack }),
-  );
-});

@@ -13,18 +13,39 @@ export function describeMachine() {
 }
 
 /** The results for people: where they come from, the table, how to read it. */
-export function formatMarkdown({ command, machine, versions, size, rows }) {
+export function formatMarkdown({ command, machine, versions, size, rows, tables }) {
   const { cpu, cores, memoryGiB, system, node, loadBefore } = machine;
   return `\
     ${command}
 
 ${cpu}, ${cores} cores, ${memoryGiB} GiB, ${system}; Node ${node}; ${versions.join(', ')}. Load average at the start: ${loadBefore}.
 
+${[...(rows.length > 0 ? [formatComparisons(rows, size)] : []), ...tables.map(formatTable)].join('\n')}`;
+}
+
+function formatComparisons(rows, size) {
+  return `\
 | id | what | Pando | peer | unit | ratio | middle half |${rows.some(hasTarget) ? ' target |' : ''}
 |---|---|---|---|---|---|---|${rows.some(hasTarget) ? '---|' : ''}
 ${rows.map((row) => formatRow(row, rows.some(hasTarget))).join('\n')}
 
 Medians of ${size.rounds} interleaved rounds of ${size.roundMs} ms. A ratio above 1 is in favour of Pando, whatever the unit; half of the rounds gave a ratio within the middle half.
+`;
+}
+
+/** What several packages do, one column for each. */
+function formatTable({ columns, rows, note }) {
+  const heads = columns.map(({ name, version }) => ` ${name} ${version} |`).join('');
+  const lines = rows.map(
+    ({ id, what, outcomes }) =>
+      `| \`${id}\` | ${what} |${columns.map(({ name }) => ` ${outcomes[name]} |`).join('')}`,
+  );
+  return `\
+| id | what |${heads}
+|---|---|${columns.map(() => '---|').join('')}
+${lines.join('\n')}
+
+${note}
 `;
 }
 

@@ -73,7 +73,13 @@ export class Servers {
     const [{ version }] = await cluster.primary.query(`select split_part(version(), ' ', 2) as version`);
     this.versions.push(`Postgres ${version}`);
     const { primary, replicas } = await cluster.createDatabase('bench');
-    return { primary, replicas, caughtUp: () => cluster.caughtUp() };
+    return {
+      primary,
+      replicas,
+      caughtUp: () => cluster.caughtUp(),
+      /** Replicas show everything this much later from now on. */
+      delayReplay: (ms) => Promise.all(cluster.replicas.map((replica) => replica.delayReplay(ms))),
+    };
   }
 
   #keep(disposable) {
