@@ -15,6 +15,9 @@ describe('the lifetime that a call asks for', () => {
   });
 
   it('refuses what is no lifetime, and says whose it is', () => {
+    for (const ttlMs of [-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, '5' as never, null as never]) {
+      expect(() => lifetimeOf('getOrLoad', { ttlMs }, defaults)).toThrow(/^cache\.getOrLoad\.ttlMs must be/);
+    }
     expect(() => lifetimeOf('getOrLoad', { ttlMs: 0 }, defaults)).toThrow(/^cache\.getOrLoad\.ttlMs must be/);
     expect(() => lifetimeOf('set', { jitterRatio: 2 }, defaults)).toThrow(/^cache\.set\.jitterRatio must be/);
   });

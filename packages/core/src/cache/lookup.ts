@@ -76,10 +76,39 @@ export class Lookup {
     return { value, tags, seen, asOf, use };
   }
 
-  /** Asks the shared level for a value that may answer. Never rejects: a level that does not answer is away. */
+  /**
+   * Asks the shared level for a value that may answer. Never rejects: a level that does not answer is away.
+   *
+   * In one piece: each asynchronous call within it would take 0.25 µs of the 7 that a hit takes.
+   */
   async shared(question: Question, uses: Uses): Promise<Answer> {
     try {
-      return await this.#ask(question, uses);
+      const { level, reopening, lineage, reader, pending, rules, shelf } = this.#init;
+      const { context, key, tags, lifetime } = question;
+      if (!level.isUp || this.#isUnconfirmed(tags)) return away;
+      if (!reopening.isOpen && !(await reopening.admits())) return away;
+      if (!lineage.isSettled && !(await lineage.admits())) return away;
+      const { token } = context;
+      const reading = await reader.read(key, token.pending);
+      const clock = reading.isMet ? reading.clock : await this.#meet(reading);
+      if (clock === undefined) return away;
+      if (token.pending.length > 0) {
+        pending.settle(context, reading.settled, clock);
+        if (await pending.lookUp(context)) return await this.shared(question, uses);
+      }
+      const demand = rules.demand(context.token);
+      if (demand.kind === 'beyond') return { kind: 'beyond' };
+      if (demand.kind === 'gone' || (demand.kind === 'at' && demand.position.epoch !== clock.epoch)) {
+        return { kind: 'beyond', instead: { epoch: clock.epoch, sequence: clock.sequence } };
+      }
+      if (demand.kind === 'at' && demand.position.sequence > clock.sequence) {
+        await level.renew(); // the state has lost what somebody has seen
+        return { kind: 'beyond' };
+      }
+      const result = shelf.find(key, reading.of(key), clock, tags, lifetime);
+      const found = result instanceof Promise ? await result : result; // waiting for nothing takes 0.2 µs
+      if (found === undefined || !uses.includes(found.use)) return absent;
+      return this.#isUnconfirmed(found.tags) ? absent : { kind: 'found', found };
     } catch (cause) {
       this.#init.kernel.logger.debug({ err: cause, key: question.key }, 'the shared level did not answer');
       return away;
@@ -100,35 +129,6 @@ export class Lookup {
     if (sinceProofMs > trustMs / 2) follower.prove(); // in time, so that nobody has to wait for it
     const known = Math.max(follower.positions.applied, entry.asOf);
     return rules.reaches(token, entry.epoch, known) && !this.#isUnconfirmed(entry.tags);
-  }
-
-  async #ask(question: Question, uses: Uses): Promise<Answer> {
-    const { level, reopening, lineage, reader, pending, rules, shelf } = this.#init;
-    const { context, key, tags, lifetime } = question;
-    if (!level.isUp || this.#isUnconfirmed(tags)) return away;
-    if (!reopening.isOpen && !(await reopening.admits())) return away;
-    if (!lineage.isSettled && !(await lineage.admits())) return away;
-    const { token } = context;
-    const reading = await reader.read(key, token.pending);
-    const clock = reading.isMet ? reading.clock : await this.#meet(reading);
-    if (clock === undefined) return away;
-    if (token.pending.length > 0) {
-      pending.settle(context, reading.settled, clock);
-      if (await pending.lookUp(context)) return this.#ask(question, uses);
-    }
-    const demand = rules.demand(context.token);
-    if (demand.kind === 'beyond') return { kind: 'beyond' };
-    if (demand.kind === 'gone' || (demand.kind === 'at' && demand.position.epoch !== clock.epoch)) {
-      return { kind: 'beyond', instead: { epoch: clock.epoch, sequence: clock.sequence } };
-    }
-    if (demand.kind === 'at' && demand.position.sequence > clock.sequence) {
-      await level.renew(); // the state has lost what somebody has seen
-      return { kind: 'beyond' };
-    }
-    const result = shelf.find(key, reading.of(key), clock, tags, lifetime);
-    const found = result instanceof Promise ? await result : result; // waiting for nothing takes 0.2 µs
-    if (found === undefined || !uses.includes(found.use)) return absent;
-    return this.#isUnconfirmed(found.tags) ? absent : { kind: 'found', found };
   }
 
   /** The clock of a state that did not exist when it was asked for, once this instance has caught up with it. */

@@ -53,9 +53,10 @@ export class Texts {
   /** Whether the bytes are this string. False for what is not ASCII: that is decoded. */
   #says(text: string, from: number, size: number): boolean {
     if (text.length !== size) return false;
+    const bytes = this.#bytes;
     for (let i = 0; i < size; i++) {
       const code = text.charCodeAt(i);
-      if (code > 0x7f || code !== this.#bytes[from + i]) return false;
+      if (code !== bytes[from + i] || code > 0x7f) return false;
     }
     return true;
   }
