@@ -13,9 +13,20 @@ export interface LoaderOptions {
 export type Loader<T> = (options: LoaderOptions) => Promise<T> | T;
 
 /** How to get or load one value. */
-export interface GetOrLoadOptions extends LifetimeOptions, Signalled {
+export interface GetOrLoadOptions<T = unknown> extends LifetimeOptions, Signalled {
   /** What the value depends on, beside its key: invalidating any of them makes it unusable. */
   readonly tags?: readonly string[] | undefined;
+  /**
+   * For how long this very value is kept, where it says so itself, as an access token does that expires. What is left out is
+   * as the other options have it. Past its time a value is then served for as long as it was stored for.
+   */
+  readonly lifetimeOf?: ((value: T) => LifetimeOptions) | undefined;
+  /**
+   * Who replaces a value past its time: a load in the background, or the first caller that finds it so, who waits for the
+   * new one while all others are served; for loaders that can do nothing without who called. Nothing is replaced ahead of its
+   * time then. @defaultValue `'background'`
+   */
+  readonly replacedBy?: 'background' | 'caller' | undefined;
 }
 
 /** How to store a value that no loader has loaded. */
@@ -72,7 +83,7 @@ export interface Cache extends Room {
    * });
    * ```
    */
-  getOrLoad<T>(key: string, load: Loader<T>, options?: GetOrLoadOptions): Promise<T>;
+  getOrLoad<T>(key: string, load: Loader<T>, options?: GetOrLoadOptions<T>): Promise<T>;
   /**
    * Gives the value of a key from the nearest level that may serve it, as `getOrLoad` would; `undefined` where it would
    * have to load. Inside a database transaction that is always so.

@@ -17,7 +17,7 @@ import type {
   SetOutcome,
 } from './api.js';
 import { Backlog } from './backlog.js';
-import { type Call, includeIn, taint } from './call.js';
+import { type Call, handOver, includeIn, taint, termsOf } from './call.js';
 import { Follower } from './follower.js';
 import { Interop } from './interop.js';
 import { Invalidations } from './invalidations.js';
@@ -153,7 +153,7 @@ export class CacheRoom implements Cache {
     this.#misses = meter.counter(cacheInstruments.requests, { source: 'none' });
   }
 
-  getOrLoad<T>(key: string, load: Loader<T>, options: GetOrLoadOptions = {}): Promise<T> {
+  getOrLoad<T>(key: string, load: Loader<T>, options: GetOrLoadOptions<T> = {}): Promise<T> {
     checkKey(key);
     const { signal } = options;
     if (signal?.aborted) return Promise.reject(signal.reason);
@@ -163,9 +163,9 @@ export class CacheRoom implements Cache {
     if (local !== undefined && !local.isDue) return local.outcome as Promise<T>;
     const tags = checkTags(this.#rules.tagsOf(key, options.tags ?? []));
     const lifetime = lifetimeOf('getOrLoad', options, this.#options.lifetime);
-    const call = { key, tags, load, lifetime, context, signal };
+    const call = { key, tags, load, context, signal, ...termsOf(options, lifetime) };
     if (local !== undefined) {
-      if (lifetime.refreshAheadRatio !== false) this.#refreshes.begin(call);
+      if (lifetime.refreshAheadRatio !== false && !call.isReplacing) this.#refreshes.begin(call);
       return local.outcome as Promise<T>;
     }
     if (this.#closing !== undefined) return Promise.reject(new ClosedError('The cache'));
@@ -283,10 +283,22 @@ export class CacheRoom implements Cache {
     }
   }
 
-  /** Gives what is stored, and has it replaced in the background where it is about to be past its time, or is already. */
+  /** Gives what is stored, and has it replaced where it is about to be past its time, or is already. */
   #takeAndReplace(found: Found, call: Call): unknown {
+    if (call.isReplacing)
+      return found.use === 'stale' ? this.#replaceOrTake(found, call) : this.#take(found, call);
     if (found.use !== 'fresh') this.#refreshes.begin(call);
     return this.#take(found, call);
+  }
+
+  /** Has the caller replace what is past its time; gives it as it is where others are at it. */
+  async #replaceOrTake(found: Found, call: Call): Promise<unknown> {
+    try {
+      const landing = await this.#refreshes.here(call);
+      return landing === undefined ? this.#take(found, call) : handOver(call, landing);
+    } catch (cause) {
+      return this.#insteadOf(cause, call);
+    }
   }
 
   /** What may be served instead of an error: looked for only now, since it may have become invalid meanwhile. */

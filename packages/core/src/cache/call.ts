@@ -1,8 +1,8 @@
 import type { RequestContext } from '../kernel/context.js';
 import { isEmptyToken, type Token } from '../kernel/token.js';
-import type { Loader } from './api.js';
+import type { GetOrLoadOptions, Loader } from './api.js';
 import type { Landing } from './flight.js';
-import type { Lifetime } from './lifetime.js';
+import { asGranted, type Lifetime, lifetimeOf } from './lifetime.js';
 import { LoadRecord } from './load-record.js';
 
 /** One call of `getOrLoad` that no local value could answer. */
@@ -12,8 +12,25 @@ export interface Call {
   readonly tags: readonly string[];
   readonly load: Loader<unknown>;
   readonly lifetime: Lifetime;
+  /** For how long a loaded value is kept, where that is up to the value. */
+  readonly lifetimeOf?: ((value: unknown) => Lifetime) | undefined;
+  /** Whether who finds the value past its time replaces it himself. */
+  readonly isReplacing?: boolean | undefined;
   readonly context: RequestContext;
   readonly signal: AbortSignal | undefined;
+}
+
+/** How long the value of a call is kept and served, and who replaces it then. */
+export function termsOf<T>(
+  { lifetimeOf: ownOf, replacedBy }: GetOrLoadOptions<T>,
+  lifetime: Lifetime,
+): Pick<Call, 'lifetime' | 'lifetimeOf' | 'isReplacing'> {
+  if (ownOf === undefined) return { lifetime, isReplacing: replacedBy === 'caller' };
+  const stored = (value: unknown): Lifetime =>
+    value === undefined || value === null
+      ? lifetime
+      : lifetimeOf('getOrLoad.lifetimeOf', ownOf(value as T), lifetime);
+  return { lifetime: asGranted(lifetime), lifetimeOf: stored, isReplacing: replacedBy === 'caller' };
 }
 
 /** Gives a loaded value to a caller, and its conditions to the load that the caller is part of. */

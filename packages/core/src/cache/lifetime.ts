@@ -79,6 +79,11 @@ export function lifetimeOf(verb: string, options: LifetimeOptions, defaults: Lif
   return readLifetime(readOptions(`cache.${verb}`, options), defaults);
 }
 
+/** Asks for nothing more than who stored a value has granted. */
+export function asGranted(lifetime: Lifetime): Lifetime {
+  return { ...lifetime, staleMs: Number.POSITIVE_INFINITY, staleIfErrorMs: Number.POSITIVE_INFINITY };
+}
+
 /** For how long a value is stored that was loaded now: anything from the whole of it down to what jitter leaves. */
 export function drawTtlMs(
   { ttlMs, jitterRatio }: Pick<Lifetime, 'ttlMs' | 'jitterRatio'>,

@@ -204,7 +204,7 @@ export class Loads {
     const seen = await this.#seenBy(record);
     const isOfOneHistory = stamp !== undefined && stamp === lineage.stamp(clock.epoch);
     const refusal = isOfOneHistory ? this.#refusal(record, start) : 'epoch';
-    const times = timesOf(value, lifetime, random);
+    const times = timesOf(value, call.lifetimeOf?.(value) ?? lifetime, random);
     if (refusal !== undefined || times === undefined) {
       this.#refused.get(refusal ?? 'empty')?.add();
       if (refusal === undefined && keptMs(graceOf(lifetime)) > 0) await shelf.drop(key);

@@ -49,15 +49,41 @@ export class Refreshes {
 
   /** Begins to replace what the call was given, unless that is under way, or has just come to nothing. */
   begin(call: Call): void {
-    const { kernel, max } = this.#init;
+    const { kernel } = this.#init;
     const { key, context } = call;
     const { signal } = this.#controller;
-    if (signal.aborted || this.#running.has(key) || this.#running.size >= max) return;
-    if ((this.#pauses.get(key) ?? 0) > kernel.clock.monotonic()) return;
+    if (!this.#mayBegin(key)) return;
     const { id, token } = context;
     const detached = { ...call, signal, context: kernel.contexts.open({ id, signal, token }) };
     const running = this.#outside.runInAsyncScope(() => this.#replace(detached));
     this.#running.set(key, running);
+  }
+
+  /**
+   * Replaces what the call was given while its caller waits, in his own context. Resolves to undefined where that is under
+   * way or has just come to nothing; rejects as the load does.
+   */
+  async here(call: Call): Promise<Landing | undefined> {
+    const { key } = call;
+    if (!this.#mayBegin(key)) return undefined;
+    try {
+      const replacing = this.#init.replace(call);
+      this.#running.set(key, replacing.then(ignore, ignore));
+      const landing = await replacing;
+      this.#ended(key, outcomeOf(landing));
+      return landing;
+    } catch (cause) {
+      if (!call.signal?.aborted) this.#ended(key, 'failed');
+      throw cause;
+    } finally {
+      this.#running.delete(key);
+    }
+  }
+
+  #mayBegin(key: string): boolean {
+    const { kernel, max } = this.#init;
+    if (this.#controller.signal.aborted || this.#running.has(key) || this.#running.size >= max) return false;
+    return (this.#pauses.get(key) ?? 0) <= kernel.clock.monotonic();
   }
 
   /** Ends what is running. */
@@ -72,7 +98,7 @@ export class Refreshes {
     const { key } = call;
     try {
       const landing = await this.#init.replace(call);
-      this.#ended(key, landing === undefined ? 'elsewhere' : landing.isStorable ? 'stored' : 'unstored');
+      this.#ended(key, outcomeOf(landing));
     } catch (cause) {
       if (this.#controller.signal.aborted) return;
       this.#init.kernel.logger.warn({ err: cause, key }, 'a cached value could not be replaced');
@@ -89,4 +115,10 @@ export class Refreshes {
     if (this.#pauses.size >= MAX_PAUSES) this.#pauses.clear();
     this.#pauses.set(key, this.#init.kernel.clock.monotonic() + PAUSE_MS[outcome]);
   }
+}
+
+const ignore = (): void => undefined;
+
+function outcomeOf(landing: Landing | undefined): 'stored' | 'unstored' | 'elsewhere' {
+  return landing === undefined ? 'elsewhere' : landing.isStorable ? 'stored' : 'unstored';
 }
