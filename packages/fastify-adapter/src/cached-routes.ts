@@ -39,6 +39,18 @@ export function addCachedRoutes(
   app.addHook('onSend', (request, reply, payload, done) => {
     const recorder = recorders.get(request);
     if (recorder?.isOpen !== true) return done(null, payload);
+    const held = recorder.hold(reply.statusCode);
+    if (held !== undefined) {
+      void held.then((instead) => {
+        if (instead === undefined) return done(null, payload);
+        for (const name of Object.keys(reply.getHeaders())) reply.removeHeader(name);
+        const headers = { ...recorder.before, ...instead.headers };
+        for (const [name, value] of Object.entries(headers)) reply.header(name, value);
+        reply.code(instead.status);
+        done(null, instead.body ?? null);
+      });
+      return;
+    }
     const body = bytesOf(payload);
     if (body === undefined) {
       recorder.refuse('stream');

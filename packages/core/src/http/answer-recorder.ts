@@ -2,7 +2,14 @@ import { dependencies, policyHeaders, statusHeader, varyHeader } from './answer-
 import { digestOf, etagOf } from './etag.js';
 import type { AnswerHeaders, HeaderValues } from './exchange.js';
 import type { ResolvedResponseCacheOptions } from './response-cache-options.js';
-import { bodyHeaders, knownEtag, type StoredAnswer, storableHeaders, storedBody } from './stored-answer.js';
+import {
+  bodyHeaders,
+  type CachedAnswer,
+  knownEtag,
+  type StoredAnswer,
+  storableHeaders,
+  storedBody,
+} from './stored-answer.js';
 
 /**
  * Why an answer is not stored: its `status` is not one of those that are; it sets a `cookie`; it hands out a `secret` that
@@ -13,6 +20,17 @@ export const unstoredReasons = [
   ...(['status', 'cookie', 'secret', 'directive', 'vary', 'stream', 'size', 'wrote', 'method'] as const),
 ] as const;
 export type UnstoredReason = (typeof unstoredReasons)[number];
+
+/** Statuses in whose place an older answer may be given (RFC 5861, 4). */
+const failures: ReadonlySet<number> = new Set([500, 502, 503, 504]);
+
+/** Why a load has no value: the handler has answered that it failed. */
+export class FailedAnswer extends Error {
+  constructor(status: number) {
+    super(`The handler of a cached route has answered ${status}.`);
+    this.name = 'FailedAnswer';
+  }
+}
 
 /** What a recorder goes by. */
 export interface RecorderInit {
@@ -62,6 +80,8 @@ export class AnswerRecorder {
   #bytes = 0;
   #hasEnded = false;
   #isSent = false;
+  #isConcluded = false;
+  #replace: ((answer: CachedAnswer | undefined) => void) | undefined;
 
   constructor(init: RecorderInit) {
     this.#init = init;
@@ -75,6 +95,37 @@ export class AnswerRecorder {
   /** Whether it still listens. */
   get isOpen(): boolean {
     return this.#isOpen;
+  }
+
+  /** Whether the answer of a failure is held back. */
+  get isHeld(): boolean {
+    return this.#replace !== undefined;
+  }
+
+  /** The headers that were on the answer before the handler ran. */
+  get before(): HeaderValues {
+    return this.#init.before;
+  }
+
+  /**
+   * The handler has answered, and nothing of that has left. Where it has failed, the answer is to be held back: resolves to
+   * what is to be given in its place, undefined: nothing else.
+   */
+  hold(status: number): Promise<CachedAnswer | undefined> | undefined {
+    if (!this.#isOpen || this.#isConcluded || !failures.has(status)) return undefined;
+    this.#close();
+    this.#init.refused('status', []);
+    this.#fail(new FailedAnswer(status));
+    return new Promise((resolve) => {
+      this.#replace = resolve;
+    });
+  }
+
+  /** It is known what becomes of the load, and what may be given in the place of a failure: from now on nothing is held back. */
+  conclude(instead?: CachedAnswer): void {
+    this.#isConcluded = true;
+    this.#replace?.(instead);
+    this.#replace = undefined;
   }
 
   /**
@@ -157,7 +208,7 @@ export class AnswerRecorder {
     if (/^text\/event-stream\b/i.test(String(headers['content-type']))) return 'stream';
     if (headers.trailer !== undefined) return 'stream';
     const cacheControl = String(headers['cache-control'] ?? '');
-    if (/\bno-store\b/i.test(cacheControl)) return 'directive';
+    if (/\bno-store\b|\bs-maxage="?0\b/i.test(cacheControl)) return 'directive';
     if (/\bprivate\b/i.test(cacheControl) && typeof options.identity !== 'function') return 'directive';
     if (vary.some((name) => !keyed.has(name))) return 'vary';
     return (whole?.length ?? Number(headers['content-length'] ?? 0)) > options.maxBodyBytes

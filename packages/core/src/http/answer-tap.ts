@@ -1,6 +1,8 @@
 import type { ServerResponse } from 'node:http';
 import type { AnswerRecorder } from './answer-recorder.js';
+import type { HeaderValues } from './exchange.js';
 import { takeHead } from './response-head.js';
+import type { CachedAnswer } from './stored-answer.js';
 
 /**
  * Lets a recorder listen to a response that somebody else writes, and revise its head.
@@ -11,6 +13,7 @@ import { takeHead } from './response-head.js';
 export function tapAnswer(response: ServerResponse, recorder: AnswerRecorder): void {
   const { write, end, addTrailers } = response;
   let isEnding = false;
+  let isHeld = false;
   let hasBegun = false;
   let whole: Buffer | undefined;
   tapHead(response, recorder, () => {
@@ -22,6 +25,7 @@ export function tapAnswer(response: ServerResponse, recorder: AnswerRecorder): v
   });
 
   response.write = (chunk: unknown, ...rest: unknown[]): boolean => {
+    if (isHeld) return false; // after the end
     hasBegun = true;
     const isFlowing = Reflect.apply(write, response, [chunk, ...rest]) as boolean;
     if (recorder.isOpen && !isEnding) recorder.add(bytesOf(chunk, rest[0])); // `end` may call `write` by itself
@@ -29,10 +33,25 @@ export function tapAnswer(response: ServerResponse, recorder: AnswerRecorder): v
   };
 
   response.end = (...given: unknown[]): ServerResponse => {
+    if (isHeld) return response;
     if (!recorder.isOpen || isEnding) return Reflect.apply(end, response, given) as ServerResponse;
     isEnding = true;
     const last = bytesOf(given[0], given[1]);
-    if (!hasBegun && !response.headersSent) whole = last;
+    if (!hasBegun && !response.headersSent) {
+      const holding = recorder.hold(response.statusCode);
+      if (holding !== undefined) {
+        isHeld = true;
+        void holding.then((instead) => {
+          isHeld = false;
+          const isReplaced = instead !== undefined && !response.headersSent;
+          if (isReplaced) replaceHead(response, recorder.before, instead);
+          const called = given.filter((part) => typeof part === 'function');
+          Reflect.apply(end, response, isReplaced ? [instead.body, ...called] : given);
+        });
+        return response;
+      }
+      whole = last;
+    }
     Reflect.apply(end, response, given);
     recorder.add(last);
     recorder.end();
@@ -57,6 +76,21 @@ export function tapHead(response: ServerResponse, recorder: AnswerRecorder, begi
     recorder.sent(response.hasHeader('set-cookie'));
     return response;
   };
+}
+
+/** Puts another head in the place of one that has not left. */
+function replaceHead(
+  response: ServerResponse,
+  before: HeaderValues,
+  { status, headers, body }: CachedAnswer,
+): void {
+  response.statusCode = status;
+  response.statusMessage = '';
+  for (const name of response.getHeaderNames()) response.removeHeader(name);
+  for (const [name, value] of Object.entries({ ...before, ...headers })) {
+    if (value !== undefined) response.setHeader(name, value);
+  }
+  if (body !== undefined) response.setHeader('content-length', body.length);
 }
 
 const none = Buffer.alloc(0);

@@ -5,7 +5,7 @@ const resolve = (options?: ResponseCacheOptions) => resolveResponseCacheOptions(
 
 it('without options an answer is for anonymous clients, who ask again every time', () => {
   expect(resolve()).toMatchObject({
-    ttlMs: undefined,
+    lifetime: { ttlMs: undefined, staleMs: undefined, staleIfErrorMs: undefined },
     identity: 'anonymous',
     vary: [],
     statuses: [200],

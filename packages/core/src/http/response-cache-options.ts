@@ -1,9 +1,20 @@
+import type { LifetimeOptions } from '../cache/index.js';
 import { type OptionsReader, readOptions } from '../kernel/options.js';
 
 /** How the answers of a route are cached. */
 export interface ResponseCacheOptions<Request = unknown> {
-  /** How long an answer may be served. @defaultValue that of the kit's cache */
+  /** How long an answer may be served. An `s-maxage` of its own counts before this. @defaultValue that of the kit's cache */
   readonly ttlMs?: number | undefined;
+  /**
+   * After that, how long it is still served at once, while one request in the fleet waits for the handler's new answer. A
+   * `stale-while-revalidate` of its own counts before this. @defaultValue that of the kit's cache
+   */
+  readonly staleMs?: number | undefined;
+  /**
+   * After `ttlMs`, how long it may be served instead of a failure of the handler: 500, 502, 503 or 504. A `stale-if-error` of
+   * its own counts before this. @defaultValue as `staleMs`
+   */
+  readonly staleIfErrorMs?: number | undefined;
   /**
    * What the answer depends on: invalidating any of them makes it unusable. The tags of everything that the handler takes
    * from `pando.cache` count by themselves.
@@ -71,7 +82,8 @@ const reusable: readonly number[] = [200, 203, 204, 301, 308, 404, 410];
 
 /** Options with every default filled in. */
 export interface ResolvedResponseCacheOptions<Request> {
-  readonly ttlMs: number | undefined;
+  /** Undefined fields are as the kit's cache has them. */
+  readonly lifetime: Pick<LifetimeOptions, 'ttlMs' | 'staleMs' | 'staleIfErrorMs'>;
   tagsOf(request: Request): readonly string[];
   readonly identity: Exclude<ResponseCacheOptions<Request>['identity'], undefined> | 'anonymous';
   readonly vary: readonly string[];
@@ -92,7 +104,6 @@ export function resolveResponseCacheOptions<Request>(
   options: ResponseCacheOptions<Request> | undefined,
 ): ResolvedResponseCacheOptions<Request> {
   const reader = readOptions('http.cache', options);
-  const ttlMs = reader.any('ttlMs') === undefined ? undefined : reader.ms('ttlMs', 1);
   const identity = reader.any('identity');
   if (identity !== undefined && identity !== 'public' && typeof identity !== 'function') {
     reader.fail('identity', '"public", or a function of the request');
@@ -102,7 +113,11 @@ export function resolveResponseCacheOptions<Request>(
     reader.fail('statuses', `a list of some of ${reusable.join(', ')}`);
   }
   const resolved = {
-    ttlMs,
+    lifetime: {
+      ttlMs: reader.ms('ttlMs', undefined),
+      staleMs: reader.ms('staleMs', undefined, { min: 0 }),
+      staleIfErrorMs: reader.ms('staleIfErrorMs', undefined, { min: 0 }),
+    },
     tagsOf: readTags<Request>(reader),
     identity: (identity ?? 'anonymous') as ResolvedResponseCacheOptions<Request>['identity'],
     vary: readVary(reader),

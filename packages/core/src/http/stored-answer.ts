@@ -72,6 +72,8 @@ export interface Reader {
   /** The coding in which the client gets the body; undefined for the plain one. */
   readonly coding: Coding | undefined;
   readonly tags: readonly string[];
+  /** Whether it is answered so since the handler has failed. */
+  readonly hasFailed: boolean;
   /** Epoch ms. */
   readonly now: number;
 }
@@ -86,13 +88,13 @@ export async function cachedAnswer(
   stored: StoredAnswer,
   policy: AnswerPolicy,
   bodies: CodedBodies,
-  { before, ifNoneMatch, coding, tags, now }: Reader,
+  { before, ifNoneMatch, coding, tags, hasFailed, now }: Reader,
 ): Promise<CachedAnswer> {
   const { status, headers, vary, encoding } = stored;
   const all: Record<string, string> = {
     ...headers,
     ...policyHeaders(policy, { ...before, ...headers }, tags, vary),
-    ...statusHeader(policy, before, 'hit'),
+    ...statusHeader(policy, before, hasFailed ? 'hit; detail=stale-if-error' : 'hit'),
     age: String(Math.floor(ageMsOf(stored, now) / 1_000)),
   };
   const known = knownEtag(status, headers.etag, ifNoneMatch);

@@ -2,13 +2,14 @@ import type { RequestContext } from '../../kernel/context.js';
 import { isPandoError } from '../../kernel/errors.js';
 import type { CounterCell } from '../../kernel/meter.js';
 import { isCoded, statusHeader } from '../answer-policy.js';
-import { AnswerRecorder, type UnstoredReason, unstoredReasons } from '../answer-recorder.js';
+import { AnswerRecorder, FailedAnswer, type UnstoredReason, unstoredReasons } from '../answer-recorder.js';
 import { CodedBodies } from '../coded-bodies.js';
 import { TakenConditions } from '../conditions.js';
 import { bestCoding } from '../content-coding.js';
 import { headerOf } from '../headers.js';
 import type { Kit } from '../kit.js';
 import { httpInstruments } from '../metrics.js';
+import { ownLifetime } from '../own-lifetime.js';
 import { PassList } from '../pass-list.js';
 import { maxAgeMsOf, type Passage, passageOf } from '../passage.js';
 import {
@@ -29,6 +30,12 @@ interface Asked {
   readonly tags: readonly string[];
   /** The request headers that are part of the key. */
   readonly keyed: ReadonlySet<string>;
+}
+
+/** A load that this request's own handler carries out; its recorder comes a little later. */
+interface Recording {
+  hasBegun: boolean;
+  recorder?: AnswerRecorder;
 }
 
 /** Names learned from `Vary` of answers; more would be a mistake of the application. */
@@ -60,7 +67,7 @@ export class ResponseCache<Request> {
     const { meter, clock } = kit.kernel;
     this.#kit = kit;
     this.#options = resolveResponseCacheOptions(options);
-    this.#bodies = new CodedBodies(kit.cache, this.#options.ttlMs);
+    this.#bodies = new CodedBodies(kit.cache, this.#options.lifetime.ttlMs);
     this.#passed = new PassList(clock);
     const outcome = (name: string) => meter.counter(httpInstruments.cacheRequests, { outcome: name });
     this.#outcomes = { hit: outcome('hit'), miss: outcome('miss'), bypass: outcome('bypass') };
@@ -95,12 +102,23 @@ export class ResponseCache<Request> {
       return void handle();
     }
     this.#outcomes.hit.add();
+    return this.#answer(visit, asked, stored);
+  }
+
+  /** The answer to a request out of a stored one. With a recorder: in the place of the one that it holds back. */
+  #answer(
+    { exchange }: Visit,
+    { tags }: Asked,
+    stored: StoredAnswer,
+    held?: AnswerRecorder,
+  ): Promise<CachedAnswer> {
     return cachedAnswer(stored, this.#options, this.#bodies, {
-      before: exchange.answerHeaders,
+      before: held?.before ?? exchange.answerHeaders,
       ifNoneMatch: headerOf(exchange.headers, 'if-none-match'),
       coding: isCoded(this.#options, stored.headers) ? bestCoding(exchange.headers) : undefined,
-      tags: asked.tags,
-      now,
+      tags,
+      hasFailed: held !== undefined,
+      now: this.#kit.kernel.clock.now(),
     });
   }
 
@@ -129,29 +147,48 @@ export class ResponseCache<Request> {
 
   /** The stored answer, or that of somebody else's handler; `'recorded'` when this request's own handler gives it. */
   async #get(visit: Visit, asked: Asked, handle: Handle): Promise<StoredAnswer | undefined | 'recorded'> {
-    const { ttlMs } = this.#options;
-    const { exchange } = visit;
+    const { cache } = this.#kit;
+    const { signal, method } = visit.exchange;
     const { key, tags } = asked;
+    if (method === 'HEAD') return cache.get<StoredAnswer>(key, { signal }); // its own answer has no body to store
+    const terms = {
+      ...this.#options.lifetime,
+      ...{ tags, signal, replacedBy: 'caller' as const, negativeTtlMs: 0, refreshAheadRatio: false as const },
+      lifetimeOf: (answer: StoredAnswer | undefined) =>
+        answer === undefined ? {} : ownLifetime(answer.headers),
+    };
     for (;;) {
-      let isRecorded = false;
-      const load = (): Promise<StoredAnswer | undefined> | undefined => {
-        if (exchange.method === 'HEAD') return undefined; // its answer has no body to store
-        isRecorded = true;
-        return this.#record(visit, asked, handle);
+      const recording: Recording = { hasBegun: false };
+      const load = (): Promise<StoredAnswer | undefined> => {
+        recording.hasBegun = true;
+        return this.#record(visit, asked, handle, recording);
       };
       try {
-        const stored = await this.#kit.cache.getOrLoad(key, load, { tags, ttlMs, signal: exchange.signal });
-        return isRecorded ? 'recorded' : stored;
+        const stored = await cache.getOrLoad(key, load, terms);
+        if (!recording.hasBegun) return stored;
+        const { recorder } = recording;
+        const isReplaced = recorder?.isHeld === true && stored !== undefined;
+        recorder?.conclude(isReplaced ? await this.#answer(visit, asked, stored, recorder) : undefined);
+        return 'recorded';
       } catch (cause) {
-        if (isRecorded) return 'recorded'; // whatever became of the recording: the handler answers
+        if (recording.hasBegun) {
+          recording.recorder?.conclude();
+          return 'recorded'; // whatever became of the recording: the handler answers
+        }
+        if (cause instanceof FailedAnswer) return undefined;
         const isTheirs = isPandoError(cause) && cause.code === 'PANDO_HTTP_CLIENT_GONE';
-        if (!isTheirs || exchange.signal.aborted) throw cause;
+        if (!isTheirs || signal.aborted) throw cause;
       }
     }
   }
 
   /** Runs the handler of a request, in the context of the load that this is, and resolves to what it answers. */
-  async #record(visit: Visit, asked: Asked, handle: Handle): Promise<StoredAnswer | undefined> {
+  async #record(
+    visit: Visit,
+    asked: Asked,
+    handle: Handle,
+    recording: Recording,
+  ): Promise<StoredAnswer | undefined> {
     const { contexts } = this.#kit.kernel;
     const { exchange } = visit;
     const load = contexts.current();
@@ -160,6 +197,7 @@ export class ResponseCache<Request> {
     visit.isRecorded = true;
     const conditions = new TakenConditions(exchange.headers);
     const recorder = this.#recorder(visit, asked, 'miss', conditions.ifNoneMatch);
+    recording.recorder = recorder;
     visit.context = visit.context.loading(load);
     exchange.signal.addEventListener('abort', () => recorder.lose(exchange.signal.reason), { once: true });
     contexts.run(visit.context, () => handle(recorder));
@@ -173,6 +211,7 @@ export class ResponseCache<Request> {
   #watch(visit: Visit, asked: Asked): AnswerRecorder | undefined {
     if (visit.exchange.method === 'HEAD') return undefined;
     const recorder = this.#recorder(visit, asked, 'bypass');
+    recorder.conclude(); // there is no load
     const isOver = (answer: StoredAnswer | undefined): void => {
       if (answer !== undefined) this.#passed.delete(asked.key);
     };

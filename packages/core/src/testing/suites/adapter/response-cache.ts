@@ -6,6 +6,7 @@ import type { SuiteRoute } from './harness.js';
 import { codedAnswerCases } from './response-cache-coded.js';
 import { leakCases } from './response-cache-leaks.js';
 import { sharedAnswerCases } from './response-cache-sharing.js';
+import { staleAnswerCases } from './response-cache-stale.js';
 import { unstoredCases } from './response-cache-unstored.js';
 
 /** Answers of routes that are cached. */
@@ -13,6 +14,7 @@ export function responseCacheCases(start: StartApp, redis: string | undefined): 
   unstoredCases(start);
   leakCases(start);
   codedAnswerCases(start);
+  staleAnswerCases(start);
   sharedAnswerCases(start);
 
   describe('a cached route', () => {
