@@ -52,6 +52,7 @@ export class Backlog {
 
   /** Whether one of the tags was added after the stamp and is not confirmed. */
   holds(tags: readonly string[], after = -1): boolean {
+    if (this.#stamp === 0) return false; // as nearly always: every hit asks
     if (this.#everythingAt !== undefined && this.#everythingAt > after) return true;
     if (this.size === 0) return false;
     return tags.some((tag) => (this.#stamps.get(tag) ?? -1) > after || (this.#barred.get(tag) ?? -1) > after);

@@ -1,5 +1,5 @@
 import type { RequestContext } from '../kernel/context.js';
-import { isEmptyToken, type Token } from '../kernel/token.js';
+import { emptyToken, isEmptyToken, type Token } from '../kernel/token.js';
 import type { GetOrLoadOptions, Loader } from './api.js';
 import type { Landing } from './flight.js';
 import { asGranted, type Lifetime, lifetimeOf } from './lifetime.js';
@@ -48,8 +48,9 @@ interface Conditions {
 
 /** Tells a context, and the load that runs in it, if any, that a usable value went into it. */
 export function includeIn(context: RequestContext, { tags, seen }: Conditions): void {
-  if (context.load instanceof LoadRecord) context.load.include(tags, seen);
-  if (!isEmptyToken(seen)) context.observe(seen);
+  const { load } = context;
+  if (load !== undefined && load instanceof LoadRecord) load.include(tags, seen);
+  if (seen !== emptyToken && !isEmptyToken(seen)) context.observe(seen);
 }
 
 /** Tells the load that runs in a context, if any, that something went into it that may not be stored. */

@@ -44,6 +44,7 @@ export class Lineage {
   get isSettled(): boolean {
     const { histories, follower, rules } = this.#init;
     if (histories === undefined || !rules.followsHistories) return true;
+    if (this.#bindings === 0 && histories.sources.size === 0) return true;
     let isBound = true;
     for (const source of histories.sources) {
       const { history } = source;

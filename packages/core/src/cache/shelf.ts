@@ -59,9 +59,10 @@ export class Shelf {
   isValid(key: string, entry: LocalEntry, now: number): boolean {
     const { positions } = this.#init.follower;
     const { local, rules } = this.#init;
+    if (entry.expiresAt > now && entry.dueAt <= now) entry.isDue = true;
+    // Nothing was heard since it was last found valid, of another epoch neither: nearly all hits end here.
+    if (entry.checkedAt === positions.version && entry.expiresAt > now) return true;
     if (entry.expiresAt > now && rules.isSameEpoch(entry.epoch, positions.epoch)) {
-      if (entry.dueAt <= now) entry.isDue = true;
-      if (entry.checkedAt === positions.version) return true;
       const verdict = rules.check(positions, entry.tags, entry.asOf);
       if (verdict === 'valid') entry.checkedAt = positions.version;
       if (verdict !== 'moved') return verdict === 'valid';
