@@ -1,8 +1,10 @@
+import { waitFor } from '@pando/core/testing';
 import { sharedLevelSuite } from '@pando/core/testing/suites';
-import { beforeAll, onTestFinished } from 'vitest';
+import { beforeAll, expect, it, onTestFinished } from 'vitest';
 import { RedisLevel } from '../../packages/core/src/cache/drivers/redis.js';
 import { createKernel } from '../../packages/core/src/kernel/kernel.js';
 import { createRedisFloor } from '../../packages/core/src/redis/index.js';
+import { CacheFleet, type CacheProcess, Source } from '../infra/cache-processes.js';
 import { type RedisCluster, startRedisCluster } from '../infra/redis.js';
 
 const limits = { maxTags: 20, doubtMs: 300 };
@@ -47,3 +49,45 @@ sharedLevelSuite(
   },
   limits,
 );
+
+it('whoever holds the token of a write reads it while the master of the state is replaced, and all do afterwards', async () => {
+  const name = 'cache-cluster';
+  await using source = await Source.open();
+  await using fleet = await CacheFleet.start({
+    name,
+    source,
+    options: {
+      redis: { nodes: cluster.nodes.map(({ host, port }) => ({ host, port })) },
+      cache: { ttlMs: 3_600_000, doubtMs: 1 },
+    },
+  });
+  const [a, b] = fleet.processes as [CacheProcess, CacheProcess];
+  const raced = async (key: string) => {
+    source.set(key, 'old');
+    const gate = source.gate(key);
+    const first = a.get(key);
+    await gate.arrived();
+    source.set(key, 'new');
+    const token = await b.invalidate([key]);
+    gate.open();
+    await first;
+    for (const process of [b, a]) expect(await process.read(key, { token })).toBe('new');
+    return token;
+  };
+  await raced('before');
+
+  const { keys } = createKernel({ name: `${name}-sound` });
+  const master = await cluster.masterOf(keys.atomic('epoch'));
+  await master.kill();
+  const token = await raced('during'); // nobody confirms it, perhaps
+  await waitFor(
+    async () => (await Promise.all([a.state(), b.state()])).every(({ isUp, isLive }) => isUp && isLive),
+    { timeoutMs: 30_000, message: 'both processes to have their Redis back' },
+  );
+  for (const process of [a, b]) {
+    expect(await process.read('during', { token })).toBe('new');
+    await waitFor(async () => (await process.read('during')) === 'new');
+    expect(await process.read('before')).toBe('new');
+  }
+  await raced('after');
+});

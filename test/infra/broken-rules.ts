@@ -1,6 +1,9 @@
 import type { CacheRules } from '../../packages/core/src/cache/rules.js';
 
-/** Rules of the cache, each switched off, so that a test can see what comes of it. */
+/**
+ * Rules of the cache, switched off, so that a test can see what comes of it. Where two guard the same thing, or the second
+ * would help after a while, they are off together.
+ */
 export const brokenRules = {
   check: { check: () => 'valid' },
   reaches: { reaches: () => true },
@@ -12,8 +15,8 @@ export const brokenRules = {
   coversWritten: { coversWritten: () => true },
   isSameEpoch: { isSameEpoch: () => true },
   isNext: { isNext: () => true },
-  demand: { demand: () => ({ kind: 'any' }) },
-  isUnconfirmed: { isUnconfirmed: () => false },
+  pending: { demand: () => ({ kind: 'any' }), reaches: () => true, isTrusted: () => true },
+  isUnconfirmed: { isUnconfirmed: () => false, isTrusted: () => true },
   mayReopen: { mayReopen: () => true },
   followsHistories: { followsHistories: false },
 } satisfies Record<string, Partial<CacheRules>>;

@@ -7,6 +7,7 @@ interface Pair {
   readonly upstream: Socket;
   /** Whether it has subscribed to anything: what it is sent is looked at from then on. */
   isBus: boolean;
+  isStranded: boolean;
   rest: Buffer;
 }
 
@@ -20,7 +21,7 @@ export class BusProxy implements AsyncDisposable {
   readonly #pairs = new Set<Pair>();
   readonly #kept: { readonly pair: Pair; readonly frame: Buffer }[] = [];
   #isKeeping = false;
-  #isCut = false;
+  #cut: 'announcements' | 'commands' | undefined;
 
   private constructor(target: { readonly host: string; readonly port: number }) {
     this.#target = target;
@@ -59,18 +60,23 @@ export class BusProxy implements AsyncDisposable {
     this.#kept.length = 0;
   }
 
-  /** Ends connections that have subscribed, and those that will. */
-  cut(): void {
-    this.#isCut = true;
+  /** Ends the connections for announcements, or those for commands, and all that take their place. */
+  cut(which: 'announcements' | 'commands'): void {
+    this.#cut = which;
     for (const { client, upstream, isBus } of this.#pairs) {
-      if (!isBus) continue;
+      if (isBus !== (which === 'announcements')) continue;
       client.resetAndDestroy();
       upstream.resetAndDestroy();
     }
   }
 
+  /** Connections for announcements that are there carry nothing any more, in no direction, and nobody is told. */
+  strand(): void {
+    for (const pair of this.#pairs) pair.isStranded = pair.isBus;
+  }
+
   heal(): void {
-    this.#isCut = false;
+    this.#cut = undefined;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -82,13 +88,15 @@ export class BusProxy implements AsyncDisposable {
   }
 
   #accept(client: Socket): void {
+    // What takes the place of a command connection cannot be told from the other kind before it subscribes.
+    if (this.#cut === 'commands') return void client.resetAndDestroy();
     const upstream = connect({ ...this.#target, noDelay: true });
-    const pair: Pair = { client, upstream, isBus: false, rest: Buffer.alloc(0) };
+    const pair: Pair = { client, upstream, isBus: false, isStranded: false, rest: Buffer.alloc(0) };
     this.#pairs.add(pair);
     client.on('data', (bytes) => {
       pair.isBus ||= /subscribe\r\n/i.test(bytes.toString('latin1'));
-      if (pair.isBus && this.#isCut) return void client.resetAndDestroy();
-      upstream.write(bytes);
+      if (pair.isBus && this.#cut === 'announcements') return void client.resetAndDestroy();
+      if (!pair.isStranded) upstream.write(bytes);
     });
     upstream.on('data', (bytes) => this.#pass(pair, bytes));
     const end = () => {
@@ -100,6 +108,7 @@ export class BusProxy implements AsyncDisposable {
   }
 
   #pass(pair: Pair, bytes: Buffer): void {
+    if (pair.isStranded) return;
     if (!pair.isBus) return void pair.client.write(bytes);
     let rest = Buffer.concat([pair.rest, bytes]);
     for (let end = endOfReply(rest, 0); end !== undefined; end = endOfReply(rest, 0)) {

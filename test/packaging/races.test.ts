@@ -52,6 +52,10 @@ const races: readonly (readonly [string, ...(readonly [file: string, test: strin
     'an announcement gets lost in silence: the subscriber is half open',
     [servers('announcements'), 'an announcement that gets lost in silence'],
     [servers('announcements'), 'is served the past up to the bound at most, and never again after that'],
+    [
+      servers('announcements'),
+      'a subscriber that is half open costs nobody more than the bound, and is given up',
+    ],
     [faults('redis-faults'), 'notices that its connections are half open, and makes new ones'],
   ],
   [
@@ -97,7 +101,10 @@ const races: readonly (readonly [string, ...(readonly [file: string, test: strin
   ],
   [
     'a master of a cluster is replaced',
-    [faults('cache-lost-state'), 'on a cluster, whoever holds the token of a write reads it'],
+    [
+      faults('cache-cluster'),
+      'whoever holds the token of a write reads it while the master of the state is replaced',
+    ],
     [faults('cache-cluster'), 'the Redis level on a cluster'],
   ],
   [
@@ -116,6 +123,7 @@ const races: readonly (readonly [string, ...(readonly [file: string, test: strin
   ],
   [
     'an invalidation meets a Redis that is away',
+    [servers('announcements'), 'an invalidation by a process that Redis is out of reach of'],
     [faults('cache-faults'), 'while Redis is away every read is answered'],
     [faults('db-outbox'), 'after an outage of Redis nothing cached is used before all is carried out'],
     [unit('rules'), 'is retried until it is confirmed, and frees the tokens that waited for it'],
@@ -168,6 +176,10 @@ const races: readonly (readonly [string, ...(readonly [file: string, test: strin
     [faults('db-histories'), 'what a failover has lost %s'],
     [unit('lineage'), 'nothing from before is served, on any instance'],
     [unit('lineage'), 'an instance that still reads from the old one neither serves nor keeps anything'],
+  ],
+  [
+    'more tags are invalidated than can be remembered',
+    [servers('many-tags'), 'Redis remembers a bounded number, and what it has forgotten counts as invalid'],
   ],
   [
     'clocks are wrong, or jump',

@@ -44,16 +44,24 @@ beforeAll(async () => {
   };
 });
 
-beforeEach(() => async () => {
+beforeEach(() => () => {
   bus.heal();
   bus.deliver();
-  await waitFor(async () => (await b.state()).isLive);
 });
+
+/** Resolves when the kit, sound or not, has all its connections. */
+async function connected(without?: BrokenRule): Promise<void> {
+  await waitFor(async () => {
+    const { isUp, isLive } = await b.state(without);
+    return isUp && isLive;
+  });
+}
 
 const newKey = () => `key:${++keys}`;
 
 /** A key of which both processes have a copy of the old value in memory, and whose loads give the new one from now on. */
 async function copied(without?: BrokenRule): Promise<string> {
+  await connected(without);
   const key = newKey();
   source.set(key, 'old');
   for (const process of [a, b, b]) expect(await process.read(key, { without })).toBe('old');
@@ -118,18 +126,16 @@ it('whoever asks again and again is served the past up to the bound at most, and
 });
 
 it('an invalidation while the bus is cut is seen at once by who holds its token, and by all others within the bound', async () => {
-  const key = await copied();
-  bus.cut();
+  const [key, another, third] = [await copied(), await copied(), await copied()];
+  bus.cut('announcements');
   const token = await a.invalidate([key]);
   expect(await b.read(key, { token })).toBe('new');
   await waitFor(async () => !(await b.state()).isLive);
 
-  const another = await copied();
   await a.invalidate([another]);
   await trustEnds();
   expect(await b.read(another)).toBe('new'); // it is cut all the time, and memory is not believed
 
-  const third = await copied();
   await a.invalidate([third]);
   bus.heal();
   await waitFor(async () => (await b.state()).isLive);
@@ -138,6 +144,51 @@ it('an invalidation while the bus is cut is seen at once by who holds its token,
   const before = await hits();
   await waitFor(async () => (await b.read(third)) === 'new' && (await hits()) > before, {
     message: 'memory to be believed again',
+  });
+});
+
+it('a subscriber that is half open costs nobody more than the bound, and is given up', async () => {
+  const [key, another] = [await copied(), await copied()];
+  const connects = () => b.metric('pando_redis_connects_total{connection="subscriber"}');
+  const before = await connects();
+  bus.strand();
+  const token = await a.invalidate([key]);
+  expect(await b.read(key, { token })).toBe('new');
+  await a.invalidate([another]);
+  await trustEnds();
+  expect(await b.read(another)).toBe('new');
+  await waitFor(async () => (await connects()) > before, { message: 'another subscriber' });
+  const third = await copied();
+  await a.invalidate([third]);
+  await waitFor(async () => (await b.read(third)) === 'new');
+});
+
+describe('an invalidation by a process that Redis is out of reach of', () => {
+  async function race(without?: BrokenRule) {
+    const key = await copied(without);
+    bus.cut('commands');
+    const token = await b.invalidate([key], { without });
+    const served = {
+      atHome: await b.read(key, { without }),
+      elsewhere: await a.read(key, { without, token }),
+    };
+    bus.heal();
+    return { key, token, served };
+  }
+
+  it('holds in that process at once, everywhere for who holds its token, and for all when Redis is back', async () => {
+    const { key, token, served } = await race();
+    expect(served).toEqual({ atHome: 'new', elsewhere: 'new' });
+    await waitFor(async () => (await a.read(key)) === 'new', { message: 'the retry' });
+    for (const process of [a, b]) expect(await process.read(key, { token })).toBe('new');
+  });
+
+  it('would not hold in that process without the rule', async () => {
+    expect((await race('isUnconfirmed')).served).toMatchObject({ atHome: 'old' });
+  });
+
+  it('would not hold elsewhere without the rule', async () => {
+    expect((await race('pending')).served).toMatchObject({ elsewhere: 'old' });
   });
 });
 
@@ -190,6 +241,7 @@ it('who has missed more than the log can tell believes nothing that it has', asy
 
 describe('a value stored by a process that has not heard of its invalidation', () => {
   async function race(without?: BrokenRule): Promise<unknown> {
+    await connected(without);
     const key = newKey();
     source.set(key, 'old');
     const gate = source.gate(key);
