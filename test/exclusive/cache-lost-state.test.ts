@@ -1,7 +1,7 @@
 import { waitFor } from '@pando/core/testing';
 import { beforeEach, expect, it, onTestFinished } from 'vitest';
 import { createKernel } from '../../packages/core/src/kernel/kernel.js';
-import type { RedisOption } from '../../packages/core/src/redis/index.js';
+import type { RedisOptions } from '../../packages/core/src/redis/index.js';
 import type { BrokenRule } from '../infra/broken-rules.js';
 import { CacheFleet, type CacheProcess, Source } from '../infra/cache-processes.js';
 import { startRedis, startSentinel } from '../infra/redis.js';
@@ -20,8 +20,9 @@ beforeEach(async () => {
 });
 
 /** Two processes on a Redis; values live so long that nothing is ever helped by expiry. */
-async function startFleet(redis: RedisOption): Promise<readonly [CacheProcess, CacheProcess]> {
-  const options = { redis, cache: { ttlMs: 3_600_000, doubtMs: 1 } };
+async function startFleet(redis: RedisOptions): Promise<readonly [CacheProcess, CacheProcess]> {
+  // With time to answer: whoever goes past the cache because the machine is busy shows nothing.
+  const options = { redis: { ...redis, commandTimeoutMs: 5_000 }, cache: { ttlMs: 3_600_000, doubtMs: 1 } };
   const fleet = await CacheFleet.start({ name, source, options });
   onTestFinished(() => fleet[Symbol.asyncDispose]());
   return fleet.processes as [CacheProcess, CacheProcess];
@@ -43,7 +44,7 @@ it('when Redis evicts the state of the cache, being idle while values are not, n
   onTestFinished(() => redis.close());
   const client = redis.connect();
   onTestFinished(() => client.disconnect());
-  const [a, b] = await startFleet(redis.url);
+  const [a, b] = await startFleet({ url: redis.url });
   const keys = Array.from({ length: 10 }, (_, index) => `key:${index}`);
   const stored = kits.flatMap((without) => keys.map((key) => namesOf(without).spread('cache', 'v', key)));
   const states = kits.map((without) => namesOf(without).atomic('cache', 'state'));
