@@ -247,6 +247,7 @@ export const callOptions: readonly (readonly [title: string, file: string, name:
   ['cache.getOrLoad', `${src}/cache/api.ts`, 'GetOrLoadOptions'],
   ['cache.set', `${src}/cache/api.ts`, 'SetOptions'],
   ['cache.invalidate', `${src}/cache/api.ts`, 'InvalidateOptions'],
+  ['cache.explain', `${src}/cache/explanation.ts`, 'ExplainOptions'],
   ['compressed', `${src}/cache/codecs.ts`, 'CompressionOptions'],
   ['db.read', `${src}/db/api.ts`, 'ReadOptions'],
   ['db.transaction', `${src}/db/api.ts`, 'TransactionOptions'],

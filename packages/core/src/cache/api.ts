@@ -1,6 +1,7 @@
 import type { Signalled } from '../kernel/abort.js';
 import type { Room } from '../kernel/room.js';
 import type { Token } from '../kernel/token.js';
+import type { CacheExplanation, ExplainOptions } from './explanation.js';
 import type { LifetimeOptions } from './lifetime.js';
 
 /** What a loader gets. */
@@ -125,4 +126,19 @@ export interface Cache extends Room {
    * @throws `CacheKeyError` at once for a tag that cannot be one.
    */
   invalidate(tags: readonly string[], options?: InvalidateOptions): Promise<Invalidation>;
+  /**
+   * Says why a key is or is not served to whoever asks here and now: every rule of each level, in words and as data.
+   *
+   * For people and tests: it asks the shared level about each key by itself, and changes nothing but what a lookup would.
+   * Never rejects because Redis is away: that is one of the findings.
+   *
+   * @throws `CacheKeyError` at once for a key or tag that cannot be one. Rejects with the signal's reason.
+   *
+   * @example
+   * ```ts
+   * const { answer, text } = await cache.explain('post:1', { tags: ['posts'] });
+   * console.log(answer, text);
+   * ```
+   */
+  explain(key: string, options?: ExplainOptions): Promise<CacheExplanation>;
 }

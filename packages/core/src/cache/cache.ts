@@ -18,6 +18,8 @@ import type {
 } from './api.js';
 import { Backlog } from './backlog.js';
 import { type Call, handOver, includeIn, taint, termsOf } from './call.js';
+import { Explainer } from './explainer.js';
+import type { CacheExplanation, ExplainOptions } from './explanation.js';
 import { Follower } from './follower.js';
 import { Interop } from './interop.js';
 import { Invalidations } from './invalidations.js';
@@ -69,6 +71,7 @@ export class CacheRoom implements Cache {
   readonly #follower: Follower;
   readonly #backlog: Backlog;
   readonly #lookup: Lookup;
+  readonly #explainer: Explainer;
   readonly #loads: Loads;
   readonly #refreshes: Refreshes;
   readonly #invalidations: Invalidations;
@@ -125,7 +128,9 @@ export class CacheRoom implements Cache {
     const lineage = new Lineage({ level, follower, clock, logger, histories, rules });
     const shelf = new Shelf({ clock, codec, level, local, follower, reopening, rules });
     const levels = { kernel, level, local, reader, follower, backlog, shelf, lineage, rules };
-    this.#lookup = new Lookup({ ...levels, trustMs, reopening, pending });
+    const looking = { ...levels, trustMs, reopening, pending };
+    this.#lookup = new Lookup(looking);
+    this.#explainer = new Explainer({ ...looking, codec });
     this.#loads = new Loads({ ...levels, options, random });
     const replace = (call: Call) => this.#loads.replace(call);
     this.#refreshes = new Refreshes({ kernel, max: options.maxLoads, replace });
@@ -213,6 +218,14 @@ export class CacheRoom implements Cache {
     const context = this.#kernel.contexts.current();
     // The write is committed: whoever leaves ends his wait, not the invalidation.
     return abortable(this.#invalidate(all, context, options), options.signal);
+  }
+
+  explain(key: string, options: ExplainOptions = {}): Promise<CacheExplanation> {
+    checkKey(key);
+    const tags = checkTags(this.#rules.tagsOf(key, options.tags ?? []));
+    const lifetime = lifetimeOf('explain', options, this.#options.lifetime);
+    const context = this.#kernel.contexts.current();
+    return abortable(this.#explainer.explain({ key, tags, lifetime, context }), options.signal);
   }
 
   start({ signal }: Signalled = {}): Promise<void> {

@@ -24,6 +24,14 @@ export {
   type MemoryWorldOptions,
 } from './create.js';
 export { CacheKeyError, CacheLoadTimeoutError, CacheValueError } from './errors.js';
+export type {
+  CacheExplanation,
+  ExplainedRule,
+  ExplainedValue,
+  ExplainOptions,
+  Finding,
+  LevelExplanation,
+} from './explanation.js';
 export { type InteropOptions, interopDefaults } from './interop-messages.js';
 export type { LifetimeOptions } from './lifetime.js';
 export { cacheInstruments } from './metrics.js';
