@@ -1,6 +1,5 @@
 import type { Signalled } from '../kernel/abort.js';
-import type { LifetimeOptions } from './lifetime.js';
-import type { Use } from './staleness.js';
+import type { LifetimeOptions, Use } from './lifetime.js';
 
 /** What to explain, as it would be asked for: the same options that `getOrLoad` is called with. */
 export interface ExplainOptions extends LifetimeOptions, Signalled {

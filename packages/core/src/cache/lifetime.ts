@@ -37,6 +37,12 @@ export interface Lifetime {
   readonly jitterRatio: number;
 }
 
+/**
+ * What a stored value is good for: to be served; to be served while it is replaced, ahead of its time or after it; to be
+ * served only instead of an error; nothing any more.
+ */
+export type Use = 'fresh' | 'due' | 'stale' | 'spare' | 'none';
+
 /** What a cache has when nobody says otherwise. */
 export const lifetimeDefaults = Object.freeze({
   ttlMs: 60_000,

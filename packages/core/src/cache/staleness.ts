@@ -1,13 +1,9 @@
 import { ClosedError } from '../kernel/errors.js';
 import type { Call } from './call.js';
 import { CacheValueError } from './errors.js';
-import { drawTtlMs, type Lifetime } from './lifetime.js';
+import { drawTtlMs, type Lifetime, type Use } from './lifetime.js';
 
-/**
- * What a stored value is good for: to be served; to be served while it is replaced, ahead of its time or after it; to be
- * served only instead of an error; nothing any more.
- */
-export type Use = 'fresh' | 'due' | 'stale' | 'spare' | 'none';
+export type { Use } from './lifetime.js';
 
 /** How long past its time a value is of use. */
 export interface Grace {
