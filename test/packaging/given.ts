@@ -29,11 +29,16 @@ export declare const server: Server;
 export declare const response: ServerResponse;
 export declare const replicaUrls: string[];
 export declare const id: string;
+export declare const ids: readonly string[];
 export declare const query: Readonly<Record<string, unknown>>;
 export declare const authorId: string;
 export declare const user: { readonly id: string };
 export declare const posts: { all(): Promise<Post[]>; byId(id: string): Promise<Post> };
 export declare function findPost(id: string | number, options?: { signal?: AbortSignal }): Promise<Post>;
+export declare function findPosts(
+  ids: readonly string[],
+  options?: { signal?: AbortSignal },
+): Promise<readonly Post[]>;
 export declare function updatePost(): Promise<void>;
 export declare function freeSpace(): Promise<boolean>;
 export declare function closeServer(server: Server, signal: AbortSignal): Promise<void>;

@@ -245,6 +245,7 @@ async function door(): Promise<readonly OptionsSection[]> {
 /** Options that go along with one call. TypeScript checks their names; the calls are too hot to do so again. */
 export const callOptions: readonly (readonly [title: string, file: string, name: string])[] = [
   ['cache.getOrLoad', `${src}/cache/api.ts`, 'GetOrLoadOptions'],
+  ['cache.getOrLoadMany', `${src}/cache/api.ts`, 'GetOrLoadManyOptions'],
   ['cache.set', `${src}/cache/api.ts`, 'SetOptions'],
   ['cache.invalidate', `${src}/cache/api.ts`, 'InvalidateOptions'],
   ['cache.explain', `${src}/cache/explanation.ts`, 'ExplainOptions'],

@@ -30,6 +30,18 @@ export interface GetOrLoadOptions<T = unknown> extends LifetimeOptions, Signalle
   readonly replacedBy?: 'background' | 'caller' | undefined;
 }
 
+/** Fetches the values of several keys that the cache does not have; keys that there is nothing for are left out. */
+export type ManyLoader<T> = (
+  missing: readonly string[],
+  options: LoaderOptions,
+) => Promise<ReadonlyMap<string, T>> | ReadonlyMap<string, T>;
+
+/** How to get or load the values of several keys. */
+export interface GetOrLoadManyOptions extends LifetimeOptions, Signalled {
+  /** What each of the values depends on, beside its own key. */
+  readonly tags?: readonly string[] | undefined;
+}
+
 /** How to store a value that no loader has loaded. */
 export interface SetOptions extends LifetimeOptions, Signalled {
   /** What the value depends on, beside its key. */
@@ -85,6 +97,29 @@ export interface Cache extends Room {
    * ```
    */
   getOrLoad<T>(key: string, load: Loader<T>, options?: GetOrLoadOptions<T>): Promise<T>;
+  /**
+   * The same for many keys: what is missing is asked for in one round trip, and loaded by one call of the loader, as far as
+   * nobody else is loading it.
+   *
+   * Each value is judged, joined, stored or not for itself, as if it had been asked for alone. Resolves to the values by
+   * key, in the order of the keys; what there is nothing for is not in it. Rejects when one of the values cannot be had; the
+   * others are stored all the same.
+   *
+   * @throws as `getOrLoad`
+   *
+   * @example
+   * ```ts
+   * const byKey = await cache.getOrLoadMany(ids.map((id) => `post:${id}`), async (missing, { signal }) => {
+   *   const found = await findPosts(missing.map((key) => key.slice('post:'.length)), { signal });
+   *   return new Map(found.map((post) => [`post:${post.id}`, post]));
+   * });
+   * ```
+   */
+  getOrLoadMany<T>(
+    keys: readonly string[],
+    load: ManyLoader<T>,
+    options?: GetOrLoadManyOptions,
+  ): Promise<Map<string, T>>;
   /**
    * Gives the value of a key from the nearest level that may serve it, as `getOrLoad` would; `undefined` where it would
    * have to load. Inside a database transaction that is always so.

@@ -4,20 +4,22 @@ import { ClosedError } from '../kernel/errors.js';
 import type { Histories } from '../kernel/histories.js';
 import type { Kernel } from '../kernel/kernel.js';
 import type { Ledger } from '../kernel/ledger.js';
-import type { CounterCell } from '../kernel/meter.js';
 import type { Check } from '../kernel/room.js';
 import { emptyToken } from '../kernel/token.js';
 import type {
   Cache,
+  GetOrLoadManyOptions,
   GetOrLoadOptions,
   InvalidateOptions,
   Invalidation,
   Loader,
+  LoaderOptions,
+  ManyLoader,
   SetOptions,
   SetOutcome,
 } from './api.js';
 import { Backlog } from './backlog.js';
-import { type Call, handOver, includeIn, taint, termsOf } from './call.js';
+import { type Call, taint, termsOf } from './call.js';
 import { Explainer } from './explainer.js';
 import type { CacheExplanation, ExplainOptions } from './explanation.js';
 import { Follower } from './follower.js';
@@ -26,19 +28,20 @@ import { Invalidations } from './invalidations.js';
 import { lifetimeOf } from './lifetime.js';
 import { Lineage } from './lineage.js';
 import { Loads } from './loads.js';
-import { Lookup, type Question } from './lookup.js';
+import { Lookup } from './lookup.js';
+import { Many } from './many.js';
 import { cacheInstruments } from './metrics.js';
 import { checkKey, checkTags } from './names.js';
 import type { ResolvedCacheOptions } from './options.js';
 import { Pending } from './pending.js';
-import type { LocalEntry, LocalLevel, MessageBus, SharedLevel } from './ports.js';
+import type { LocalLevel, MessageBus, SharedLevel } from './ports.js';
 import { Positions } from './positions.js';
 import { Reader } from './reader.js';
 import { Refreshes } from './refreshes.js';
 import { Reopening } from './reopening.js';
 import { type CacheRules, soundRules } from './rules.js';
-import { type Found, Shelf } from './shelf.js';
-import { mayHide, usesAtOnce, usesInstead, usesInTime } from './staleness.js';
+import { Shelf } from './shelf.js';
+import { Supply } from './supply.js';
 import { Writer } from './writer.js';
 
 /** Tags whose positions an instance keeps; those it forgot cost a question. */
@@ -70,18 +73,14 @@ export class CacheRoom implements Cache {
   readonly #rules: CacheRules;
   readonly #follower: Follower;
   readonly #backlog: Backlog;
-  readonly #lookup: Lookup;
+  readonly #supply: Supply;
+  readonly #many: Many;
   readonly #explainer: Explainer;
-  readonly #loads: Loads;
   readonly #refreshes: Refreshes;
   readonly #invalidations: Invalidations;
   readonly #writer: Writer;
   readonly #interop: Interop | undefined;
   readonly #disposables: readonly Disposable[];
-  readonly #localHits: CounterCell;
-  readonly #sharedHits: CounterCell;
-  readonly #staleHits: CounterCell;
-  readonly #misses: CounterCell;
   #starting: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
@@ -129,11 +128,14 @@ export class CacheRoom implements Cache {
     const shelf = new Shelf({ clock, codec, level, local, follower, reopening, rules });
     const levels = { kernel, level, local, reader, follower, backlog, shelf, lineage, rules };
     const looking = { ...levels, trustMs, reopening, pending };
-    this.#lookup = new Lookup(looking);
     this.#explainer = new Explainer({ ...looking, codec });
-    this.#loads = new Loads({ ...levels, options, random });
-    const replace = (call: Call) => this.#loads.replace(call);
+    const lookup = new Lookup(looking);
+    const loads = new Loads({ ...levels, options, random });
+    const replace = (call: Call) => loads.replace(call);
     this.#refreshes = new Refreshes({ kernel, max: options.maxLoads, replace });
+    const supply = new Supply({ kernel, lookup, loads, refreshes: this.#refreshes });
+    this.#supply = supply;
+    this.#many = new Many({ ...levels, lookup, loads, supply });
     if (options.interop !== undefined && bus !== undefined) {
       this.#interop = new Interop({ ...levels, bus, histories, random, options: options.interop });
     }
@@ -152,10 +154,6 @@ export class CacheRoom implements Cache {
       meter.observe(cacheInstruments.localBytes, () => local?.bytes ?? 0),
       meter.observe(cacheInstruments.backlog, () => backlog.size),
     ];
-    this.#localHits = meter.counter(cacheInstruments.requests, { source: 'local' });
-    this.#sharedHits = meter.counter(cacheInstruments.requests, { source: 'shared' });
-    this.#staleHits = meter.counter(cacheInstruments.requests, { source: 'stale' });
-    this.#misses = meter.counter(cacheInstruments.requests, { source: 'none' });
   }
 
   getOrLoad<T>(key: string, load: Loader<T>, options: GetOrLoadOptions<T> = {}): Promise<T> {
@@ -164,7 +162,7 @@ export class CacheRoom implements Cache {
     if (signal?.aborted) return Promise.reject(signal.reason);
     const context = this.#kernel.contexts.current();
     if (this.#rules.isApart(context)) return runHere(load, context, signal);
-    const local = this.#near(key, context);
+    const local = this.#supply.near(key, context);
     if (local !== undefined && !local.isDue) return local.outcome as Promise<T>;
     const tags = checkTags(this.#rules.tagsOf(key, options.tags ?? []));
     const lifetime = lifetimeOf('getOrLoad', options, this.#options.lifetime);
@@ -174,14 +172,31 @@ export class CacheRoom implements Cache {
       return local.outcome as Promise<T>;
     }
     if (this.#closing !== undefined) return Promise.reject(new ClosedError('The cache'));
-    return abortable(this.#get(call), signal) as Promise<T>;
+    return abortable(this.#supply.get(call), signal) as Promise<T>;
+  }
+
+  getOrLoadMany<T>(
+    keys: readonly string[],
+    load: ManyLoader<T>,
+    options: GetOrLoadManyOptions = {},
+  ): Promise<Map<string, T>> {
+    for (const key of keys) checkKey(key);
+    const tags = checkTags(options.tags ?? []);
+    const lifetime = lifetimeOf('getOrLoadMany', options, this.#options.lifetime);
+    const { signal } = options;
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    const context = this.#kernel.contexts.current();
+    if (this.#rules.isApart(context)) return runHere((given) => loadMany(keys, load, given), context, signal);
+    if (this.#closing !== undefined) return Promise.reject(new ClosedError('The cache'));
+    const values = this.#many.get({ keys, load, tags, lifetime, context, signal });
+    return abortable(values, signal) as Promise<Map<string, T>>;
   }
 
   peek<T>(key: string): T | undefined {
     checkKey(key);
     const context = this.#kernel.contexts.current();
     if (this.#rules.isApart(context)) return undefined;
-    return this.#near(key, context)?.value as T | undefined;
+    return this.#supply.near(key, context)?.value as T | undefined;
   }
 
   get<T>(key: string, { signal }: Signalled = {}): Promise<T | undefined> {
@@ -189,11 +204,11 @@ export class CacheRoom implements Cache {
     if (signal?.aborted) return Promise.reject(signal.reason);
     const context = this.#kernel.contexts.current();
     if (this.#rules.isApart(context)) return Promise.resolve(undefined);
-    const local = this.#near(key, context);
+    const local = this.#supply.near(key, context);
     if (local !== undefined) return local.outcome as Promise<T>;
     if (this.#closing !== undefined) return Promise.reject(new ClosedError('The cache'));
     const question = { key, tags: this.#rules.tagsOf(key, []), lifetime: this.#options.lifetime, context };
-    return abortable(this.#find(question), signal) as Promise<T | undefined>;
+    return abortable(this.#supply.find(question), signal) as Promise<T | undefined>;
   }
 
   set(key: string, value: unknown, options: SetOptions = {}): Promise<SetOutcome> {
@@ -251,82 +266,6 @@ export class CacheRoom implements Cache {
     return [];
   }
 
-  /** The local value of a key, if it may answer here and now. */
-  #near(key: string, context: RequestContext): LocalEntry | undefined {
-    const entry = this.#lookup.local(key, context);
-    if (entry === undefined) return undefined;
-    this.#localHits.add();
-    includeIn(context, entry);
-    return entry;
-  }
-
-  async #find(question: Question): Promise<unknown> {
-    const answer = await this.#lookup.shared(question, usesInTime);
-    if (answer.kind === 'found') return this.#take(answer.found, question);
-    this.#misses.add();
-    return undefined;
-  }
-
-  /** Gives what is stored. Nothing that a stale value goes into is stored. */
-  #take(found: Found, { context }: Question): unknown {
-    const isInTime = found.use === 'fresh' || found.use === 'due';
-    (isInTime ? this.#sharedHits : this.#staleHits).add();
-    includeIn(context, found);
-    if (!isInTime) taint(context);
-    return found.value;
-  }
-
-  async #get(call: Call): Promise<unknown> {
-    const uses = usesAtOnce(call);
-    const held = this.#lookup.held(call, uses);
-    if (held !== undefined) return this.#takeAndReplace(held, call);
-    const answer = await this.#lookup.shared(call, uses);
-    switch (answer.kind) {
-      case 'found':
-        return this.#takeAndReplace(answer.found, call);
-      case 'absent':
-        return this.#loads.load(call).catch((cause) => this.#insteadOf(cause, call));
-      case 'away':
-        return this.#loads.direct(call).catch((cause) => this.#insteadOf(cause, call));
-      case 'beyond': {
-        const value = await this.#loads.direct(call);
-        if (answer.instead !== undefined) call.context.replaceCache(answer.instead);
-        return value;
-      }
-    }
-  }
-
-  /** Gives what is stored, and has it replaced where it is about to be past its time, or is already. */
-  #takeAndReplace(found: Found, call: Call): unknown {
-    if (call.isReplacing)
-      return found.use === 'stale' ? this.#replaceOrTake(found, call) : this.#take(found, call);
-    if (found.use !== 'fresh') this.#refreshes.begin(call);
-    return this.#take(found, call);
-  }
-
-  /** Has the caller replace what is past its time; gives it as it is where others are at it. */
-  async #replaceOrTake(found: Found, call: Call): Promise<unknown> {
-    try {
-      const landing = await this.#refreshes.here(call);
-      return landing === undefined ? this.#take(found, call) : handOver(call, landing);
-    } catch (cause) {
-      return this.#insteadOf(cause, call);
-    }
-  }
-
-  /** What may be served instead of an error: looked for only now, since it may have become invalid meanwhile. */
-  async #insteadOf(cause: unknown, call: Call): Promise<unknown> {
-    if (!mayHide(cause, call)) throw cause;
-    let found = this.#lookup.held(call, usesInstead);
-    if (found === undefined) {
-      const answer = await this.#lookup.shared(call, usesInstead);
-      if (answer.kind !== 'found') throw cause;
-      found = answer.found;
-    }
-    this.#kernel.logger.warn({ err: cause, key: call.key }, 'a cached value is served instead of an error');
-    return this.#take(found, call);
-  }
-
   async #start(): Promise<void> {
     await Promise.all([this.#level.start(), this.#interop?.start()]);
     this.#follower.prove();
@@ -363,4 +302,15 @@ async function runHere<T>(
 ): Promise<T> {
   taint(context);
   return abortable((async () => load({ signal: signal ?? context.signal }))(), signal);
+}
+
+/** The values of keys, each once and in their order, as if the cache had none of them. */
+async function loadMany<T>(
+  keys: readonly string[],
+  load: ManyLoader<T>,
+  options: LoaderOptions,
+): Promise<Map<string, T>> {
+  const missing = [...new Set(keys)];
+  const loaded = await load(missing, options);
+  return new Map(missing.flatMap((key) => (loaded.has(key) ? [[key, loaded.get(key) as T] as const] : [])));
 }

@@ -1,16 +1,28 @@
 import type { RequestContext } from '../kernel/context.js';
 import { emptyToken, isEmptyToken, type Token } from '../kernel/token.js';
 import type { GetOrLoadOptions, Loader } from './api.js';
+import type { Batch } from './batch.js';
 import type { Landing } from './flight.js';
 import { asGranted, type Lifetime, lifetimeOf } from './lifetime.js';
 import { LoadRecord } from './load-record.js';
 
-/** One call of `getOrLoad` that no local value could answer. */
-export interface Call {
+/** One value that is wanted and that no local one could answer: by itself, or as one of a batch. */
+export type Call = Wish & (Alone | InBatch);
+
+interface Alone {
+  readonly load: Loader<unknown>;
+  readonly batch?: undefined;
+}
+
+interface InBatch {
+  readonly load?: undefined;
+  readonly batch: Batch;
+}
+
+interface Wish {
   readonly key: string;
   /** Its key among them. */
   readonly tags: readonly string[];
-  readonly load: Loader<unknown>;
   readonly lifetime: Lifetime;
   /** For how long a loaded value is kept, where that is up to the value. */
   readonly lifetimeOf?: ((value: unknown) => Lifetime) | undefined;
@@ -24,7 +36,7 @@ export interface Call {
 export function termsOf<T>(
   { lifetimeOf: ownOf, replacedBy }: GetOrLoadOptions<T>,
   lifetime: Lifetime,
-): Pick<Call, 'lifetime' | 'lifetimeOf' | 'isReplacing'> {
+): Pick<Wish, 'lifetime' | 'lifetimeOf' | 'isReplacing'> {
   if (ownOf === undefined) return { lifetime, isReplacing: replacedBy === 'caller' };
   const stored = (value: unknown): Lifetime =>
     value === undefined || value === null

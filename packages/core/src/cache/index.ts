@@ -1,10 +1,12 @@
 export type {
   Cache,
+  GetOrLoadManyOptions,
   GetOrLoadOptions,
   InvalidateOptions,
   Invalidation,
   Loader,
   LoaderOptions,
+  ManyLoader,
   SetOptions,
   SetOutcome,
 } from './api.js';

@@ -52,6 +52,13 @@ export class LoadRecord implements LoadScope {
     this.#seen = mergeTokens(this.#seen, seen);
   }
 
+  /** All that the other load has read and used went into this one. */
+  includeLoad({ bounds, tags, seen, isStorable }: LoadRecord): void {
+    for (const bound of bounds) this.noteRead(bound);
+    this.include(tags, seen);
+    if (!isStorable) this.taint();
+  }
+
   /** Something went into this one that nobody vouches for. */
   taint(): void {
     this.#storable = false;

@@ -1,11 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { abortable, deadline } from '../kernel/abort.js';
 import { sleep } from '../kernel/clock.js';
+import type { RequestContext } from '../kernel/context.js';
 import type { Kernel } from '../kernel/kernel.js';
 import type { CounterCell, HistogramCell } from '../kernel/meter.js';
 import { cacheToken, isEmptyToken, mergeTokens, type Token } from '../kernel/token.js';
 import { type Refusal, refusals } from './admission.js';
+import type { Loader } from './api.js';
 import type { Backlog } from './backlog.js';
+import type { Ride } from './batch.js';
 import { type Call, handOver } from './call.js';
 import { encode } from './encoding.js';
 import { CacheLoadTimeoutError } from './errors.js';
@@ -101,6 +104,7 @@ export class Loads {
     for (;;) {
       const running = flights.get(key);
       if (running?.isOpen) {
+        call.batch?.pass(key);
         const landing = await running.join(
           (departure) =>
             rules.covers(departure, context.token, follower.positions, tags) &&
@@ -161,7 +165,7 @@ export class Loads {
       try {
         let since = follower.now();
         const [begun, first] = await Promise.all([
-          level.begin(tags),
+          this.#start(call),
           this.#look(flight, call, lease, isUrgent),
         ]);
         if (first === 'wait' && !isUrgent) return undefined;
@@ -170,7 +174,7 @@ export class Loads {
         start = begun;
         if (first === 'wait') {
           since = follower.now();
-          start = await level.begin(tags); // as late as can be: the value will be as new as this
+          start = await this.#start(call); // as late as can be: the value will be as new as this
         }
         if (!(await follower.meet(start.clock, since))) start = undefined;
       } catch (cause) {
@@ -183,6 +187,11 @@ export class Loads {
     } finally {
       settle.release();
     }
+  }
+
+  /** What must be known before a load begins; a batch asks for all of its own at once. */
+  #start({ tags, batch }: Call): Promise<LoadStart> {
+    return batch === undefined ? this.#init.level.begin(tags) : batch.inquiry.ask(tags);
   }
 
   async #loadAndStore(
@@ -200,7 +209,7 @@ export class Loads {
     const token = rules.raise(call.context.token, start);
     flight.depart({ epoch: clock.epoch, asOf: clock.sequence, token });
     const record = new LoadRecord(tags, rules);
-    const value = await this.#run(call, record, token, signal, start.inDoubt);
+    const value = await this.#run(call, { record, token, signal, isThrottled: start.inDoubt });
     const seen = await this.#seenBy(record);
     const isOfOneHistory = stamp !== undefined && stamp === lineage.stamp(clock.epoch);
     const refusal = isOfOneHistory ? this.#refusal(record, start) : 'epoch';
@@ -251,25 +260,27 @@ export class Loads {
     const { token } = call.context;
     const record = new LoadRecord(call.tags, rules);
     flight.depart({ epoch: positions.epoch, asOf: positions.applied, token });
-    const value = await this.#run(call, record, token, signal, true);
+    const value = await this.#run(call, { record, token, signal, isThrottled: true });
     this.#refused.get('past')?.add();
     return { value, tags: record.tags, seen: await this.#seenBy(record), isStorable: false };
   }
 
-  async #run(
-    call: Call,
-    record: LoadRecord,
-    token: Token,
-    signal: AbortSignal,
-    throttled: boolean,
-  ): Promise<unknown> {
+  #run(call: Call, ride: Ride): Promise<unknown> {
+    return call.batch === undefined ? this.run(call, ride) : call.batch.load(call.key, ride);
+  }
+
+  /** Runs a loader on behalf of a context. */
+  async run<T>(
+    { context: caller, load }: { readonly context: RequestContext; readonly load: Loader<T> },
+    { record, token, signal, isThrottled }: Ride,
+  ): Promise<T> {
     const { contexts, clock } = this.#init.kernel;
     // A nested load must not wait for room that the load around it holds.
-    const room = throttled && call.context.load === undefined ? await this.#gate.enter(signal) : undefined;
+    const room = isThrottled && caller.load === undefined ? await this.#gate.enter(signal) : undefined;
     const startedAt = clock.monotonic();
     try {
-      const context = contexts.openLoad({ id: call.context.id, signal, token }, record);
-      const loading = contexts.run(context, async () => call.load({ signal }));
+      const context = contexts.openLoad({ id: caller.id, signal, token }, record);
+      const loading = contexts.run(context, async () => load({ signal }));
       return await abortable(loading, signal); // a loader that ignores its signal keeps nobody
     } finally {
       this.#seconds.record((clock.monotonic() - startedAt) / 1_000);
@@ -316,7 +327,8 @@ export class Loads {
     const { options, kernel, random } = this.#init;
     const endsAt = kernel.clock.monotonic() + options.waitMs;
     for (let pauseMs = POLL_MS.min; ; pauseMs = Math.min(pauseMs * 2, POLL_MS.max)) {
-      await sleep(kernel.clock, pauseMs * (0.5 + random() / 2), { signal });
+      if (call.batch !== undefined) await call.batch.pause(call.key, pauseMs, signal);
+      else await sleep(kernel.clock, pauseMs * (0.5 + random() / 2), { signal });
       const looked = await this.#look(flight, call, lease, true);
       if (looked !== 'wait') return looked;
       if (kernel.clock.monotonic() >= endsAt) return 'load';

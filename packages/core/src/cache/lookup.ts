@@ -8,7 +8,7 @@ import type { Follower } from './follower.js';
 import type { Lineage } from './lineage.js';
 import type { Pending } from './pending.js';
 import type { CacheClock, LocalEntry, LocalLevel, SharedLevel } from './ports.js';
-import type { Reader, Reading } from './reader.js';
+import { MAX_KEYS, type Reader, type Reading } from './reader.js';
 import type { Reopening } from './reopening.js';
 import type { CacheRules } from './rules.js';
 import type { Found, Shelf } from './shelf.js';
@@ -42,8 +42,11 @@ export type Answer =
   | { readonly kind: 'absent' | 'away' }
   | { readonly kind: 'beyond'; readonly instead?: CachePosition };
 
-const absent: Answer = Object.freeze({ kind: 'absent' });
-const away: Answer = Object.freeze({ kind: 'away' });
+/** How far the shared level has come, or why that is no use; `'again'`: its asker demands something else by now. */
+type Standing = CacheClock | Exclude<Answer, { readonly kind: 'found' }> | 'again';
+
+const absent = Object.freeze({ kind: 'absent' } as const);
+const away = Object.freeze({ kind: 'away' } as const);
 
 /** Looks for a value in the levels, and decides which of them may answer whom. */
 export class Lookup {
@@ -83,36 +86,39 @@ export class Lookup {
    */
   async shared(question: Question, uses: Uses): Promise<Answer> {
     try {
-      const { level, reopening, lineage, reader, pending, rules, shelf } = this.#init;
-      const { context, key, tags, lifetime } = question;
+      const { level, reader } = this.#init;
+      const { context, key, tags } = question;
       if (!level.isUp || this.#isUnconfirmed(tags)) return away;
-      if (!reopening.isOpen && !(await reopening.admits())) return away;
-      if (!lineage.isSettled && !(await lineage.admits())) return away;
-      const { token } = context;
-      const reading = await reader.read(key, token.pending);
-      const clock = reading.isMet ? reading.clock : await this.#meet(reading);
-      if (clock === undefined) return away;
-      if (token.pending.length > 0) {
-        pending.settle(context, reading.settled, clock);
-        if (await pending.lookUp(context)) return await this.shared(question, uses);
-      }
-      const demand = rules.demand(context.token);
-      if (demand.kind === 'beyond') return { kind: 'beyond' };
-      if (demand.kind === 'gone' || (demand.kind === 'at' && demand.position.epoch !== clock.epoch)) {
-        return { kind: 'beyond', instead: { epoch: clock.epoch, sequence: clock.sequence } };
-      }
-      if (demand.kind === 'at' && demand.position.sequence > clock.sequence) {
-        await level.renew(); // the state has lost what somebody has seen
-        return { kind: 'beyond' };
-      }
-      const result = shelf.find(key, reading.of(key), clock, tags, lifetime);
-      const found = result instanceof Promise ? await result : result; // waiting for nothing takes 0.2 µs
-      if (found === undefined || !uses.includes(found.use)) return absent;
-      return this.#isUnconfirmed(found.tags) ? absent : { kind: 'found', found };
+      if (!this.#isAdmitted && !(await this.#admits())) return away;
+      const reading = await reader.read(key, context.token.pending);
+      const standing = this.#standing(context, reading);
+      const clock = standing instanceof Promise ? await standing : standing;
+      if (clock === 'again') return await this.shared(question, uses);
+      if ('kind' in clock) return clock;
+      const answer = this.#judge(question, reading, clock, uses);
+      return answer instanceof Promise ? await answer : answer;
     } catch (cause) {
       this.#init.kernel.logger.debug({ err: cause, key: question.key }, 'the shared level did not answer');
       return away;
     }
+  }
+
+  /** The same for many values that one caller asks for, in as few questions as they fit into. */
+  async sharedAll(
+    questions: readonly Question[],
+    context: RequestContext,
+    uses: Uses,
+  ): Promise<readonly Answer[]> {
+    const answers: Promise<readonly Answer[]>[] = [];
+    for (let at = 0; at < questions.length; at += MAX_KEYS) {
+      const some = questions.slice(at, at + MAX_KEYS);
+      const answer = this.#askAll(some, context, uses).catch((cause: unknown) => {
+        this.#init.kernel.logger.debug({ err: cause, keys: some.length }, 'the shared level did not answer');
+        return some.map(() => away);
+      });
+      answers.push(answer);
+    }
+    return (await Promise.all(answers)).flat();
   }
 
   /** The present, and nothing before the request began: what was trusted then is not trusted for longer. */
@@ -129,6 +135,81 @@ export class Lookup {
     if (sinceProofMs > trustMs / 2) follower.prove(); // in time, so that nobody has to wait for it
     const known = Math.max(follower.positions.applied, entry.asOf);
     return rules.reaches(token, entry.epoch, known) && !this.#isUnconfirmed(entry.tags);
+  }
+
+  async #askAll(
+    questions: readonly Question[],
+    context: RequestContext,
+    uses: Uses,
+  ): Promise<readonly Answer[]> {
+    const { level, reader } = this.#init;
+    if (!level.isUp || (!this.#isAdmitted && !(await this.#admits()))) return questions.map(() => away);
+    const keys = questions.map(({ key }) => key);
+    const reading = await reader.readAll(keys, context.token.pending);
+    const clock = await this.#standing(context, reading);
+    if (clock === 'again') return this.#askAll(questions, context, uses);
+    if ('kind' in clock) return questions.map(() => clock);
+    const answers = questions.map((question) =>
+      this.#isUnconfirmed(question.tags) ? away : this.#judge(question, reading, clock, uses),
+    );
+    return answers.some((answer) => answer instanceof Promise) ? Promise.all(answers) : (answers as Answer[]);
+  }
+
+  get #isAdmitted(): boolean {
+    const { reopening, lineage } = this.#init;
+    return reopening.isOpen && lineage.isSettled;
+  }
+
+  async #admits(): Promise<boolean> {
+    const { reopening, lineage } = this.#init;
+    return (
+      (reopening.isOpen || (await reopening.admits())) && (lineage.isSettled || (await lineage.admits()))
+    );
+  }
+
+  /** How far the shared level has come, if that is enough for who asks; `'again'` where he demands less by now. */
+  #standing(context: RequestContext, reading: Reading): Standing | Promise<Standing> {
+    const isSimple = reading.isMet && context.token.pending.length === 0;
+    return isSimple
+      ? this.#measure(context, reading.clock as CacheClock)
+      : this.#settleAndMeasure(context, reading);
+  }
+
+  async #settleAndMeasure(context: RequestContext, reading: Reading): Promise<Standing> {
+    const { pending } = this.#init;
+    const clock = reading.isMet ? reading.clock : await this.#meet(reading);
+    if (clock === undefined) return away;
+    pending.settle(context, reading.settled, clock);
+    return (await pending.lookUp(context)) ? 'again' : this.#measure(context, clock);
+  }
+
+  #measure({ token }: RequestContext, clock: CacheClock): Standing | Promise<Standing> {
+    const { rules, level } = this.#init;
+    const demand = rules.demand(token);
+    if (demand.kind === 'beyond') return { kind: 'beyond' };
+    if (demand.kind === 'gone' || (demand.kind === 'at' && demand.position.epoch !== clock.epoch)) {
+      return { kind: 'beyond', instead: { epoch: clock.epoch, sequence: clock.sequence } };
+    }
+    if (demand.kind !== 'at' || demand.position.sequence <= clock.sequence) return clock;
+    return level.renew().then(() => ({ kind: 'beyond' })); // the state has lost what somebody has seen
+  }
+
+  /** Whether a stored value may answer. */
+  #judge(
+    { key, tags, lifetime }: Question,
+    reading: Reading,
+    clock: CacheClock,
+    uses: Uses,
+  ): Answer | Promise<Answer> {
+    const found = this.#init.shelf.find(key, reading.of(key), clock, tags, lifetime);
+    return found instanceof Promise
+      ? found.then((late) => this.#answer(late, uses))
+      : this.#answer(found, uses);
+  }
+
+  #answer(found: Found | undefined, uses: Uses): Answer {
+    if (found === undefined || !uses.includes(found.use)) return absent;
+    return this.#isUnconfirmed(found.tags) ? absent : { kind: 'found', found };
   }
 
   /** The clock of a state that did not exist when it was asked for, once this instance has caught up with it. */

@@ -1,6 +1,9 @@
 import type { Follower, Since } from './follower.js';
 import type { CacheClock, SharedLevel } from './ports.js';
 
+/** Keys in one question: the shared level answers it as a whole, and does nothing else meanwhile. */
+export const MAX_KEYS = 1_000;
+
 /** What the shared level said to all who asked in one turn of the event loop. */
 export class Reading {
   readonly clock: CacheClock | undefined;
@@ -53,17 +56,26 @@ export class Reader {
     const { keys, ids: asked, reading } = this.#batch;
     if (!keys.has(key)) keys.set(key, keys.size);
     for (const id of ids) asked.add(id);
+    if (keys.size >= MAX_KEYS) this.#batch = undefined; // it is sent at the end of the turn; the next ask another
     return reading;
   }
 
-  async #send(batch: Batch): Promise<Reading> {
-    this.#batch = undefined;
+  /** Asks for many keys, {@link MAX_KEYS} at most, in a question of their own. */
+  readAll(keys: readonly string[], ids: readonly string[]): Promise<Reading> {
+    return this.#ask(new Map(keys.map((key, index) => [key, index])), ids);
+  }
+
+  #send(batch: Batch): Promise<Reading> {
+    if (this.#batch === batch) this.#batch = undefined;
+    return this.#ask(batch.keys, [...batch.ids]);
+  }
+
+  async #ask(indices: ReadonlyMap<string, number>, ids: readonly string[]): Promise<Reading> {
     const since = this.#follower.now();
-    const ids = [...batch.ids];
-    const { clock, values, settled } = await this.#level.read([...batch.keys.keys()], ids);
+    const { clock, values, settled } = await this.#level.read([...indices.keys()], ids);
     const isMet = clock !== undefined && (await this.#follower.meet(clock, since));
     const done = new Set(ids.filter((_, index) => settled[index]));
-    return new Reading({ clock, settled: done, since, isMet }, batch.keys, values);
+    return new Reading({ clock, settled: done, since, isMet }, indices, values);
   }
 }
 

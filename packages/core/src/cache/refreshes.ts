@@ -47,16 +47,17 @@ export class Refreshes {
     };
   }
 
-  /** Begins to replace what the call was given, unless that is under way, or has just come to nothing. */
-  begin(call: Call): void {
+  /** Begins to replace what the call was given; undefined where that is under way, or has just come to nothing. */
+  begin(call: Call): Promise<void> | undefined {
     const { kernel } = this.#init;
     const { key, context } = call;
     const { signal } = this.#controller;
-    if (!this.#mayBegin(key)) return;
+    if (!this.#mayBegin(key)) return undefined;
     const { id, token } = context;
     const detached = { ...call, signal, context: kernel.contexts.open({ id, signal, token }) };
     const running = this.#outside.runInAsyncScope(() => this.#replace(detached));
     this.#running.set(key, running);
+    return running;
   }
 
   /**

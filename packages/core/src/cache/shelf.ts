@@ -4,6 +4,7 @@ import type { Token } from '../kernel/token.js';
 import type { Follower } from './follower.js';
 import { footprintOf } from './footprint.js';
 import { decodeFrame, encodeFrame, type Frame } from './frame.js';
+import { Inquiry } from './inquiry.js';
 import type { Lifetime } from './lifetime.js';
 import { withTags } from './names.js';
 import type { CacheClock, LocalEntry, LocalLevel, SharedLevel } from './ports.js';
@@ -50,9 +51,11 @@ const nothing = Buffer.alloc(0);
 /** Puts values into both levels, and takes out what is valid. */
 export class Shelf {
   readonly #init: ShelfInit;
+  readonly #inquiry: Inquiry;
 
   constructor(init: ShelfInit) {
     this.#init = init;
+    this.#inquiry = new Inquiry(init.level);
   }
 
   /** Whether a local value is fresh, and valid as far as is known here; forgets it when it is of no use any more. */
@@ -114,9 +117,9 @@ export class Shelf {
 
   /** Asks the shared level about tags of which too little is known here. */
   async #judge(candidate: Candidate): Promise<Found | undefined> {
-    const { level, follower, rules } = this.#init;
+    const { follower, rules } = this.#init;
     const { frame, tags } = candidate;
-    const { clock, moves } = await level.begin(tags);
+    const { clock, moves } = await this.#inquiry.ask(tags);
     if (!rules.isSameEpoch(clock.epoch, frame.epoch)) return undefined;
     follower.positions.learn(clock, tags, moves);
     const known = new Map(moves);

@@ -4,7 +4,13 @@ import { Events } from '../../kernel/events.js';
 import { type DbPosition, emptyToken, mergeTokens } from '../../kernel/token.js';
 import { isCluster } from '../../redis/client.js';
 import { RedisUnavailableError } from '../../redis/errors.js';
-import type { RedisArgument, RedisFloor, RedisScript, RedisSubscription } from '../../redis/ports.js';
+import type {
+  RedisArgument,
+  RedisCommand,
+  RedisFloor,
+  RedisScript,
+  RedisSubscription,
+} from '../../redis/ports.js';
 import { decodeDemand, encodeDemand } from '../demand.js';
 import type {
   Announcement,
@@ -25,6 +31,7 @@ import followSource from './lua/follow-3.lua';
 import invalidateSource from './lua/invalidate-3.lua';
 import logSource from './lua/log-3.lua';
 import releaseSource from './lua/release-1.lua';
+import { Pipe } from './pipe.js';
 
 /** How the shared level uses its Redis. */
 export interface RedisLevelOptions {
@@ -62,6 +69,8 @@ export class RedisLevel implements SharedLevel {
   readonly #stateKey: string;
   readonly #stateKeys: readonly [state: string, demands: string, epoch: string];
   readonly #channel: string;
+  /** For commands of which there may be many at once; on Cluster they go to any node, one by one. */
+  readonly #pipe: Pipe | undefined;
   readonly #listeners: readonly Disposable[];
   #subscription: RedisSubscription | undefined;
 
@@ -73,6 +82,7 @@ export class RedisLevel implements SharedLevel {
     this.#stateKey = keys.atomic('cache', 'state');
     this.#stateKeys = [this.#stateKey, keys.atomic('cache', 'demands'), epochKey];
     this.#channel = keys.atomic('cache', 'announcements');
+    this.#pipe = isCluster(floor.client as Parameters<typeof isCluster>[0]) ? undefined : new Pipe(floor);
     this.#listeners = (['up', 'live', 'blind'] as const).map((name) =>
       floor.events.on(name, () => this.events.emit(name, {})),
     );
@@ -96,6 +106,7 @@ export class RedisLevel implements SharedLevel {
   }
 
   async read(keys: readonly string[], ids: readonly string[]): Promise<ReadReply> {
+    this.#pipe?.flush(); // leases come before what is read under them
     const names = keys.map((key) => this.#valueKey(key));
     const state = [
       ...ids.map((id) => ['EXISTS', this.#settledKey(id)] as const),
@@ -104,7 +115,7 @@ export class RedisLevel implements SharedLevel {
     const buffers = { buffers: true };
     let values: readonly unknown[] = [];
     let replies: readonly unknown[];
-    if (isCluster(this.#floor.client as Parameters<typeof isCluster>[0])) {
+    if (this.#pipe === undefined) {
       // Values lie in any slot: one command each.
       [values, replies] = await Promise.all([
         Promise.all(names.map((name) => this.#floor.call(['GET', name], buffers))),
@@ -171,11 +182,11 @@ export class RedisLevel implements SharedLevel {
   }
 
   async store(key: string, value: Buffer, ttlMs: number): Promise<void> {
-    await this.#floor.call(['SET', this.#valueKey(key), value, 'PX', ttlMs]);
+    await this.#send(['SET', this.#valueKey(key), value, 'PX', ttlMs]);
   }
 
   async lease(key: string, holder: string, leaseMs: number): Promise<boolean> {
-    return (await this.#floor.call(['SET', this.#leaseKey(key), holder, 'NX', 'PX', leaseMs])) === 'OK';
+    return (await this.#send(['SET', this.#leaseKey(key), holder, 'NX', 'PX', leaseMs])) === 'OK';
   }
 
   async release(key: string, holder: string): Promise<void> {
@@ -204,6 +215,10 @@ export class RedisLevel implements SharedLevel {
       await this.renew();
     }
     throw new RedisUnavailableError(`Redis forgets what it is told; "${script.name}" was not carried out.`);
+  }
+
+  #send(command: RedisCommand): Promise<unknown> {
+    return this.#pipe?.send(command) ?? this.#floor.call(command);
   }
 
   #valueKey(key: string): string {
