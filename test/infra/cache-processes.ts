@@ -15,6 +15,8 @@ const entry = fileURLToPath(new URL('../fixtures/cache-app.ts', import.meta.url)
 /** What a process is asked to do, beside the verb. */
 export interface Ask {
   readonly key: string;
+  /** Instead of one key. */
+  readonly keys?: readonly string[] | undefined;
   readonly tags?: readonly string[] | undefined;
   /** What the caller has seen: all of them, if there are several. */
   readonly token?: string | readonly string[] | undefined;
@@ -187,6 +189,11 @@ export class CacheProcess {
   /** Resolves to the value alone. */
   async read(key: string, options: Options = {}): Promise<unknown> {
     return (await this.get(key, options)).value;
+  }
+
+  /** Resolves to the values of many keys, in their order. */
+  async many(keys: readonly string[], options: Options = {}): Promise<readonly unknown[]> {
+    return (await this.#ask('many', { ...options, key: '', keys })).value as readonly unknown[];
   }
 
   /** Resolves to the token of the invalidation. */

@@ -33,6 +33,10 @@ const races: readonly (readonly [string, ...(readonly [file: string, test: strin
     [servers('races'), 'of two loads that end in the wrong order, the older one takes nothing back'],
   ],
   [
+    'one of many values that are loaded at once is invalidated meanwhile',
+    [servers('races'), 'one of many values that are loaded at once, when it is invalidated meanwhile'],
+  ],
+  [
     'a value is replaced in the background while it is invalidated',
     [servers('races'), 'a value that is past its time, and invalidated while it is replaced'],
     [unit('stale-rules'), 'a stale value that its replacement has made older than an invalidation'],

@@ -164,6 +164,39 @@ describe('a value that is past its time, and invalidated while it is replaced', 
   });
 });
 
+describe('one of many values that are loaded at once, when it is invalidated meanwhile', () => {
+  async function race(without?: BrokenRule): Promise<readonly unknown[]> {
+    const keys = [newKey(), newKey(), newKey()];
+    const [before, key, behind] = keys as [string, string, string];
+    for (const name of keys) source.set(name, 'old');
+    const gate = source.gate(key);
+    const first = a.many(keys, { without });
+    await gate.arrived();
+    for (const name of keys) source.set(name, 'new');
+    const token = await b.invalidate([key], { without });
+    const late = a.read(key, { without, token });
+    gate.open();
+    expect(await first).toEqual(['old', 'old', 'old']);
+    const served = [await late];
+    for (const reader of [a, b]) {
+      served.push(await reader.read(key, { without, token }));
+      expect(await reader.read(before, { without })).toBe('old'); // nobody has invalidated the others
+      const [, one, other] = await reader.many(keys, { without });
+      served.push(one);
+      expect(other).toBe(await reader.read(behind, { without }));
+    }
+    return served;
+  }
+
+  it('is served to nobody', async () => {
+    expect(new Set(await race())).toEqual(new Set(['new']));
+  });
+
+  it('would be served without the rule', async () => {
+    expect(await race('check')).toContain('old');
+  });
+});
+
 describe('a value that is set while an older one is loaded', () => {
   async function race(without?: BrokenRule): Promise<readonly unknown[]> {
     const key = newKey();
