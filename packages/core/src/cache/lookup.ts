@@ -1,6 +1,6 @@
 import type { RequestContext } from '../kernel/context.js';
 import type { Kernel } from '../kernel/kernel.js';
-import type { CachePosition } from '../kernel/token.js';
+import type { CachePosition, Token } from '../kernel/token.js';
 import { TurnClock } from '../kernel/turn-clock.js';
 import type { Backlog } from './backlog.js';
 import type { Call } from './call.js';
@@ -186,12 +186,14 @@ export class Lookup {
   #measure({ token }: RequestContext, clock: CacheClock): Standing | Promise<Standing> {
     const { rules, level } = this.#init;
     const demand = rules.demand(token);
+    if (demand.kind === 'any') return clock;
     if (demand.kind === 'beyond') return { kind: 'beyond' };
-    if (demand.kind === 'gone' || (demand.kind === 'at' && demand.position.epoch !== clock.epoch)) {
+    // Of two epochs one may be the present one: replaced by what the state knows of it, the token would forget what it has lost.
+    if (isAhead(token, clock)) return level.renew().then(() => ({ kind: 'beyond' }));
+    if (demand.kind === 'gone' || demand.position.epoch !== clock.epoch) {
       return { kind: 'beyond', instead: { epoch: clock.epoch, sequence: clock.sequence } };
     }
-    if (demand.kind !== 'at' || demand.position.sequence <= clock.sequence) return clock;
-    return level.renew().then(() => ({ kind: 'beyond' })); // the state has lost what somebody has seen
+    return clock;
   }
 
   /** Whether a stored value may answer. */
@@ -223,4 +225,9 @@ export class Lookup {
     const { rules, backlog } = this.#init;
     return rules.isUnconfirmed(backlog, tags);
   }
+}
+
+/** Whether the state has lost what somebody has seen of the present epoch. */
+function isAhead({ cache }: Token, { epoch, sequence }: CacheClock): boolean {
+  return cache.some((seen) => seen.epoch === epoch && seen.sequence > sequence);
 }

@@ -352,6 +352,27 @@ describe('a token of an epoch that is gone', () => {
   });
 });
 
+describe('a token of two epochs, of which one is the present one', () => {
+  it('is not made to fit a state that has forgotten what it names', async () => {
+    const clock = createFakeClock();
+    const fleet = new CacheFleet({ clock });
+    const a = await fleet.instance();
+    const old = await a.write('x', 1);
+    fleet.world.flush();
+    await a.read('x');
+    const restore = fleet.world.checkpoint();
+    const { token } = await a.write('x', 2, old.token);
+    expect(token.cache).toHaveLength(2);
+    restore();
+    const late = await fleet.instance();
+    const first = late.read('x', token);
+    await clock.advance(20);
+    const { value, token: left } = await first;
+    expect(value).toBe(2);
+    expect((await late.read('x', left)).value).toBe(2);
+  });
+});
+
 describe('an unconfirmed invalidation', () => {
   it('is retried until it is confirmed, and frees the tokens that waited for it', async () => {
     const clock = createFakeClock();
