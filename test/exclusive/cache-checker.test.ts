@@ -45,7 +45,7 @@ it.each(cacheMutations.map((mutation) => [mutation.what, mutation] as const))(
     const violations: string[] = [];
     const endsAt = performance.now() + patienceMs;
     for (let run = 0; violations.length === 0 && performance.now() < endsAt; run++) {
-      const load = { forMs: 3_000, untilViolation: true };
+      const load = { forMs: 3_000, untilViolation: true, writeRatio: 0.2, isShortLived: false, failRatio: 0 };
       const report = await checkCache({ redis, seed: first + run, ...load, ...mutation });
       console.log(String(report));
       violations.push(...report.violations);

@@ -6,6 +6,7 @@ import { resolveCacheOptions } from '../../packages/core/src/cache/options.js';
 import type { SharedLevel } from '../../packages/core/src/cache/ports.js';
 import { type CacheRules, soundRules } from '../../packages/core/src/cache/rules.js';
 import { createKernel, type Kernel } from '../../packages/core/src/kernel/kernel.js';
+import type { Meter } from '../../packages/core/src/kernel/meter.js';
 import { emptyToken, mergeTokens, type Token } from '../../packages/core/src/kernel/token.js';
 import { createRedisFloor, type RedisFloor } from '../../packages/core/src/redis/index.js';
 
@@ -22,6 +23,7 @@ export interface Deviations {
   readonly options?: CacheOptions | undefined;
   /** Tags that Redis remembers. */
   readonly maxTags?: number | undefined;
+  readonly meter?: Meter | undefined;
   /** Puts something between the instance and its shared level. */
   readonly level?: ((sound: SharedLevel) => SharedLevel) | undefined;
 }
@@ -31,9 +33,9 @@ export async function startInstance(
   url: string,
   name: string,
   rules: Partial<CacheRules> = {},
-  { options: over, maxTags, level = (sound) => sound }: Deviations = {},
+  { options: over, maxTags, meter, level = (sound) => sound }: Deviations = {},
 ): Promise<LoadedInstance> {
-  const kernel = createKernel({ name });
+  const kernel = createKernel({ name, meter });
   const redis = createRedisFloor(url, kernel);
   const options = resolveCacheOptions({ ttlMs: 3_600_000, doubtMs: 1, ...over });
   const onError = (cause: unknown) => {

@@ -1,4 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { cacheInstruments } from '../../../packages/core/src/cache/metrics.js';
+import { type Meter, noopMeter } from '../../../packages/core/src/kernel/meter.js';
 import { randomOf } from '../../../packages/core/src/testing/random.js';
 import type { RedisServer } from '../../infra/redis.js';
 import { Report } from '../report.js';
@@ -23,21 +25,33 @@ export interface CachePlan extends CacheSetup, Partial<Manners> {
   readonly untilViolation?: boolean | undefined;
 }
 
+const defaultManners: Manners = {
+  isMonotonic: false,
+  isReplicaLate: true,
+  isShortLived: true,
+  writeRatio: 0.1,
+  laxRatio: 0.05,
+  failRatio: 0.03,
+  pauseMs: 4,
+};
+
 let runs = 0;
 
 /** Runs clients against several instances of the cache while everything around them fails, and judges what they are shown. */
 export async function checkCache(plan: CachePlan): Promise<Report> {
   const { redis, seed, faults, forMs, clients: clientCount = 4, width = 2, untilViolation = false } = plan;
-  const { isMonotonic = false, writeRatio = 0.2, laxRatio = 0.05, pauseMs = 4, isReplicaLate = true } = plan;
+  const manners = { ...defaultManners, ...plan };
   let generators = 0;
   const random = () => randomOf(seed + 7_919 * generators++);
   const report = new Report(seed);
   const world = new World(report, random());
-  world.registers.tellsBound = isMonotonic;
-  world.registers.replicates = !isReplicaLate;
+  world.registers.tellsBound = manners.isMonotonic;
+  world.registers.replicates = !manners.isReplicaLate;
   if (!redis.running) await redis.restart();
-  await using site = await CacheSite.open(redis, `cache-checker-${seed}-${++runs}`, plan);
-  const manners = { isMonotonic, isReplicaLate, writeRatio, laxRatio, pauseMs };
+  await using site = await CacheSite.open(redis, `cache-checker-${seed}-${++runs}`, {
+    ...plan,
+    meter: answersIn(report),
+  });
   const clients: CacheClient[] = [];
   const client = (name: string) => new CacheClient(name, { world, site, manners, clients, random: random() });
   for (let index = 0; index < clientCount; index++) clients.push(client(`client ${index}`));
@@ -81,6 +95,15 @@ export async function checkCache(plan: CachePlan): Promise<Report> {
   world.registers.catchUp();
   await judgeTheEnd(site, client('the last client'), stranger());
   return report;
+}
+
+/** Counts who has answered. */
+function answersIn(report: Report): Meter {
+  const counter: Meter['counter'] = (instrument, labels) =>
+    instrument === cacheInstruments.requests
+      ? { add: () => report.done(`answers: ${labels?.source}`) }
+      : noopMeter.counter(instrument, labels);
+  return { ...noopMeter, counter };
 }
 
 /** When all is over, everybody is shown the newest of everything: at once who has written it, in time who knows nothing. */

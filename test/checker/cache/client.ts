@@ -3,9 +3,10 @@ import { emptyToken, mergeTokens, type Token } from '@pando/core';
 import type { RequestContext } from '../../../packages/core/src/kernel/context.js';
 import { Known } from '../known.js';
 import { type CacheInstance, trustMs } from './instance.js';
+import { anyLifetime, LoadFailed } from './lifetimes.js';
 import type { CacheSite } from './site.js';
-import { tagsOfWrite, type View, views } from './views.js';
-import { groups, type Level, type Reading, type World } from './world.js';
+import { isNothing, madeView, tagsOfWrite, uncertainViews, type View, views } from './views.js';
+import { groups, type Level, type Reading, type Shown, type World } from './world.js';
 
 /** What readers without a token are shown is no older than that. */
 export const boundMs = 2 * trustMs;
@@ -22,6 +23,10 @@ export interface Manners {
   readonly writeRatio: number;
   /** Share of the requests whose loads may read whatever they find. */
   readonly laxRatio: number;
+  /** Whether values outlive their time. Where they do not, more of them are there to be served. */
+  readonly isShortLived: boolean;
+  /** Share of the loads that fail. */
+  readonly failRatio: number;
   /** Longest pause between two requests of one of the client's loops. */
   readonly pauseMs: number;
 }
@@ -57,6 +62,7 @@ export class CacheClient {
   #tokens = new Set<Token>();
   #known = new Known();
   #seen = new Known();
+  #making: Promise<unknown> = Promise.resolve();
 
   constructor(name: string, party: Party) {
     this.name = name;
@@ -132,6 +138,9 @@ export class CacheClient {
     const share = (dice - writeRatio - laxRatio) / (1 - writeRatio - laxRatio);
     if (share < 0.1) return this.#readAsStranger(this.#pick(views));
     if (share < 0.15) return this.#transact(this.#pick(groups));
+    if (share < 0.2) return this.#make;
+    if (share < 0.3) return this.#readMade(this.#pick(this.#party.clients));
+    if (share < 0.4) return this.#readUncertain(this.#pick(uncertainViews));
     return this.#read(this.#pick(views));
   }
 
@@ -164,19 +173,60 @@ export class CacheClient {
   }
 
   #read(view: View, level: Level = 'causal'): Operation {
-    const { world, manners } = this.#party;
-    return async (instance, { known, seen }) => {
+    const { world } = this.#party;
+    return async (instance, floor) => {
       const askedAt = world.now();
-      const least = view.registers.map((register) => Math.max(known.of(register), seen.of(register)));
-      const shown = await view.read(instance, world, level);
-      world.report.done(level === 'causal' ? 'reads' : 'lax reads');
-      if (world.isLax(shown, askedAt)) return;
-      for (const [index, register] of view.registers.entries()) {
-        const reading = shown.readings[register] as Reading;
-        this.#judge('read', instance, register, reading, least[index] as number);
-        if (manners.isMonotonic) seen.raise(register, world.lasting(register, reading));
-      }
+      const least = this.#least(view, floor);
+      const shown = await this.#ask(view, instance, level);
+      if (shown === undefined || world.isLax(shown, askedAt)) return;
+      this.#judge('read', instance, view, shown, least);
+      this.#saw(view, shown, floor);
     };
+  }
+
+  /** Reads what may not be there: whoever is told so must be told by a version that he may be shown. */
+  #readUncertain(view: View): Operation {
+    const { world } = this.#party;
+    return async (instance, floor) => {
+      const [register] = view.registers as readonly [string];
+      const [least] = this.#least(view, floor) as [number];
+      const shown = await this.#load(view, instance, 'causal');
+      world.report.done('reads of what may not be there');
+      if (shown !== undefined) {
+        this.#judge('read', instance, view, shown, [least]);
+        return;
+      }
+      const newest = world.registers.newest(register);
+      for (let version = least; version <= newest; version++) if (isNothing(version)) return;
+      this.#violated(`${this.name} on ${instance.name} was shown no ${register}, known ${least}`);
+    };
+  }
+
+  /** Reads in one of the ways that there are; undefined where that asks no loader, and there is nothing. */
+  #ask(view: View, instance: CacheInstance, level: Level): Promise<Shown | undefined> | Shown | undefined {
+    const { world, random } = this.#party;
+    const { cache } = instance;
+    const dice = random();
+    if (dice < 0.1) {
+      world.report.done('peeks');
+      return cache.peek<Shown>(view.key);
+    }
+    if (dice < 0.2) {
+      world.report.done('gets');
+      return cache.get<Shown>(view.key);
+    }
+    world.report.done(level === 'causal' ? 'reads' : 'lax reads');
+    return this.#load(view, instance, level);
+  }
+
+  #load({ key, tags, load }: View, instance: CacheInstance, level: Level): Promise<Shown | undefined> {
+    const { world, random, manners } = this.#party;
+    const loader = async () => {
+      const shown = await load(instance, world, level);
+      if (random() < manners.failRatio) throw new LoadFailed();
+      return shown;
+    };
+    return instance.cache.getOrLoad(key, loader, { tags, ...anyLifetime(random, manners.isShortLived) });
   }
 
   /** What is invalidated is gone in the end, whoever asks, and at once where that was said. */
@@ -187,14 +237,37 @@ export class CacheClient {
       const least = view.registers.map((register) =>
         Math.max(world.overdue(register, boundMs), manners.isReplicaLate ? 0 : instance.known.of(register)),
       );
-      const shown = await instance.serve(emptyToken, () => view.read(instance, world, 'causal'));
+      const shown = await instance.serve(emptyToken, () => this.#load(view, instance, 'causal'));
       world.report.done('reads without a token');
-      if (world.isLax(shown, askedAt)) return;
-      for (const [index, register] of view.registers.entries()) {
-        const reading = shown.readings[register] as Reading;
-        this.#judge('read without a token', instance, register, reading, least[index] as number);
-      }
+      if (shown !== undefined && !world.isLax(shown, askedAt))
+        this.#judge('read without a token', instance, view, shown, least);
     };
+  }
+
+  /** Makes a version of its own, and puts it into the cache; one after the other. */
+  #make: Operation = async (instance, floor, context) => {
+    const { world, random, manners } = this.#party;
+    const made = this.#making.then(async () => {
+      const version = world.registers.newest(this.name) + 1;
+      context.wrote(world.registers.commit(this.name, version));
+      const view = madeView(this.name);
+      const value = await world.load('causal', async (load) => ({ [this.name]: [version, load] }));
+      const { confirmed } = await instance.cache.set(
+        view.key,
+        value,
+        anyLifetime(random, manners.isShortLived),
+      );
+      floor.known.raise(this.name, version);
+      instance.known.raise(this.name, version);
+      if (confirmed) world.confirmed(this.name, version);
+      world.report.done('values made');
+    });
+    this.#making = made.catch(() => undefined);
+    await made;
+  };
+
+  #readMade({ name }: CacheClient): Operation {
+    return this.#read(madeView(name));
   }
 
   /** Writes in a transaction, looks at that through the cache, and gives it up. Nobody else may ever see it. */
@@ -211,18 +284,43 @@ export class CacheClient {
       const read = () => cache.getOrLoad(`one:${registers[0]}`, load);
       const { readings } = await kernel.contexts.run(context.inside(), read);
       if (readings !== own) {
-        world.report.violated(`a transaction of ${this.name} on ${name} was not shown what it had written`);
+        this.#violated(`a transaction of ${this.name} on ${name} was not shown what it had written`);
       }
       world.report.done('transactions');
     };
   }
 
-  #judge(how: string, { name }: CacheInstance, register: string, [version]: Reading, least: number): void {
-    if (version >= least) return;
+  #least({ registers }: View, { known, seen }: Floor): readonly number[] {
+    return registers.map((register) => Math.max(known.of(register), seen.of(register)));
+  }
+
+  #saw({ registers }: View, { readings }: Shown, { seen }: Floor): void {
+    const { world, manners } = this.#party;
+    if (!manners.isMonotonic) return;
+    for (const register of registers)
+      seen.raise(register, world.lasting(register, readings[register] as Reading));
+  }
+
+  #judge(
+    how: string,
+    { name }: CacheInstance,
+    { key, registers }: View,
+    { readings }: Shown,
+    least: readonly number[],
+  ): void {
+    for (const [index, register] of registers.entries()) {
+      const [version] = readings[register] as Reading;
+      const known = least[index] as number;
+      if (version >= known) continue;
+      this.#violated(
+        `${how} of ${key} by ${this.name} on ${name}: ${register} was ${version}, known ${known}`,
+      );
+    }
+  }
+
+  #violated(what: string): void {
     const { report, trouble } = this.#party.world;
-    report.violated(
-      `${how} by ${this.name} on ${name}: ${register} was ${version}, known ${least}; trouble: ${trouble}`,
-    );
+    report.violated(`${what}; trouble: ${trouble}`);
   }
 
   #anyInstance(): CacheInstance {

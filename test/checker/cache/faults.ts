@@ -93,7 +93,7 @@ export const stateGoesBack: CacheFault = {
   isAlone: true,
   async strike(stage) {
     const { site, clients, random } = stage;
-    await Promise.all(site.instances.map(({ cache }) => cache.drain())); // nothing is counted but what follows
+    await site.recovered(); // nothing is counted but what follows
     await warmUp(stage);
     for (const key of site.stateKeys()) await site.redis.command('copy', key, `${key}:before`, 'replace');
     const writer = pick(clients, random);
@@ -153,6 +153,24 @@ export const announcementsInDisorder: CacheFault = {
     };
     await delay(between(random, 200, 500));
     instance.carry = (deliver) => deliver();
+  },
+};
+
+/** What one instance has not heard yet, somebody who comes to it knows. */
+export const announcementsAreLate: CacheFault = {
+  name: 'delay of announcements',
+  isAlone: true,
+  async strike(stage) {
+    const { site, clients, random } = stage;
+    const [deaf, other] = two(site.instances, random);
+    const late: (() => void)[] = [];
+    await warmUp(stage);
+    deaf.carry = (deliver) => void late.push(deliver);
+    const writer = pick(clients, random);
+    await writer.write(other);
+    await writer.lookAtAll(deaf);
+    deaf.carry = (deliver) => deliver();
+    for (const deliver of late) deliver();
   },
 };
 
@@ -275,6 +293,7 @@ export const loadsAreOvertaken: CacheFault = {
     await writer.write(there);
     await writer.lookAtAll(here);
     await looking;
+    await writer.lookAtAll(there);
   },
 };
 
@@ -288,6 +307,7 @@ export const allFaults: readonly CacheFault[] = [
   newLifeUnheard,
   announcementsGetLost,
   announcementsInDisorder,
+  announcementsAreLate,
   nothingHeard,
   instanceIsCut,
   instanceIsHeld,
@@ -303,6 +323,7 @@ export const allFaults: readonly CacheFault[] = [
 export const faultsBesideRedis: readonly CacheFault[] = [
   announcementsGetLost,
   announcementsInDisorder,
+  announcementsAreLate,
   nothingHeard,
   instanceIsFar,
   replicaStandsStill,

@@ -1,9 +1,11 @@
 import { createTcpProxy, type TcpProxy } from '@pando/core/testing';
+import { cacheInstruments } from '../../../packages/core/src/cache/metrics.js';
 import type { Announcement, SharedLevel, SharedLevelEvents } from '../../../packages/core/src/cache/ports.js';
 import type { CacheRules } from '../../../packages/core/src/cache/rules.js';
 import { abortable } from '../../../packages/core/src/kernel/abort.js';
 import type { RequestContext } from '../../../packages/core/src/kernel/context.js';
 import { Events } from '../../../packages/core/src/kernel/events.js';
+import { type Meter, noopMeter } from '../../../packages/core/src/kernel/meter.js';
 import type { Token } from '../../../packages/core/src/kernel/token.js';
 import { type LoadedInstance, startInstance } from '../../exclusive/cache-load.js';
 import type { RedisServer } from '../../infra/redis.js';
@@ -15,6 +17,7 @@ export interface CacheSetup {
   readonly rules?: Partial<CacheRules> | undefined;
   /** Puts something between each instance and its shared level. */
   readonly level?: ((sound: SharedLevel) => SharedLevel) | undefined;
+  readonly meter?: Meter | undefined;
   /** Tags that Redis remembers. @defaultValue all */
   readonly maxTags?: number | undefined;
 }
@@ -33,6 +36,7 @@ export class CacheInstance {
   readonly #death = new AbortController();
   #loaded!: LoadedInstance;
   #closing: Promise<void> | undefined;
+  #backlog = () => 0;
 
   private constructor(name: string, proxy: TcpProxy) {
     this.name = name;
@@ -43,13 +47,14 @@ export class CacheInstance {
     name: string,
     kit: string,
     redis: RedisServer,
-    { rules, level = (sound) => sound, maxTags }: CacheSetup,
+    { rules, level = (sound) => sound, maxTags, meter = noopMeter }: CacheSetup,
   ): Promise<CacheInstance> {
     const proxy = await createTcpProxy({ target: { host: redis.host, port: redis.port } });
     const instance = new CacheInstance(name, proxy);
     instance.#loaded = await startInstance(proxy.url('redis'), kit, rules, {
       options: { trustMs, doubtMs: 1_000 },
       maxTags,
+      meter: instance.#listening(meter),
       level: (sound) => level(instance.#carried(sound)),
     });
     return instance;
@@ -66,6 +71,11 @@ export class CacheInstance {
   get isConnected(): boolean {
     const { redis } = this.#loaded;
     return redis.isUp && redis.isLive;
+  }
+
+  /** Whether all that was invalidated here is confirmed. */
+  get isSettled(): boolean {
+    return this.#backlog() === 0;
   }
 
   get isAlive(): boolean {
@@ -98,6 +108,15 @@ export class CacheInstance {
   async #close(): Promise<void> {
     await this.#loaded[Symbol.asyncDispose]();
     await this.proxy.close();
+  }
+
+  /** The meter, which tells how many invalidations wait. */
+  #listening(meter: Meter): Meter {
+    const observe: Meter['observe'] = (instrument, read, labels) => {
+      if (instrument === cacheInstruments.backlog) this.#backlog = read;
+      return meter.observe(instrument, read, labels);
+    };
+    return { ...meter, observe };
   }
 
   /** The level, whose announcements go through {@link CacheInstance.carry}. */

@@ -4,7 +4,7 @@ import { emptyToken, type Token } from '../../../packages/core/src/kernel/token.
 import { instead } from '../instead.js';
 import type { CachePlan } from './check.js';
 import {
-  announcementsGetLost,
+  announcementsAreLate,
   announcementsInDisorder,
   type CacheFault,
   instanceDies,
@@ -100,7 +100,7 @@ export const cacheMutations: readonly CacheMutation[] = [
     rule: 'C3',
     what: 'values count as read when their load has ended',
     rules: { asOf: (_, applied) => applied },
-    faults: [],
+    faults: [loadsAreOvertaken],
   },
   {
     rule: 'C4',
@@ -137,7 +137,7 @@ export const cacheMutations: readonly CacheMutation[] = [
     rule: 'C6',
     what: 'copies in memory answer whoever has seen more',
     rules: { reaches: () => true },
-    faults: [announcementsGetLost, announcementsInDisorder],
+    faults: [announcementsAreLate],
   },
   {
     rule: 'C6',

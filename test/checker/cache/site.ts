@@ -52,9 +52,10 @@ export class CacheSite implements AsyncDisposable {
 
   /** Resolves when everything is as it was before the faults. */
   async recovered(): Promise<void> {
-    await waitFor(() => this.instances.every(({ isConnected }) => isConnected), {
+    const areWell = () => this.instances.every(({ isConnected, isSettled }) => isConnected && isSettled);
+    await waitFor(areWell, {
       intervalMs: 5,
-      message: 'all instances to be connected',
+      message: 'all instances to be connected, and all invalidations confirmed',
       timeoutMs: 20_000,
     });
   }

@@ -1,71 +1,102 @@
 import type { CacheInstance } from './instance.js';
-import { groups, type Level, type Shown, type World } from './world.js';
+import { groups, type Level, type Reading, type Shown, type World } from './world.js';
 
 /** Something that is read through the cache. */
 export interface View {
+  readonly key: string;
+  readonly tags: readonly string[];
   readonly registers: readonly string[];
-  read(instance: CacheInstance, world: World, level: Level): Promise<Shown>;
+  /** Loads it; undefined where there is nothing. */
+  load(instance: CacheInstance, world: World, level: Level): Promise<Shown | undefined>;
 }
 
 const names = groups.map((_, index) => `group:${index}`);
 
 /** One register. */
 const single = (register: string, group: string): View => ({
+  key: `one:${register}`,
+  tags: [`tag:${register}`, group],
   registers: [register],
-  read: ({ cache, kernel }, world, level) => {
-    const load = () =>
-      world.load(level, async (id) => ({ [register]: [await world.look(kernel, register, level), id] }));
-    return cache.getOrLoad(`one:${register}`, load, { tags: [`tag:${register}`, group] });
+  load: ({ kernel }, world, level) =>
+    world.load(level, async (id) => ({ [register]: [await world.look(kernel, register, level), id] })),
+});
+
+/** Whether a register stands for something that does not exist, at this version. */
+export const isNothing = (version: number) => version % 3 === 0;
+
+/** What a register stands for, if it exists. */
+const existing = (register: string, group: string): View => ({
+  ...single(register, group),
+  key: `maybe:${register}`,
+  async load({ kernel }, world, level) {
+    const shown = await world.load(level, async (id) => ({
+      [register]: [await world.look(kernel, register, level), id],
+    }));
+    const [version] = shown.readings[register] as Reading;
+    return isNothing(version) ? undefined : shown;
   },
 });
 
 /** All registers of a group, one after the other, by one load. */
 const list = (registers: readonly string[], group: string): View => ({
+  key: `list:${group}`,
+  tags: [group, ...registers.map((register) => `tag:${register}`)],
   registers,
-  read: ({ cache, kernel }, world, level) => {
-    const load = () =>
-      world.load(level, async (id) => {
-        const readings: Record<string, [number, number]> = {};
-        for (const register of registers)
-          readings[register] = [await world.look(kernel, register, level), id];
-        return readings;
-      });
-    const tags = [group, ...registers.map((register) => `tag:${register}`)];
-    return cache.getOrLoad(`list:${group}`, load, { tags });
-  },
+  load: ({ kernel }, world, level) =>
+    world.load(level, async (id) => {
+      const readings: Record<string, Reading> = {};
+      for (const register of registers) readings[register] = [await world.look(kernel, register, level), id];
+      return readings;
+    }),
 });
 
 /** All registers of a group as one value made of cached ones: it has no tag of its own. */
 const board = (registers: readonly string[], group: string): View => {
   const parts = registers.map((register) => single(register, group));
   return {
+    key: `board:${group}`,
+    tags: [],
     registers,
-    read: (instance, world, level) => {
-      const load = () =>
-        world.load(level, async (_, used) => {
-          const shown = await Promise.all(parts.map((part) => part.read(instance, world, level)));
-          for (const part of shown) used(part);
-          return Object.assign({}, ...shown.map(({ readings }) => readings));
-        });
-      return instance.cache.getOrLoad(`board:${group}`, load);
-    },
+    load: (instance, world, level) =>
+      world.load(level, async (_, used) => {
+        const readPart = async ({ key, tags, load }: View) => {
+          const shown = await instance.cache.getOrLoad(key, () => load(instance, world, level), { tags });
+          return shown as Shown; // a single register is always there
+        };
+        const shown = await Promise.all(parts.map(readPart));
+        for (const part of shown) used(part);
+        return Object.assign({}, ...shown.map(({ readings }) => readings));
+      }),
   };
 };
 
+const singles = groups.flatMap((registers, index) =>
+  registers.map((register) => single(register, names[index] as string)),
+);
+
+/** Those that are always there: what they give can be traced to the load that has read it. */
 export const views: readonly View[] = groups.flatMap((registers, index) => {
   const group = names[index] as string;
   return [
-    ...registers.map((register) => single(register, group)),
+    ...singles.filter(({ tags }) => tags.includes(group)),
     list(registers, group),
     board(registers, group),
   ];
 });
+
+/** Those behind which there may be nothing. */
+export const uncertainViews: readonly View[] = groups.flatMap((registers, index) =>
+  registers.map((register) => existing(register, names[index] as string)),
+);
+
+/** What one client alone makes, and puts into the cache himself. */
+export const madeView = (register: string): View => ({ ...single(register, register), tags: [] });
 
 /** The ways in which writers may say what they have written: each of them reaches every view. */
 export function tagsOfWrite(registers: readonly string[], random: () => number): readonly string[] {
   const group = names[groups.findIndex((members) => members.includes(registers[0] as string))] as string;
   const dice = random();
   if (dice < 0.3) return [group];
-  if (dice < 0.6) return [`list:${group}`, ...registers.map((register) => `one:${register}`)];
-  return registers.map((register) => `tag:${register}`);
+  if (dice < 0.6) return registers.map((register) => `tag:${register}`);
+  return [`list:${group}`, ...registers.flatMap((register) => [`one:${register}`, `maybe:${register}`])];
 }
