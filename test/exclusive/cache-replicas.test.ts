@@ -18,7 +18,7 @@ const fleetOptions = (): CacheFleetOptions => ({
   name: 'replicas',
   source,
   options: {
-    redis: { url: redis.url, commandTimeoutMs: 1_000 },
+    redis: { url: redis.url, commandTimeoutMs: 500 },
     // Nothing is helped by a machine that is too busy to answer, or by expiry; replicas are used however late they are, and nobody takes over in time.
     cache: { ttlMs: 3_600_000, doubtMs: 1 },
     db: { ...urls, maxLagMs: 3_600_000, warmupMs: 0, outbox: { takeoverMs: 3_600_000 }, pool: { size: 3 } },

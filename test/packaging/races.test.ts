@@ -37,6 +37,10 @@ const races: readonly (readonly [string, ...(readonly [file: string, test: strin
     [servers('races'), 'one of many values that are loaded at once, when it is invalidated meanwhile'],
   ],
   [
+    'loads of many keys wait for one another in a circle',
+    [servers('races'), 'load each once, and do not wait for one another'],
+  ],
+  [
     'a value is replaced in the background while it is invalidated',
     [servers('races'), 'a value that is past its time, and invalidated while it is replaced'],
     [unit('stale-rules'), 'a stale value that its replacement has made older than an invalidation'],

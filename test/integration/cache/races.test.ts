@@ -197,6 +197,27 @@ describe('one of many values that are loaded at once, when it is invalidated mea
   });
 });
 
+it('processes that load overlapping keys in opposite orders load each once, and do not wait for one another', async () => {
+  for (let round = 0; round < 4; round++) {
+    const keys = Array.from({ length: 40 }, () => newKey());
+    for (const key of keys) source.set(key, key);
+    const backwards = keys.toReversed();
+    const [first, second, third, fourth] = await Promise.all([
+      a.many(keys),
+      b.many(backwards),
+      a.many(backwards.slice(10)),
+      b.many(keys.slice(10)),
+    ]);
+    expect([first, second?.toReversed(), third?.toReversed(), fourth]).toEqual([
+      keys,
+      keys,
+      keys.slice(0, 30),
+      keys.slice(10),
+    ]);
+    expect(keys.filter((key) => source.count(key) !== 1)).toEqual([]);
+  }
+});
+
 describe('a value that is set while an older one is loaded', () => {
   async function race(without?: BrokenRule): Promise<readonly unknown[]> {
     const key = newKey();
