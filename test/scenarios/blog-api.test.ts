@@ -128,7 +128,7 @@ describe.each(frameworks)('the blog on %s', (framework) => {
       const client = new BlogClient();
       const first = await client.get(`${base()}/api/v1/posts`);
       expect(first).toMatchObject({ status: 200, body: { page: 1, per_page: 20 } });
-      expect(first.headers.get('cache-control')).toBe('no-store');
+      expect(first.headers.get('cache-control')).toBe('private, no-cache');
       const second = await client.get(`${base()}/api/posts?page=2&per_page=2`);
       expect(second.body).toMatchObject({ page: 2, per_page: 2, total: first.body.total });
       expect(second.body.data).toEqual(first.body.data.slice(2, 4));
@@ -192,6 +192,28 @@ describe.each(frameworks)('the blog on %s', (framework) => {
       expect((await client.send('DELETE', `${base()}/api/v1/posts/${id}`)).status).toBe(204);
       expect((await client.get(`${base()}/api/v1/posts/${id}`)).status).toBe(404);
       expect((await client.send('DELETE', `${base()}/api/v1/posts/${id}`)).status).toBe(404);
+    });
+
+    it('are cached whole, for each who asks, until something in them changes', async () => {
+      const [guest, writer] = [new BlogClient(), new BlogClient()];
+      await writer.register(base());
+      const { body: post } = await writer.post(`${base()}/api/v1/posts`, { title: 'Whole', body: 'Page.' });
+      const url = `${base()}/api/v1/posts/${post.id}`;
+      const isCached = async (client: BlogClient) =>
+        (await client.get(`${url}?utm_source=mail`)).headers.get('cache-status') === 'pando; hit';
+      for (const client of [guest, writer]) await waitFor(() => isCached(client));
+      const etag = (await guest.get(url)).headers.get('etag') ?? '';
+      for (const instance of [base(), other()]) {
+        const known = await fetch(`${instance}/api/v1/posts/${post.id}`, {
+          headers: { 'if-none-match': etag },
+        });
+        expect([known.status, await known.text()]).toEqual([304, '']);
+      }
+
+      await writer.send('PUT', `${url}/like`);
+      expect((await writer.get(url)).body).toMatchObject({ likes_count: 1, liked: true });
+      await waitFor(async () => (await guest.get(url)).body.likes_count === 1);
+      expect((await guest.get(url)).body.liked).toBe(false);
     });
 
     it("are nobody else's to write, change or delete", async () => {

@@ -1,4 +1,5 @@
 import { InputReader, readId, readRequestKey } from '../http/input.js';
+import { listParameters } from '../http/listing.js';
 import { mount, type Route } from '../http/route.js';
 import { postPaths } from '../posts/post-routes.js';
 import type { CommentService } from './comment-service.js';
@@ -9,6 +10,7 @@ export function commentRoutes(comments: CommentService): Route[] {
     {
       method: 'get',
       path: '/:id/comments',
+      cached: { query: listParameters },
       handle: async ({ params, query }) => ({
         status: 200,
         body: await comments.list(readId(params.id, 'post'), query),

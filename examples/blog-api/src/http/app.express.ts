@@ -6,7 +6,7 @@ import type { Blog } from '../blog.js';
 import { notificationPaths, notificationPlan } from '../notifications/notification-stream.js';
 import { noSuchRoute, problemAnswer, unsupportedBody } from './problem.js';
 import { maxBodyBytes, render } from './render.js';
-import { type Answer, type ApiRequest, dispatch } from './route.js';
+import { type Answer, type ApiRequest, cachingOf, dispatch } from './route.js';
 
 declare module 'express-serve-static-core' {
   interface Request {
@@ -17,7 +17,7 @@ declare module 'express-serve-static-core' {
 
 /** Serves the blog with Express. */
 export async function serve({ pando, config, logger, sessions, routes, sockets }: Blog): Promise<Serving> {
-  const { context, limit, sse, listen } = pandoExpress(pando);
+  const { context, limit, cacheResponse, sse, listen } = pandoExpress(pando);
   const app = express().disable('x-powered-by').disable('etag');
   if (config.trustProxy !== undefined) app.set('trust proxy', config.trustProxy);
 
@@ -34,6 +34,7 @@ export async function serve({ pando, config, logger, sessions, routes, sockets }
     const before: RequestHandler[] = [];
     if (route.auth !== undefined) before.push(identify);
     if (route.limit !== undefined) before.push(limit(route.limit, byUser));
+    if (route.cached !== undefined) before.push(cacheResponse(cachingOf<Request>(route)));
     app[route.method](route.path, ...before, async (req, res) =>
       send(res, await dispatch(route, requestOf(req))),
     );

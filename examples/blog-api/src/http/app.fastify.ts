@@ -6,7 +6,7 @@ import type { Blog } from '../blog.js';
 import { notificationPaths, notificationPlan } from '../notifications/notification-stream.js';
 import { noSuchRoute, problemAnswer } from './problem.js';
 import { maxBodyBytes, render } from './render.js';
-import { type Answer, type ApiRequest, dispatch } from './route.js';
+import { type Answer, type ApiRequest, cachingOf, dispatch } from './route.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -39,7 +39,12 @@ export async function serve({ pando, config, logger, sessions, routes, sockets }
       method: route.method.toUpperCase(),
       url: route.path,
       onRequest: route.auth === undefined ? [] : [identify],
-      config: { pando: { limit: route.limit && { policy: route.limit, ...byUser } } },
+      config: {
+        pando: {
+          limit: route.limit && { policy: route.limit, ...byUser },
+          cache: cachingOf<FastifyRequest>(route),
+        },
+      },
       handler: async (request, reply) => send(reply, await dispatch(route, requestOf(request))),
     });
   }

@@ -1,5 +1,8 @@
 import { type Keyset, type KeysetColumn, keyset, type OffsetPage, offsetPage } from '@pando/core/db';
 
+/** The parameters of a query that say which part of a list it is for. */
+export const listParameters = Object.freeze(['page', 'per_page', 'skip', 'limit', 'after', 'before']);
+
 /** How a list is ordered, and what its statement has as parameters already. */
 export interface ListOrder {
   readonly orderBy: readonly KeysetColumn[];

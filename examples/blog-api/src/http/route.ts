@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import type { ResponseCacheOptions } from '@pando/core/http';
 import type { User } from '../auth/user.js';
 import { UnauthorizedError } from '../errors.js';
 
@@ -26,6 +27,11 @@ interface RouteShape {
   readonly path: string;
   /** The rate limit to count against: of the user, or of the address of who is not signed in. */
   readonly limit?: LimitName | undefined;
+  /**
+   * Its whole answers are cached, for each user where it wants to know who asks; their tags are those of what they are made
+   * of. Other parameters of the query than these make no difference.
+   */
+  readonly cached?: { readonly query: readonly string[] } | undefined;
 }
 
 /** The rate limits of the app, see `config.ts`. */
@@ -44,8 +50,26 @@ export function mount(bases: readonly string[], routes: readonly Route[]): Route
   return bases.flatMap((base) => routes.map((route) => ({ ...route, path: base + route.path })));
 }
 
+/** How the answers of a route are cached, for whichever framework. */
+export function cachingOf<Request extends { readonly user?: User | undefined }>({
+  auth,
+  cached,
+}: Route): ResponseCacheOptions<Request> | undefined {
+  if (cached === undefined) return undefined;
+  const identity = auth === undefined ? 'public' : ({ user }: Request) => user && String(user.id);
+  return { ...cached, identity, compress: true };
+}
+
 /** Has a route answer, once it is clear that whoever asks may. */
 export async function dispatch(route: Route, request: ApiRequest<User | undefined>): Promise<Answer> {
+  const answer = await handle(route, request);
+  if (route.cached === undefined) return answer;
+  // Browsers may keep it as well, and ask each time whether it is still the same: they hear of no invalidation.
+  const policy = `${route.auth === undefined ? 'public' : 'private'}, no-cache`;
+  return { ...answer, headers: { 'cache-control': policy, ...answer.headers } };
+}
+
+function handle(route: Route, request: ApiRequest<User | undefined>): Answer | Promise<Answer> {
   const { user } = request;
   if (route.auth === undefined) return route.handle({ ...request, user: undefined });
   if (route.auth === 'optional') return route.handle(request);

@@ -1,5 +1,6 @@
 import type { User } from '../auth/user.js';
 import { InputReader, readId, readRequestKey } from '../http/input.js';
+import { listParameters } from '../http/listing.js';
 import { mount, type Route } from '../http/route.js';
 import type { LikeService } from '../likes/like-service.js';
 import type { Draft, Post, PostService } from './post-service.js';
@@ -16,6 +17,7 @@ export function postRoutes(posts: PostService, likes: LikeService): Route[] {
       method: 'get',
       path: '',
       auth: 'optional',
+      cached: { query: listParameters },
       async handle({ user, query }) {
         const list = await posts.list(query);
         return { status: 200, body: { ...list, data: await likes.addTo(list.data, user) } };
@@ -25,6 +27,7 @@ export function postRoutes(posts: PostService, likes: LikeService): Route[] {
       method: 'get',
       path: '/:id',
       auth: 'optional',
+      cached: { query: [] },
       handle: async ({ user, params }) => ({
         status: 200,
         body: await show(await posts.byId(readId(params.id, 'post')), user),

@@ -25,6 +25,8 @@ export interface Draft {
 /** Cache tags of posts. Each is invalidated by whatever changes what is cached under it. */
 export const postTags = {
   list: 'posts',
+  /** How many there are: what changes a post leaves it as it is. */
+  total: 'posts:total',
   one: (id: number) => `post:${id}`,
 };
 
@@ -53,11 +55,21 @@ export class PostService {
           `select ${postColumns}, ${listing.key} from ${postTables} where ${listing.where} ${listing.end}`,
           listing.params,
         ),
-        this.#pando.db.read<{ total: number }>('select count(*)::int as total from posts'),
+        this.#total(),
       ]);
-      return listing.answer(posts.rows, total.rows[0]?.total ?? 0, postOf);
+      return listing.answer(posts.rows, total, postOf);
     };
     return this.#pando.cache.getOrLoad(`posts:${listing.name}`, load, { tags: [postTags.list] });
+  }
+
+  /** A value of its own, since all parts of the list show it. They depend on it by having read it. */
+  #total(): Promise<number> {
+    return this.#pando.cache.getOrLoad(postTags.total, async () => {
+      const { rows } = await this.#pando.db.read<{ total: number }>(
+        'select count(*)::int as total from posts',
+      );
+      return rows[0]?.total ?? 0;
+    });
   }
 
   /** Creates a post; a second request with the same key finds the first one's. */
@@ -69,7 +81,7 @@ export class PostService {
          returning id`,
         [author.id, title, body, requestKey],
       );
-      tx.invalidate([postTags.list]);
+      tx.invalidate([postTags.list, postTags.total]);
       const [created] = rows;
       if (created === undefined) return this.#createdBefore(tx, author, requestKey);
       tx.publish(notifications, { type: 'post.created', id: created.id, title, author: author.name });
@@ -97,7 +109,7 @@ export class PostService {
     await this.#pando.db.transaction(async (tx) => {
       const { title } = await this.#lockOwn(tx, id, user);
       await tx.query('delete from posts where id = $1', [id]);
-      tx.invalidate([postTags.one(id), postTags.list]);
+      tx.invalidate([postTags.one(id), postTags.list, postTags.total]);
       tx.publish(notifications, { type: 'post.deleted', id, title, author: user.name });
     });
   }
