@@ -11,7 +11,7 @@ export interface Likes {
   readonly liked: boolean;
 }
 
-/** Cache tags of likes. Posts and lists of posts do not have them: a like leaves those in the cache. */
+/** Cache tags of likes, the first of which is also the key of their number. Posts and lists of posts do not have them: a like leaves those in the cache. */
 const likeTags = {
   post: (id: number) => `post:${id}:likes`,
   user: (id: number) => `user:${id}:likes`,
@@ -34,7 +34,7 @@ export class LikeService {
     const [counts, own] = await Promise.all([this.#counts(ids), this.#likedBy(viewer, ids)]);
     return posts.map((post) => ({
       ...post,
-      likes_count: counts[post.id] ?? 0,
+      likes_count: counts.get(likeTags.post(post.id)) ?? 0,
       liked: own.includes(post.id),
     }));
   }
@@ -67,17 +67,16 @@ export class LikeService {
     return { likes_count: likes?.likes_count ?? 0, liked: likes?.liked ?? false };
   }
 
-  async #counts(postIds: readonly number[]): Promise<Readonly<Record<number, number>>> {
-    if (postIds.length === 0) return {};
-    const load = async () => {
+  /** A value for each post: a like makes one of them anew, however many lists show it. */
+  async #counts(postIds: readonly number[]): Promise<ReadonlyMap<string, number>> {
+    const idOf = new Map(postIds.map((id) => [likeTags.post(id), id]));
+    return this.#pando.cache.getOrLoadMany([...idOf.keys()], async (missing) => {
       const { rows } = await this.#pando.db.read<{ post_id: number; likes: number }>(
-        'select post_id, count(*)::int as likes from likes where post_id = any($1) group by post_id',
-        [postIds],
+        `select post_id, count(l.user_id)::int as likes from unnest($1::int[]) as post_id left join likes l using (post_id)
+         group by post_id`,
+        [missing.map((key) => idOf.get(key))],
       );
-      return Object.fromEntries(rows.map(({ post_id, likes }) => [post_id, likes]));
-    };
-    return this.#pando.cache.getOrLoad(`likes:${nameOf(postIds)}`, load, {
-      tags: postIds.map(likeTags.post),
+      return new Map(rows.map(({ post_id, likes }) => [likeTags.post(post_id), likes]));
     });
   }
 
