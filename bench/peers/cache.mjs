@@ -1,6 +1,17 @@
 /** The cache: hits, since those are what a cache is asked for most of the time. */
 import { cpuMicros, perSecond, redisMicros } from '../harness/measures.mjs';
 import { RedisTime } from '../harness/redis-time.mjs';
+import {
+  endless,
+  filledPando,
+  keys,
+  notAHit,
+  openBentocache,
+  openLayeredLoader,
+  openRequests,
+  postOf,
+  ttlMs,
+} from './cache-filled.mjs';
 
 const localLoad = { workers: 1, batch: 1_000 };
 const sharedLoad = { workers: 64, batch: 1 };
@@ -71,54 +82,6 @@ export async function open(servers) {
   return { redisUrl: url };
 }
 
-const ttlMs = 600_000;
-const keys = Array.from({ length: 1_000 }, (_, index) => `post:${index}`);
-/** About 500 bytes as JSON. */
-const postOf = (key) => ({
-  key,
-  title: 'Many trunks, one root',
-  author: { id: 7, name: 'A. Spen' },
-  likes: 42,
-  body: 'quaking '.repeat(50),
-});
-const notAHit = (key) => {
-  throw new Error(`${key} was no hit.`);
-};
-
-/** Every key of the list in turn, for any number of workers. */
-function endless(list) {
-  let next = 0;
-  return () => list[next++ % list.length];
-}
-
-/** A kit's own cache with every key in it: what is loaded after that ends the measurement. */
-async function filledPando(redisUrl, cacheOptions) {
-  const { createPando } = await import('@pando/core');
-  const { Redis } = await import('ioredis');
-  const redis = { client: new Redis(redisUrl), commandTimeoutMs: 10_000 }; // a slow answer is a figure, not a miss
-  const { cache, kernel } = await createPando({
-    name: 'bench',
-    redis,
-    cache: cacheOptions,
-    lifecycle: { signals: false },
-  });
-  const reads = keys.map((key, index) => ({
-    key,
-    options: { ttlMs, tags: ['posts', `author:${index % 50}`] },
-  }));
-  await Promise.all(reads.map(({ key, options }) => cache.getOrLoad(key, () => postOf(key), options)));
-  const context = kernel.contexts.open({ id: 'bench', signal: new AbortController().signal });
-  return { cache, reads, inRequest: (code) => kernel.contexts.run(context, code) };
-}
-
-/** The way in which any app carries the context of a request, its traces for example. */
-async function openRequests() {
-  const { AsyncLocalStorage } = await import('node:async_hooks');
-  const storage = new AsyncLocalStorage();
-  const request = { id: 'bench' };
-  return (code) => storage.run(request, code);
-}
-
 export async function pandoLocalHits({ redisUrl }) {
   const { cache, inRequest } = await filledPando(redisUrl, {});
   const options = { ttlMs, tags: ['posts'] };
@@ -128,25 +91,6 @@ export async function pandoLocalHits({ redisUrl }) {
     for (let i = 0; i < count; i++) await cache.getOrLoad(next(), load, options);
   };
   return { run: (count) => inRequest(() => hits(count)) };
-}
-
-async function openBentocache(redisUrl, { isLocal }) {
-  const { BentoCache, bentostore } = await import('bentocache');
-  const { memoryDriver } = await import('bentocache/drivers/memory');
-  const { redisBusDriver, redisDriver } = await import('bentocache/drivers/redis');
-  const { Redis } = await import('ioredis');
-  const { hostname: host, port } = new URL(redisUrl);
-  const shared = bentostore().useL2Layer(redisDriver({ connection: new Redis(redisUrl) }));
-  const store = isLocal
-    ? shared
-        .useL1Layer(memoryDriver({ maxItems: 10_000 }))
-        .useBus(redisBusDriver({ connection: { host, port: Number(port) } }))
-    : shared;
-  const cache = new BentoCache({ default: 'bench', stores: { bench: store } });
-  const tags = isLocal ? { tags: ['posts'] } : {};
-  const fill = (key) => cache.getOrSet({ key, factory: () => postOf(key), ttl: ttlMs, ...tags });
-  await Promise.all(keys.map(fill));
-  return cache;
 }
 
 export async function bentocacheLocalHits({ redisUrl }) {
@@ -159,20 +103,6 @@ export async function bentocacheLocalHits({ redisUrl }) {
     for (let i = 0; i < count; i++) await cache.getOrSet({ key: next(), factory, ttl: ttlMs, tags });
   };
   return { run: (count) => inRequest(() => hits(count)) };
-}
-
-async function openLayeredLoader(redisUrl, { isLocal }) {
-  const { Loader, RedisCache } = await import('layered-loader');
-  const { Redis } = await import('ioredis');
-  let isFilled = false;
-  const cache = new Loader({
-    ...(isLocal ? { inMemoryCache: { ttlInMsecs: ttlMs, maxItems: 10_000 } } : {}),
-    asyncCache: new RedisCache(new Redis(redisUrl), { json: true, prefix: 'layered', ttlInMsecs: ttlMs }),
-    dataSourceGetOneFn: async (key) => (isFilled ? notAHit(key) : postOf(key)),
-  });
-  await Promise.all(keys.map((key) => cache.get(key)));
-  isFilled = true;
-  return cache;
 }
 
 export async function layeredLoaderLocalHits(settings) {
