@@ -7,7 +7,7 @@ import { saveSection } from './harness/save.mjs';
 import { Servers } from './harness/servers.mjs';
 
 const rooms = {
-  cache: ['./peers/cache.mjs', './peers/cache-fleet.mjs', './micro/cache.mjs'],
+  cache: ['./peers/cache.mjs', './peers/cache-many.mjs', './peers/cache-fleet.mjs', './micro/cache.mjs'],
   'cache-races': ['./peers/cache-races.mjs'],
   db: ['./micro/db.mjs', './peers/db.mjs', './peers/db-policies.mjs'],
   kernel: ['./micro/kernel.mjs'],

@@ -34,18 +34,21 @@ export const comparisons = [
   },
 ];
 
-export async function open() {
-  return {};
+export async function open(servers) {
+  const { url } = await servers.redis();
+  return { redisUrl: url };
 }
 
 const ttlMs = 600_000;
 const options = { ttlMs, tags: ['posts'] };
 const keys = Array.from({ length: 1_000 }, (_, index) => `post:${index}`);
 
-async function openPando(maxEntries) {
+/** With a Redis, or the process would hold what is shared, too. */
+async function openPando(redisUrl, maxEntries) {
   const { createPando } = await import('@pando/core');
   const { cache } = await createPando({
     name: 'bench',
+    redis: redisUrl,
     cache: { local: { maxEntries } },
     lifecycle: { signals: false },
   });
@@ -63,8 +66,8 @@ function looks(get) {
   };
 }
 
-export async function pandoPeeks() {
-  const cache = await openPando(10_000);
+export async function pandoPeeks({ redisUrl }) {
+  const cache = await openPando(redisUrl, 10_000);
   for (const key of keys) await cache.getOrLoad(key, () => ({ key }), options);
   return looks((key) => cache.peek(key));
 }
@@ -93,8 +96,8 @@ function allocating(hit) {
   return { run, figures: () => ({ bytes: least }) };
 }
 
-export async function pandoAllocates() {
-  const cache = await openPando(10_000);
+export async function pandoAllocates({ redisUrl }) {
+  const cache = await openPando(redisUrl, 10_000);
   const load = (key) => cache.getOrLoad(key, () => ({ key }), options);
   for (const key of keys) await load(key);
   const none = () => {
@@ -126,11 +129,14 @@ async function keeping(fill) {
   return { run: () => kept, figures: () => ({ bytes }) };
 }
 
-export async function pandoKeeps() {
-  const cache = await openPando(entryCount);
-  await cache.getOrLoad('first', () => 0, options);
+export async function pandoKeeps({ redisUrl }) {
+  const cache = await openPando(redisUrl, entryCount);
+  const load = (index) => cache.getOrLoad(`entry:${index}`, () => index, options);
+  await load(-1);
   return keeping(async () => {
-    for (let i = 0; i < entryCount; i++) await cache.getOrLoad(`post:${i}`, () => i, options);
+    for (let index = 0; index < entryCount; index += 500) {
+      await Promise.all(Array.from({ length: 500 }, (_, offset) => load(index + offset)));
+    }
     return cache;
   });
 }
@@ -138,9 +144,9 @@ export async function pandoKeeps() {
 export async function lruCacheKeeps() {
   const { LRUCache } = await import('lru-cache');
   const cache = new LRUCache({ max: entryCount, ttl: ttlMs });
-  cache.set('first', 0);
+  cache.set('entry:-1', 0);
   return keeping(() => {
-    for (let i = 0; i < entryCount; i++) cache.set(`post:${i}`, i);
+    for (let i = 0; i < entryCount; i++) cache.set(`entry:${i}`, i);
     return cache;
   });
 }
