@@ -33,6 +33,7 @@ import { Many } from './many.js';
 import { cacheInstruments } from './metrics.js';
 import { checkKey, checkTags } from './names.js';
 import type { ResolvedCacheOptions } from './options.js';
+import { Outcomes } from './outcomes.js';
 import { Pending } from './pending.js';
 import type { LocalLevel, MessageBus, SharedLevel } from './ports.js';
 import { Positions } from './positions.js';
@@ -74,6 +75,7 @@ export class CacheRoom implements Cache {
   readonly #follower: Follower;
   readonly #backlog: Backlog;
   readonly #supply: Supply;
+  readonly #outcomes = new Outcomes();
   readonly #many: Many;
   readonly #explainer: Explainer;
   readonly #refreshes: Refreshes;
@@ -163,13 +165,13 @@ export class CacheRoom implements Cache {
     const context = this.#kernel.contexts.current();
     if (this.#rules.isApart(context)) return runHere(load, context, signal);
     const local = this.#supply.near(key, context);
-    if (local !== undefined && !local.isDue) return local.outcome as Promise<T>;
+    if (local !== undefined && !local.isDue) return this.#outcomes.of(local) as Promise<T>;
     const tags = checkTags(this.#rules.tagsOf(key, options.tags ?? []));
     const lifetime = lifetimeOf('getOrLoad', options, this.#options.lifetime);
     const call = { key, tags, load, context, signal, ...termsOf(options, lifetime) };
     if (local !== undefined) {
       if (lifetime.refreshAheadRatio !== false && !call.isReplacing) this.#refreshes.begin(call);
-      return local.outcome as Promise<T>;
+      return this.#outcomes.of(local) as Promise<T>;
     }
     if (this.#closing !== undefined) return Promise.reject(new ClosedError('The cache'));
     return abortable(this.#supply.get(call), signal) as Promise<T>;
@@ -205,7 +207,7 @@ export class CacheRoom implements Cache {
     const context = this.#kernel.contexts.current();
     if (this.#rules.isApart(context)) return Promise.resolve(undefined);
     const local = this.#supply.near(key, context);
-    if (local !== undefined) return local.outcome as Promise<T>;
+    if (local !== undefined) return this.#outcomes.of(local) as Promise<T>;
     if (this.#closing !== undefined) return Promise.reject(new ClosedError('The cache'));
     const question = { key, tags: this.#rules.tagsOf(key, []), lifetime: this.#options.lifetime, context };
     return abortable(this.#supply.find(question), signal) as Promise<T | undefined>;

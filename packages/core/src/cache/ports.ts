@@ -144,8 +144,8 @@ export interface MessageBus {
 /** A value inside the process. */
 export interface LocalEntry {
   readonly value: unknown;
-  /** The value as callers wait for it: one promise for all of them. */
-  readonly outcome: Promise<unknown>;
+  /** The value as callers wait for it: one promise for all of them; undefined until the first of them. */
+  outcome: Promise<unknown> | undefined;
   readonly epoch: string;
   /** No invalidation up to here can make it older. */
   readonly asOf: number;

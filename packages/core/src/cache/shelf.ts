@@ -183,7 +183,7 @@ export class Shelf {
     const expiresAt = clock.monotonic() + ttlMs;
     const entry: LocalEntry = {
       value,
-      outcome: Promise.resolve(value),
+      outcome: undefined,
       ...from,
       epoch: follower.positions.epoch, // the same string: comparing others takes as long as all else that a hit is checked for
       expiresAt,
