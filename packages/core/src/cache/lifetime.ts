@@ -53,9 +53,8 @@ export const lifetimeDefaults = Object.freeze({
   jitterRatio: 0.1,
 } satisfies Lifetime);
 
-const others = (Object.keys(lifetimeDefaults) as readonly (keyof Lifetime)[]).filter(
-  (name) => name !== 'ttlMs',
-);
+const fields = Object.keys(lifetimeDefaults) as readonly (keyof Lifetime)[];
+const others: readonly (keyof Lifetime)[] = fields.filter((field) => field !== 'ttlMs');
 
 /** Reads the fields of a lifetime from options that hold them among others. */
 export function readLifetime(reader: OptionsReader, defaults: Lifetime): Lifetime {
