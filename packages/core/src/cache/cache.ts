@@ -35,7 +35,7 @@ import { checkKey, checkTags } from './names.js';
 import type { ResolvedCacheOptions } from './options.js';
 import { Outcomes } from './outcomes.js';
 import { Pending } from './pending.js';
-import type { LocalLevel, MessageBus, SharedLevel } from './ports.js';
+import type { CacheSpans, LocalLevel, MessageBus, SharedLevel } from './ports.js';
 import { Positions } from './positions.js';
 import { Reader } from './reader.js';
 import { Refreshes } from './refreshes.js';
@@ -58,6 +58,8 @@ export interface CacheParts {
   readonly local: LocalLevel | undefined;
   /** Where other services say what has changed. */
   readonly bus?: MessageBus | undefined;
+  /** Undefined: nobody wants spans. */
+  readonly spans?: CacheSpans | undefined;
   readonly ledger?: Ledger | undefined;
   readonly histories?: Histories | undefined;
   readonly random?: (() => number) | undefined;
@@ -88,7 +90,7 @@ export class CacheRoom implements Cache {
 
   constructor(parts: CacheParts) {
     const { kernel, options, level, local, bus, ledger, histories } = parts;
-    const { rules = soundRules, random = Math.random } = parts;
+    const { rules = soundRules, random = Math.random, spans } = parts;
     const { clock, meter, logger } = kernel;
     this.#kernel = kernel;
     this.#options = options;
@@ -135,7 +137,7 @@ export class CacheRoom implements Cache {
     const loads = new Loads({ ...levels, options, random });
     const replace = (call: Call) => loads.replace(call);
     this.#refreshes = new Refreshes({ kernel, max: options.maxLoads, replace });
-    const supply = new Supply({ kernel, lookup, loads, refreshes: this.#refreshes });
+    const supply = new Supply({ kernel, lookup, loads, refreshes: this.#refreshes, spans });
     this.#supply = supply;
     this.#many = new Many({ ...levels, lookup, loads, supply });
     if (options.interop !== undefined && bus !== undefined) {
@@ -146,6 +148,8 @@ export class CacheRoom implements Cache {
     this.#writer = new Writer({ codec, shelf, lineage, invalidations, random });
     this.#follower = follower;
     this.#backlog = backlog;
+    const usable = (level: 'local' | 'shared') =>
+      meter.observe(cacheInstruments.usable, () => Number(lookup.isUsable(level)), { level });
     this.#disposables = [
       level.events.on('up', () => {
         reopening.returned();
@@ -155,6 +159,9 @@ export class CacheRoom implements Cache {
       meter.observe(cacheInstruments.localEntries, () => local?.size ?? 0),
       meter.observe(cacheInstruments.localBytes, () => local?.bytes ?? 0),
       meter.observe(cacheInstruments.backlog, () => backlog.size),
+      usable('local'),
+      usable('shared'),
+      this.#invalidations,
     ];
   }
 

@@ -7,6 +7,7 @@ import type { Cache } from './api.js';
 import { CacheRoom } from './cache.js';
 import { createLruLevel } from './drivers/lru.js';
 import { createMemoryWorld, MemoryLevel, type MemoryWorld } from './drivers/memory.js';
+import { OpenTelemetrySpans } from './drivers/open-telemetry.js';
 import { RedisLevel } from './drivers/redis.js';
 import { type CacheOptions, resolveCacheOptions } from './options.js';
 import type { MessageBus } from './ports.js';
@@ -73,6 +74,7 @@ export function composeCache(
     level,
     local,
     bus,
+    spans: resolved.spans ? new OpenTelemetrySpans() : undefined,
     ledger,
     histories,
     rules: { ...soundRules, ...rules },

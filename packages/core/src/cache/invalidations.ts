@@ -13,6 +13,7 @@ import {
 import type { InvalidateOptions, Invalidation } from './api.js';
 import type { Backlog } from './backlog.js';
 import type { Follower } from './follower.js';
+import { InvalidationLag } from './lag.js';
 import { cacheInstruments } from './metrics.js';
 import type { SharedLevel } from './ports.js';
 
@@ -32,16 +33,22 @@ export interface Counted extends Invalidation {
 }
 
 /** Carries invalidations out: they hold here at once, and everywhere as soon as the shared level has confirmed them. */
-export class Invalidations {
+export class Invalidations implements Disposable {
   readonly #init: InvalidationsInit;
   readonly #confirmed: CounterCell;
   readonly #queued: CounterCell;
+  readonly #lag: InvalidationLag;
 
   constructor(init: InvalidationsInit) {
-    const { meter } = init.kernel;
+    const { clock, meter } = init.kernel;
     this.#init = init;
+    this.#lag = new InvalidationLag(init.level, clock, meter);
     this.#confirmed = meter.counter(cacheInstruments.invalidations, { outcome: 'confirmed' });
     this.#queued = meter.counter(cacheInstruments.invalidations, { outcome: 'queued' });
+  }
+
+  [Symbol.dispose](): void {
+    this.#lag[Symbol.dispose]();
   }
 
   /** Carries one out for a context, which will know of it. Never rejects: what is not confirmed is retried. */
@@ -56,7 +63,8 @@ export class Invalidations {
     // Where no cache can be used, whoever was given nothing but this token reads databases: not from before the write, either.
     const behind: Token = { ...emptyToken, db: written };
     try {
-      const clock = await level.invalidate({ tags, written, settles: settles ? [id] : [] });
+      const settled = settles ? [id] : [];
+      const clock = await this.#lag.measure(() => level.invalidate({ tags, written, settles: settled }));
       follower.hear(clock, tags);
       this.#confirmed.add();
       confirmed(tags);

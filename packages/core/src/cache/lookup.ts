@@ -58,6 +58,14 @@ export class Lookup {
     this.#clock = new TurnClock(init.kernel.clock);
   }
 
+  /** Whether this instance may serve values of its own, or of the shared level, to whoever has seen nothing. */
+  isUsable(from: 'local' | 'shared'): boolean {
+    const { kernel, trustMs, follower, lineage, reopening, level, rules } = this.#init;
+    if (!lineage.isSettled || !reopening.isOpen) return false;
+    if (from === 'shared') return level.isUp;
+    return rules.isTrusted(level.isLive, kernel.clock.monotonic() - follower.provenAt, trustMs);
+  }
+
   /** The local value of a key, if it is fresh and may answer here and now. Allocates nothing. */
   local(key: string, context: RequestContext): LocalEntry | undefined {
     const { local, shelf } = this.#init;

@@ -36,6 +36,19 @@ export const cacheInstruments = {
     labels: ['outcome'],
     values: { outcome: ['confirmed', 'queued'] },
   },
+  invalidationLag: {
+    name: 'pando_cache_invalidation_lag_seconds',
+    help: 'Time from the call of an invalidation on this instance until its announcement came back: as long, others may serve what is old to whom no token protects.',
+    type: 'histogram',
+    buckets: [0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1],
+  },
+  usable: {
+    name: 'pando_cache_usable',
+    help: 'Whether the values of a level may be served now (1) or it is passed by (0): Redis is away, announcements may be missing, a failover or an outage is not over for the cache.',
+    type: 'gauge',
+    labels: ['level'],
+    values: { level: ['local', 'shared'] },
+  },
   interopMessages: {
     name: 'pando_cache_interop_messages_total',
     help: 'Messages from and to services outside the fleet: accepted, malformed, own (of this fleet, heard back), sent, or lost on the way out.',

@@ -46,6 +46,11 @@ export interface CacheOptions extends LifetimeOptions {
    * @defaultValue `false`
    */
   readonly interop?: InteropOptions | false | undefined;
+  /**
+   * Whether each call that this process cannot answer at once gets a span where the app has registered an OpenTelemetry
+   * SDK; its key is part of it. @defaultValue `true`
+   */
+  readonly spans?: boolean | undefined;
 }
 
 /** The defaults. */
@@ -61,6 +66,7 @@ export const cacheDefaults = Object.freeze({
   doubtMs: 30_000,
   codec: jsonCodec,
   interop: false,
+  spans: true,
 });
 
 /** Options with every default filled in. */
@@ -78,6 +84,7 @@ export interface ResolvedCacheOptions {
   readonly doubtMs: number;
   readonly codec: Codec;
   readonly interop: ResolvedInteropOptions | undefined;
+  readonly spans: boolean;
 }
 
 /** Checks the options; throws `PandoOptionsError`. */
@@ -96,6 +103,7 @@ export function resolveCacheOptions(options: CacheOptions = {}): ResolvedCacheOp
     doubtMs: reader.ms('doubtMs', cacheDefaults.doubtMs),
     codec: readCodec(reader.any('codec'), () => reader.fail('codec', 'a codec with name, encode and decode')),
     interop: readInterop(reader),
+    spans: reader.boolean('spans', cacheDefaults.spans),
   };
   reader.done();
   return resolved;

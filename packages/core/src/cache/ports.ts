@@ -2,6 +2,7 @@ import type { Signalled } from '../kernel/abort.js';
 import type { Events } from '../kernel/events.js';
 import type { DatabaseHistory } from '../kernel/histories.js';
 import type { CachePosition, DbPosition, Token } from '../kernel/token.js';
+import type { Use } from './lifetime.js';
 
 /** Where the shared state stands: its life, how many invalidations it has counted, and how far back it remembers. */
 export interface CacheClock extends CachePosition {
@@ -139,6 +140,20 @@ export interface MessageBus {
     options?: Signalled,
   ): Promise<{ close(): Promise<void> }>;
   publish(channel: string, payload: string): Promise<void>;
+}
+
+/** What the cache had for a call: a value of this use, none (the loader ran), or nothing that could be used. */
+export type CacheAnswer = Use | 'absent' | 'away' | 'beyond';
+
+/** One call on its way. */
+export interface CacheSpan {
+  answered(answer: CacheAnswer): void;
+}
+
+/** Tells somebody how calls go that this process cannot answer at once. */
+export interface CacheSpans {
+  /** Does the work of one call; hands it a span where somebody records. */
+  within<T>(key: string, work: (span: CacheSpan | undefined) => Promise<T>): Promise<T>;
 }
 
 /** A value inside the process. */

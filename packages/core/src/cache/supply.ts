@@ -5,7 +5,7 @@ import { type Call, handOver, includeIn, taint } from './call.js';
 import type { Loads } from './loads.js';
 import type { Answer, Lookup, Question } from './lookup.js';
 import { cacheInstruments } from './metrics.js';
-import type { LocalEntry } from './ports.js';
+import type { CacheSpan, CacheSpans, LocalEntry } from './ports.js';
 import type { Refreshes } from './refreshes.js';
 import type { Found } from './shelf.js';
 import { mayHide, usesAtOnce, usesInstead, usesInTime } from './staleness.js';
@@ -16,6 +16,8 @@ export interface SupplyInit {
   readonly lookup: Lookup;
   readonly loads: Loads;
   readonly refreshes: Refreshes;
+  /** Undefined: nobody wants spans. */
+  readonly spans: CacheSpans | undefined;
 }
 
 /** Gives values: from the nearest level that may serve them, or from a loader. */
@@ -53,12 +55,18 @@ export class Supply {
   }
 
   /** Gives what no fresh local value has answered. */
-  async get(call: Call): Promise<unknown> {
+  get(call: Call): Promise<unknown> {
+    const { spans } = this.#init;
+    return spans === undefined ? this.#get(call) : spans.within(call.key, (span) => this.#get(call, span));
+  }
+
+  async #get(call: Call, span?: CacheSpan): Promise<unknown> {
     const { lookup } = this.#init;
     const uses = usesAtOnce(call);
     const held = lookup.held(call, uses);
-    if (held !== undefined) return this.takeAndReplace(held, call);
-    const answer = await lookup.shared(call, uses);
+    const answer: Answer =
+      held === undefined ? await lookup.shared(call, uses) : { kind: 'found', found: held };
+    span?.answered(answer.kind === 'found' ? answer.found.use : answer.kind);
     return answer.kind === 'found' ? this.takeAndReplace(answer.found, call) : this.load(call, answer);
   }
 
