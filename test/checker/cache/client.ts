@@ -5,7 +5,7 @@ import { Known } from '../known.js';
 import { type CacheInstance, trustMs } from './instance.js';
 import { anyLifetime, LoadFailed } from './lifetimes.js';
 import type { CacheSite } from './site.js';
-import { isNothing, madeView, tagsOfWrite, uncertainViews, type View, views } from './views.js';
+import { isNothing, madeView, manyViews, tagsOfWrite, uncertainViews, type View, views } from './views.js';
 import { groups, type Level, type Reading, type Shown, type World } from './world.js';
 
 /** What readers without a token are shown is no older than that. */
@@ -140,7 +140,8 @@ export class CacheClient {
     if (share < 0.15) return this.#transact(this.#pick(groups));
     if (share < 0.2) return this.#make;
     if (share < 0.3) return this.#readMade(this.#pick(this.#party.clients));
-    if (share < 0.4) return this.#readUncertain(this.#pick(uncertainViews));
+    if (share < 0.5) return this.#readMany(this.#pick(manyViews));
+    if (share < 0.6) return this.#readUncertain(this.#pick(uncertainViews));
     return this.#read(this.#pick(views));
   }
 
@@ -181,6 +182,37 @@ export class CacheClient {
       if (shown === undefined || world.isLax(shown, askedAt)) return;
       this.#judge('read', instance, view, shown, least);
       this.#saw(view, shown, floor);
+    };
+  }
+
+  /** Reads all of a group with one call, one of them twice. */
+  #readMany(members: readonly View[]): Operation {
+    const { world, random, manners } = this.#party;
+    return async (instance, floor) => {
+      const askedAt = world.now();
+      const byKey = new Map(members.map((view) => [view.key, view]));
+      const least = new Map(members.map((view) => [view, this.#least(view, floor)]));
+      const load = async (missing: readonly string[]) => {
+        const loading = missing.map(async (key) => {
+          const shown = await (byKey.get(key) as View).load(instance, world, 'causal');
+          return [key, shown as Shown] as const;
+        });
+        const loaded = await Promise.all(loading);
+        if (random() < manners.failRatio) throw new LoadFailed();
+        return new Map(loaded);
+      };
+      const keys = [...byKey.keys(), this.#pick(members).key];
+      const options = { tags: this.#pick(members).tags, ...anyLifetime(random, manners.isShortLived) };
+      const shownByKey = await instance.cache.getOrLoadMany(keys, load, options);
+      world.report.done('reads of many');
+      for (const [key, view] of byKey) {
+        const shown = shownByKey.get(key);
+        if (shown === undefined) this.#violated(`${this.name} on ${instance.name} was shown no ${key}`);
+        else if (!world.isLax(shown, askedAt)) {
+          this.#judge('read of many', instance, view, shown, least.get(view) as readonly number[]);
+          this.#saw(view, shown, floor);
+        }
+      }
     };
   }
 

@@ -70,6 +70,13 @@ const board = (registers: readonly string[], group: string): View => {
   };
 };
 
+/** One register, that is read with others of its group, or alone. */
+const member = (register: string, group: string): View => ({
+  ...single(register, group),
+  key: `many:${register}`,
+  tags: [group],
+});
+
 const singles = groups.flatMap((registers, index) =>
   registers.map((register) => single(register, names[index] as string)),
 );
@@ -79,10 +86,16 @@ export const views: readonly View[] = groups.flatMap((registers, index) => {
   const group = names[index] as string;
   return [
     ...singles.filter(({ tags }) => tags.includes(group)),
+    ...registers.map((register) => member(register, group)),
     list(registers, group),
     board(registers, group),
   ];
 });
+
+/** Those of each group that can be read with one call. */
+export const manyViews: readonly (readonly View[])[] = groups.map((registers, index) =>
+  registers.map((register) => member(register, names[index] as string)),
+);
 
 /** Those behind which there may be nothing. */
 export const uncertainViews: readonly View[] = groups.flatMap((registers, index) =>
@@ -97,6 +110,8 @@ export function tagsOfWrite(registers: readonly string[], random: () => number):
   const group = names[groups.findIndex((members) => members.includes(registers[0] as string))] as string;
   const dice = random();
   if (dice < 0.3) return [group];
-  if (dice < 0.6) return registers.map((register) => `tag:${register}`);
-  return [`list:${group}`, ...registers.flatMap((register) => [`one:${register}`, `maybe:${register}`])];
+  const members = registers.map((register) => `many:${register}`);
+  if (dice < 0.6) return [...members, ...registers.map((register) => `tag:${register}`)];
+  const others = registers.flatMap((register) => [`one:${register}`, `maybe:${register}`]);
+  return [...members, ...others, `list:${group}`];
 }
