@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { boundMs, type CacheClient } from './client.js';
 import type { CacheSite } from './site.js';
-import type { World } from './world.js';
+import { groups, type World } from './world.js';
 
 /** Where and to whom things happen. */
 export interface Stage {
@@ -284,13 +284,20 @@ export const replicaIsFarBehind: CacheFault = {
 /** Loads are under way when somebody writes what they read, and asks for the same at once. */
 export const loadsAreOvertaken: CacheFault = {
   name: 'loads overtaken by a write',
-  async strike({ site, clients, stranger, random }) {
+  isAlone: true,
+  async strike({ site, world, clients, stranger, random }) {
     const [here, there] = two(site.instances, random);
+    const group = pick(groups, random);
     const writer = pick(clients, random);
-    await writer.write(there);
-    const looking = stranger().lookAtAll(here);
-    await delay(between(random, 2, 10));
-    await writer.write(there);
+    await writer.write(there, group);
+    let isOver = false;
+    const looking = stranger()
+      .lookAtAll(here)
+      .finally(() => {
+        isOver = true;
+      });
+    while (world.loading < 2 && !isOver) await delay(1);
+    await writer.write(there, group);
     await writer.lookAtAll(here);
     await looking;
     await writer.lookAtAll(there);

@@ -47,6 +47,8 @@ export class World {
   readonly settled = new Known();
   /** What goes wrong now. */
   trouble = 'nothing';
+  /** Loads under way. */
+  loading = 0;
   /** The replica shows nothing new as long as that is set. */
   holdReplica = false;
   readonly #random: () => number;
@@ -99,8 +101,12 @@ export class World {
       isLax: level === 'eventual',
     };
     const load = this.#loads.push(trace) - 1;
-    const readings = await read(load, (part) => {
+    this.loading++;
+    const reading = read(load, (part) => {
       if (this.isLax(part, trace.beganAt)) trace.isLax = true;
+    });
+    const readings = await reading.finally(() => {
+      this.loading--;
     });
     trace.endedAt = this.now();
     this.report.done('loads');
