@@ -85,3 +85,20 @@ it('instances know of each other’s that there is nothing', async () => {
   await b.invalidate(['k']);
   await waitFor(async () => (await a.getOrLoad<unknown>('k', () => 'something')) === 'something');
 });
+
+it('an expired value is served once more to whoever has not seen its expiry, and never to who has', async () => {
+  const redis = testRedis();
+  const options = { ttlMs: 600_000 };
+  const [a, b] = [await instanceOn(redis, options), await instanceOn(redis, options)];
+  let version = 1;
+  const load = vi.fn(async () => version);
+  const get = (cache: Cache) => cache.getOrLoad('k', load, { tags: ['t'] });
+  expect([await get(a), await get(b)]).toEqual([1, 1]);
+  version = 2;
+  expect(await a.expire(['t'])).toMatchObject({ confirmed: true });
+  expect(await get(a)).toBe(2); // the context of the caller has the token
+  await waitFor(async () => (await get(b)) === 2);
+  await b.invalidate(['t']);
+  version = 3;
+  await waitFor(async () => (await get(a)) === 3);
+});

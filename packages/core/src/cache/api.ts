@@ -162,6 +162,22 @@ export interface Cache extends Room {
    */
   invalidate(tags: readonly string[], options?: InvalidateOptions): Promise<Invalidation>;
   /**
+   * Makes every value that has one of the tags stale, on all instances: whoever allows for stale values is served it once
+   * more, within `staleMs` from now, while it is replaced. For what need not be exact to the second: lists, counts, feeds.
+   *
+   * Whoever holds its token is not served a value from before it, as with `invalidate`; nor is anybody where the value has
+   * no `staleMs`. Where Redis does not confirm, it is retried as an invalidation, and so counts the last but eight of a tag's
+   * expiries in a row.
+   *
+   * @throws `CacheKeyError` at once for a tag that cannot be one.
+   *
+   * @example
+   * ```ts
+   * await cache.expire(['posts:popular']);
+   * ```
+   */
+  expire(tags: readonly string[], options?: InvalidateOptions): Promise<Invalidation>;
+  /**
    * Says why a key is or is not served to whoever asks here and now: every rule of each level, in words and as data.
    *
    * For people and tests: it asks the shared level about each key by itself, and changes nothing but what a lookup would.

@@ -244,6 +244,13 @@ export class CacheRoom implements Cache {
     return abortable(this.#invalidate(all, context, options), options.signal);
   }
 
+  expire(tags: readonly string[], options: InvalidateOptions = {}): Promise<Invalidation> {
+    const all = checkTags(tags);
+    if (this.#closing !== undefined) return Promise.reject(new ClosedError('The cache'));
+    const context = this.#kernel.contexts.current();
+    return abortable(this.#invalidate(all, context, options, { isExpiry: true }), options.signal);
+  }
+
   explain(key: string, options: ExplainOptions = {}): Promise<CacheExplanation> {
     checkKey(key);
     const tags = checkTags(this.#rules.tagsOf(key, options.tags ?? []));
@@ -284,8 +291,9 @@ export class CacheRoom implements Cache {
     tags: readonly string[],
     context: RequestContext,
     options: InvalidateOptions,
+    kind: { readonly isExpiry?: boolean } = {},
   ): Promise<Invalidation> {
-    const { token, confirmed } = await this.#invalidations.carryOut(tags, context, options);
+    const { token, confirmed } = await this.#invalidations.carryOut(tags, context, options, kind);
     return { token, confirmed };
   }
 

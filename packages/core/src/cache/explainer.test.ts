@@ -76,6 +76,15 @@ describe('an explanation', () => {
     expect(broken(await explain(a)).local).toEqual(['time']);
   });
 
+  it('tells expiries from invalidations', async () => {
+    const { a, b, load } = await setup({ staleMs: 5_000 });
+    await load(a);
+    const { token } = await b.request(() => b.cache.expire(['posts']));
+    expect(await explain(a)).toMatchObject({ answer: 'local', levels: [{ use: 'stale' }, { use: 'stale' }] });
+    const { value: ofWriter } = await a.request(() => explain(a), token);
+    expect(broken(ofWriter)).toEqual({ local: ['expiry'], shared: ['expiry'] });
+  });
+
   it('says that the shared level is away, and how long that is borne', async () => {
     const { clock, a, load } = await setup();
     await load(a);
@@ -132,7 +141,13 @@ it('explanations agree with what is done', async () => {
   const step = fc.oneof(
     fc.record({ do: fc.constant('wait' as const), ms: fc.integer({ min: 0, max: 4_000 }) }),
     fc.record({
-      do: fc.constantFrom('invalidate' as const, 'cut' as const, 'mend' as const, 'lose' as const),
+      do: fc.constantFrom(
+        'invalidate' as const,
+        'expire' as const,
+        'cut' as const,
+        'mend' as const,
+        'lose' as const,
+      ),
     }),
     fc.record({ do: fc.constantFrom('blind' as const, 'live' as const) }),
   );
@@ -141,6 +156,7 @@ it('explanations agree with what is done', async () => {
     for (const one of steps) {
       if (one.do === 'wait') await clock.advance(one.ms);
       if (one.do === 'invalidate') await b.cache.invalidate(['posts']);
+      if (one.do === 'expire') await b.cache.expire(['posts']);
       if (one.do === 'cut') a.level.setUp(false);
       if (one.do === 'mend') a.level.setUp(true);
       if (one.do === 'blind' || one.do === 'live') a.level.setLive(one.do === 'live');

@@ -1,5 +1,6 @@
 import { messageOf } from '../kernel/errors.js';
 import type { Codec } from './codecs.js';
+import { type Expiry, firstExpiry } from './expiries.js';
 import { type CacheExplanation, explanationOf, Findings, type LevelExplanation } from './explanation.js';
 import { decodeFrame, type Frame } from './frame.js';
 import type { LookupInit, Question } from './lookup.js';
@@ -83,9 +84,11 @@ export class Explainer {
         'Whether its tags were invalidated since is forgotten here; the shared level knows.',
       );
     } else {
-      this.#tags(findings, entry.tags, entry.asOf, (tag) => follower.positions.lastMove([tag]));
+      this.#tags(findings, entry.tags, entry.asOf, (tag) => follower.positions.lastInvalidation(tag));
     }
-    this.#time(findings, question, useOf(-leftMs, entry, lifetime), leftMs);
+    const expiry = follower.positions.expiry(entry.tags, entry.asOf);
+    const pastMs = this.#expiry(findings, question, entry.epoch, expiry, -leftMs);
+    this.#time(findings, question, useOf(pastMs, entry, lifetime), leftMs);
     return findings.end();
   }
 
@@ -127,9 +130,14 @@ export class Explainer {
     findings.value = { tags, asOf: frame.asOf, leftMs, bytes: bytes.length };
     this.#epoch(findings, frame.epoch, clock.epoch);
     const { moves } = await level.begin(tags);
-    const known = new Map(moves);
+    const known = new Map(moves.map(([tag, sequence, expiries]) => [tag, expiries?.hard ?? sequence]));
     this.#tags(findings, tags, frame.asOf, (tag) => known.get(tag) ?? clock.floor);
-    this.#time(findings, question, useOf(-leftMs, frame, question.lifetime), leftMs);
+    const expiry = firstExpiry(
+      moves.map(([, , expiries]) => expiries),
+      frame.asOf,
+    );
+    const pastMs = this.#expiry(findings, question, frame.epoch, expiry, -leftMs);
+    this.#time(findings, question, useOf(pastMs, frame, question.lifetime), leftMs);
   }
 
   #readable(findings: Findings, frame: Frame | undefined, codec: Codec): frame is Frame {
@@ -193,6 +201,21 @@ export class Explainer {
     const says =
       moved.length === 0 ? `No tag was invalidated since (${asOf}).` : `Invalidated after ${asOf}: ${list}.`;
     findings.note('tags', moved.length === 0, says);
+  }
+
+  /** Gives for how long the value is past its time, or its expiry. */
+  #expiry(
+    findings: Findings,
+    { context }: Question,
+    epoch: string,
+    expiry: Expiry | undefined,
+    pastMs: number,
+  ): number {
+    if (expiry === undefined) return pastMs;
+    const mayServe = this.#init.rules.mayServeExpired(context.token, epoch, expiry);
+    const says = `It has expired (${expiry.sequence}), which the caller has ${mayServe ? 'not ' : ''}seen.`;
+    findings.note('expiry', mayServe, says);
+    return Math.max(pastMs, this.#init.kernel.clock.now() - expiry.at, 0);
   }
 
   #time(findings: Findings, question: Question, use: Use, leftMs: number): void {

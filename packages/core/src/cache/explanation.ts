@@ -20,6 +20,7 @@ export type ExplainedRule =
   | 'token'
   | 'confirmed'
   | 'tags'
+  | 'expiry'
   | 'time';
 
 /** How one rule stands, here and now. */

@@ -67,9 +67,9 @@ export class Follower {
     return { epoch, applied, at: this.#init.clock.monotonic() };
   }
 
-  /** Takes note of an invalidation of our own. */
-  hear(clock: CacheClock, tags: readonly string[]): void {
-    if (!this.#hear({ ...clock, tags })) this.#adopt(clock);
+  /** Takes note of an invalidation or expiry of our own. */
+  hear(clock: CacheClock, tags: readonly string[], expiredAt?: number): void {
+    if (!this.#hear({ ...clock, tags, expiredAt })) this.#adopt(clock);
   }
 
   /**

@@ -62,7 +62,8 @@ async function run(seed: number, steps: number, rules?: Partial<CacheRules>): Pr
     const instance = pick(instances);
     const key = pick(KEYS);
     const value = ++version;
-    const { token } = await instance.write(key, value, client.token);
+    const verb = chance(0.3) ? 'expire' : 'write';
+    const { token } = await instance[verb](key, value, client.token);
     client.token = mergeTokens(client.token, token);
     client.seen.set(key, value);
     acked.set(key, value);

@@ -51,21 +51,23 @@ export class Invalidations implements Disposable {
     this.#lag[Symbol.dispose]();
   }
 
-  /** Carries one out for a context, which will know of it. Never rejects: what is not confirmed is retried. */
+  /** Carries one out for a context, which will know of it. Never rejects: what is not confirmed is retried, as an invalidation. */
   async carryOut(
     tags: readonly string[],
     context: RequestContext,
     { token, id = `c${randomBytes(9).toString('base64url')}`, settles }: InvalidateOptions,
+    { isExpiry = false }: { readonly isExpiry?: boolean } = {},
   ): Promise<Counted> {
     if (tags.length === 0) return { token: emptyToken, confirmed: true, position: undefined };
     const { kernel, level, follower, backlog, confirmed } = this.#init;
     const written = mergeTokens(context.token, token ?? emptyToken).db;
     // Where no cache can be used, whoever was given nothing but this token reads databases: not from before the write, either.
     const behind: Token = { ...emptyToken, db: written };
+    const expiredAt = isExpiry ? kernel.clock.now() : undefined;
     try {
-      const settled = settles ? [id] : [];
-      const clock = await this.#lag.measure(() => level.invalidate({ tags, written, settles: settled }));
-      follower.hear(clock, tags);
+      const request = { tags, written, settles: settles ? [id] : [], expiredAt };
+      const clock = await this.#lag.measure(() => level.invalidate(request));
+      follower.hear(clock, tags, expiredAt);
       this.#confirmed.add();
       confirmed(tags);
       const { epoch, sequence } = clock;

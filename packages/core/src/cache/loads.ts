@@ -249,7 +249,8 @@ export class Loads {
     if (!rules.coversWritten(record.bounds, { written, inDoubt })) return 'behind';
     // Whoever read it would find it invalid: this only saves the storing.
     const asOf = rules.asOf(clock.sequence, positions.applied);
-    if (rules.check(positions, record.tags, asOf) !== 'valid') return 'moved';
+    const verdict = rules.check(positions, record.tags, asOf);
+    if (verdict === 'moved' || verdict === 'unknown') return 'moved';
     return rules.isUnconfirmed(backlog, record.tags) ? 'moved' : undefined;
   }
 
@@ -294,18 +295,19 @@ export class Loads {
    */
   async #look(
     flight: Flight,
-    { key, tags, lifetime }: Call,
+    call: Call,
     lease: Lease,
     isUrgent: boolean,
   ): Promise<Landing | 'load' | 'wait'> {
     const { level, reader, shelf, options, rules, backlog } = this.#init;
+    const { key, tags } = call;
     const [leased, reading] = await Promise.all([
       level.lease(lease.key, lease.holder, options.leaseMs),
       reader.read(key, []),
     ]);
     const { clock, isMet } = reading;
     if (clock !== undefined && isMet) {
-      const found = await shelf.find(key, reading.of(key), clock, tags, lifetime);
+      const found = await shelf.find(key, reading.of(key), clock, tags, call);
       const isNew = found?.use === 'fresh' || (found?.use === 'due' && isUrgent);
       // Among its tags may be one that its reader has not named, and whose invalidation here nobody has confirmed yet.
       if (found !== undefined && isNew && !rules.isUnconfirmed(backlog, found.tags)) {

@@ -76,12 +76,13 @@ export class Lookup {
   }
 
   /** The local value of a key, even if it is past its time, where that is of use and may answer here and now. */
-  held({ key, context, lifetime }: Question, uses: Uses): Found | undefined {
+  held(question: Question, uses: Uses): Found | undefined {
     const { local, shelf } = this.#init;
+    const { key, context } = question;
     const entry = local?.get(key);
     if (entry === undefined) return undefined;
     const now = this.#now(context);
-    const use = shelf.useOf(entry, lifetime, now);
+    const use = shelf.useOf(entry, question, now);
     if (use === 'none' || !uses.includes(use) || !this.#isKnown(entry, context, now)) return undefined;
     const { value, tags, seen, asOf } = entry;
     return { value, tags, seen, asOf, use };
@@ -205,13 +206,9 @@ export class Lookup {
   }
 
   /** Whether a stored value may answer. */
-  #judge(
-    { key, tags, lifetime }: Question,
-    reading: Reading,
-    clock: CacheClock,
-    uses: Uses,
-  ): Answer | Promise<Answer> {
-    const found = this.#init.shelf.find(key, reading.of(key), clock, tags, lifetime);
+  #judge(question: Question, reading: Reading, clock: CacheClock, uses: Uses): Answer | Promise<Answer> {
+    const { key, tags } = question;
+    const found = this.#init.shelf.find(key, reading.of(key), clock, tags, question);
     return found instanceof Promise
       ? found.then((late) => this.#answer(late, uses))
       : this.#answer(found, uses);

@@ -2,6 +2,7 @@ import type { Signalled } from '../kernel/abort.js';
 import type { Events } from '../kernel/events.js';
 import type { DatabaseHistory } from '../kernel/histories.js';
 import type { CachePosition, DbPosition, Token } from '../kernel/token.js';
+import type { Expiries } from './expiries.js';
 import type { Use } from './lifetime.js';
 
 /** Where the shared state stands: its life, how many invalidations it has counted, and how far back it remembers. */
@@ -10,13 +11,15 @@ export interface CacheClock extends CachePosition {
   readonly floor: number;
 }
 
-/** One invalidation, as instances tell each other. */
+/** One invalidation or expiry, as instances tell each other. */
 export interface Announcement extends CachePosition {
   readonly tags: readonly string[];
+  /** Epoch ms of an expiry; absent for an invalidation. */
+  readonly expiredAt?: number | undefined;
 }
 
-/** A tag and the sequence of its last invalidation. */
-export type TagMove = readonly [tag: string, sequence: number];
+/** A tag and the sequence of its last invalidation or expiry; in the latter case its expiries since the last invalidation. */
+export type TagMove = readonly [tag: string, sequence: number, expiries?: Expiries | undefined];
 
 /** What a load needs to know before it begins. */
 export interface LoadStart {
@@ -53,6 +56,8 @@ export interface InvalidationRequest {
   readonly written: readonly DbPosition[];
   /** Unconfirmed invalidations that this one makes good. */
   readonly settles: readonly string[];
+  /** Epoch ms: the tags only expire. */
+  readonly expiredAt?: number | undefined;
 }
 
 /** A history to which the state is bound. */
@@ -106,8 +111,8 @@ export interface SharedLevel extends AsyncDisposable {
   /** Makes sure that there is a state, and reads what a load of something with these tags needs to know. */
   begin(tags: readonly string[]): Promise<LoadStart>;
   /**
-   * Counts one more invalidation, gives its sequence to all tags, keeps what was written before, settles, and announces;
-   * resolves to the clock right after it.
+   * Counts one more invalidation or expiry, gives its sequence to all tags, keeps what was written before, settles, and
+   * announces; resolves to the clock right after it. An expiry that the state can no longer tell counts as an invalidation.
    */
   invalidate(request: InvalidationRequest): Promise<CacheClock>;
   /** The tags invalidated after the sequence. Makes sure that there is a state. */

@@ -1,7 +1,11 @@
+import { afterInvalidation, type Expiries, type Expiry, firstExpiry, withExpiry } from './expiries.js';
 import type { Announcement, CacheClock, LogReply, TagMove } from './ports.js';
 
-/** Whether something with certain tags may be used. `unknown`: ask the shared level. */
-export type Verdict = 'valid' | 'moved' | 'unknown';
+/**
+ * Whether something with certain tags may be used. `expired`: as a stale value only, by who has not seen why. `unknown`: ask
+ * the shared level.
+ */
+export type Verdict = 'valid' | 'expired' | 'moved' | 'unknown';
 
 /** What became of an announcement. `ahead`: earlier ones are missing. `foreign`: of another epoch than the followed one. */
 export type Heard = 'applied' | 'ahead' | 'known' | 'foreign';
@@ -24,6 +28,8 @@ export class Positions {
   readonly #maxTags: number;
   readonly #isNext: IsNext;
   readonly #tags = new Map<string, number>();
+  /** Of the tags whose last move was an expiry. */
+  readonly #expiries = new Map<string, Expiries>();
   readonly #ahead = new Set<number>();
   #epoch: string | undefined;
   #applied = 0;
@@ -68,22 +74,40 @@ export class Positions {
       if (sequence === undefined) {
         if (asOf < this.#floor) verdict = 'unknown';
       } else if (sequence > asOf) {
-        return 'moved';
+        const hard = this.#expiries.get(tag)?.hard ?? sequence;
+        if (hard > asOf) return 'moved';
+        if (verdict === 'valid') verdict = 'expired';
       }
     }
     return verdict;
   }
 
-  /** The last known invalidation of any of these tags; 0 for none. */
+  /** The first known expiry of any of these tags after `asOf`. */
+  expiry(tags: readonly string[], asOf: number): Expiry | undefined {
+    return firstExpiry(
+      tags.map((tag) => this.#expiries.get(tag)),
+      asOf,
+    );
+  }
+
+  /** The last known invalidation of a tag, expiries left out; 0 for none. */
+  lastInvalidation(tag: string): number {
+    return this.#expiries.get(tag)?.hard ?? this.#tags.get(tag) ?? 0;
+  }
+
+  /** The last known invalidation or expiry of any of these tags; 0 for none. */
   lastMove(tags: readonly string[]): number {
     return tags.reduce((last, tag) => Math.max(last, this.#tags.get(tag) ?? 0), 0);
   }
 
-  /** Takes note of one invalidation. */
-  hear({ epoch, sequence, tags }: Announcement): Heard {
+  /** Takes note of one invalidation or expiry. */
+  hear({ epoch, sequence, tags, expiredAt }: Announcement): Heard {
     if (epoch !== this.#epoch) return 'foreign';
     if (sequence <= this.#applied) return 'known';
-    for (const tag of tags) this.#move(tag, sequence, sequence);
+    for (const tag of tags) {
+      if (expiredAt === undefined) this.#invalidate(tag, sequence);
+      else this.#expire(tag, { sequence, at: expiredAt });
+    }
     if (!this.#isNext(this.#applied, sequence)) {
       if (this.#ahead.size < MAX_AHEAD) this.#ahead.add(sequence);
       return 'ahead';
@@ -95,8 +119,12 @@ export class Positions {
   /** Takes note of what the shared level said about certain tags; those it does not know lie at its floor at the latest. */
   learn(clock: CacheClock, tags: readonly string[], moves: readonly TagMove[]): void {
     if (clock.epoch !== this.#epoch) return;
-    const known = new Map(moves);
-    for (const tag of tags) this.#move(tag, known.get(tag) ?? clock.floor, clock.sequence);
+    const known = new Map(moves.map((move) => [move[0], move]));
+    for (const tag of tags) {
+      const [, sequence, expiries] = known.get(tag) ?? [tag, clock.floor];
+      this.#move(tag, sequence, clock.sequence);
+      this.#correct(tag, sequence, expiries);
+    }
   }
 
   /** Catches up with the log. What cannot be told one by one is forgotten, so that it will be asked for. */
@@ -106,7 +134,11 @@ export class Positions {
       return;
     }
     if (moves === undefined) this.#forgetUpTo(clock.sequence);
-    else for (const [tag, sequence] of moves) this.#move(tag, sequence, clock.sequence);
+    else
+      for (const [tag, sequence, expiries] of moves) {
+        this.#move(tag, sequence, clock.sequence);
+        this.#correct(tag, sequence, expiries);
+      }
     if (clock.sequence > this.#applied) this.#advance(clock.sequence);
   }
 
@@ -114,6 +146,7 @@ export class Positions {
   adopt(clock: CacheClock): void {
     this.#epoch = clock.epoch;
     this.#tags.clear();
+    this.#expiries.clear();
     this.#ahead.clear();
     this.#applied = clock.sequence;
     this.#floor = clock.sequence;
@@ -129,8 +162,42 @@ export class Positions {
 
   #forgetUpTo(sequence: number): void {
     if (sequence > this.#floor) this.#floor = sequence;
-    for (const [tag, moved] of this.#tags) if (moved <= sequence) this.#tags.delete(tag);
+    for (const [tag, moved] of this.#tags) if (moved <= sequence) this.#forget(tag);
     this.#version++;
+  }
+
+  #invalidate(tag: string, sequence: number): void {
+    const expiries = this.#expiries.get(tag);
+    this.#move(tag, sequence, sequence);
+    if (expiries === undefined) return;
+    const left = afterInvalidation(expiries, sequence);
+    if (left === undefined) this.#expiries.delete(tag);
+    else this.#expiries.set(tag, left);
+  }
+
+  #expire(tag: string, expiry: Expiry): void {
+    const { sequence } = expiry;
+    const known = this.#tags.get(tag);
+    const expiries = this.#expiries.get(tag);
+    this.#move(tag, sequence, sequence);
+    if (expiries !== undefined) {
+      this.#expiries.set(tag, withExpiry(expiries, expiry));
+    } else if (known !== sequence && this.#tags.get(tag) === sequence) {
+      // What came before it and is not known lies at the floor at the latest.
+      this.#expiries.set(tag, { hard: known ?? this.#floor, soft: [expiry] });
+    }
+  }
+
+  /** What the shared level says about the last move of a tag is better than what could be made of announcements. */
+  #correct(tag: string, sequence: number, expiries: Expiries | undefined): void {
+    if (this.#tags.get(tag) !== sequence) return;
+    if (expiries === undefined) this.#expiries.delete(tag);
+    else this.#expiries.set(tag, expiries);
+  }
+
+  #forget(tag: string): void {
+    this.#tags.delete(tag);
+    this.#expiries.delete(tag);
   }
 
   /** The tag's last invalidation up to `asOf` is this one. */
@@ -147,7 +214,7 @@ export class Positions {
 
   #forgetOldest(): void {
     for (const [tag, sequence] of this.#tags) {
-      this.#tags.delete(tag);
+      this.#forget(tag);
       if (sequence > this.#floor) this.#floor = sequence;
       return;
     }

@@ -2,6 +2,7 @@ import type { ReadBound, RequestContext } from '../kernel/context.js';
 import { coversToken, type Token } from '../kernel/token.js';
 import { coversWritten, type ReadDemand } from './admission.js';
 import type { Backlog } from './backlog.js';
+import type { Expiry } from './expiries.js';
 import type { Departure } from './flight.js';
 import { type Demand, demandOf, raiseToken, reachesDemand } from './freshness.js';
 import type { LoadStart } from './ports.js';
@@ -24,6 +25,8 @@ export interface CacheRules {
   isSameEpoch(one: string | undefined, other: string | undefined): boolean;
   /** Something is valid when none of its tags was invalidated after what it is as of. */
   check(positions: Positions, tags: readonly string[], asOf: number): Verdict;
+  /** An expired value may answer whoever has not seen its expiry. */
+  mayServeExpired(token: Token, epoch: string, expiry: Expiry): boolean;
   /** No level may answer whoever has seen more than it can prove. */
   demand(token: Token): Demand;
   /** A local value may answer whoever has seen no invalidation that is not known here. */
@@ -58,6 +61,8 @@ export const soundRules: CacheRules = Object.freeze({
   inherits: (tags) => tags,
   isSameEpoch: (one, other) => one === other,
   check: (positions, tags, asOf) => positions.check(tags, asOf),
+  mayServeExpired: ({ cache }, epoch, { sequence }) =>
+    !cache.some((seen) => seen.epoch === epoch && seen.sequence >= sequence),
   demand: demandOf,
   reaches: reachesDemand,
   isTrusted: (isLive, sinceProofMs, trustMs) => isLive && sinceProofMs <= trustMs,

@@ -32,7 +32,10 @@ const frame = (epoch: string, asOf: number, codec = 'json', payload = Buffer.fro
     ...{ tags: ['x'], seen: emptyToken, codec, isNothing: false, payload },
   });
 const find = (bytes: Buffer, epoch: string, sequence: number) =>
-  shelf.find('x', bytes, { epoch, sequence, floor: 0 }, ['x'], lifetimeDefaults);
+  shelf.find('x', bytes, { epoch, sequence, floor: 0 }, ['x'], {
+    context: { token: emptyToken },
+    lifetime: lifetimeDefaults,
+  });
 
 it('finds what is valid at the clock that was answered with it', async () => {
   positions.adopt({ epoch: 'one', sequence: 9, floor: 0 });

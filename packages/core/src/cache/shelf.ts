@@ -1,5 +1,6 @@
 import type { Clock } from '../kernel/clock.js';
 import type { Codec } from '../kernel/codec.js';
+import type { RequestContext } from '../kernel/context.js';
 import type { Token } from '../kernel/token.js';
 import type { Follower } from './follower.js';
 import { footprintOf } from './footprint.js';
@@ -8,9 +9,10 @@ import { Inquiry } from './inquiry.js';
 import type { Lifetime } from './lifetime.js';
 import { withTags } from './names.js';
 import type { CacheClock, LocalEntry, LocalLevel, SharedLevel } from './ports.js';
+import type { Verdict } from './positions.js';
 import type { Reopening } from './reopening.js';
 import type { CacheRules } from './rules.js';
-import { aheadMsOf, keptMs, type Times, type Use, useOf } from './staleness.js';
+import { aheadMsOf, type Grace, keptMs, type Times, type Use, useOf } from './staleness.js';
 
 /** A stored value that may be used. */
 export interface Found {
@@ -24,14 +26,19 @@ export interface Found {
 /** What decides whether a value may be used, and what its readers have seen with it. */
 type Conditions = Pick<LocalEntry, 'epoch' | 'asOf' | 'tags' | 'seen'>;
 
+/** Who asks for a value, and how stale it may be. */
+interface Asker {
+  readonly context: Pick<RequestContext, 'token'>;
+  readonly lifetime: Lifetime;
+}
+
 /** A stored value that is of use, unless one of its tags has moved. */
 interface Candidate {
   readonly key: string;
   readonly frame: Frame;
   readonly tags: readonly string[];
-  readonly leftMs: number;
-  readonly lifetime: Lifetime;
-  readonly use: Found['use'];
+  readonly asker: Asker;
+  readonly pastMs: number;
 }
 
 /** What a shelf stands on. */
@@ -76,12 +83,24 @@ export class Shelf {
     return false;
   }
 
-  /** What a local value that is not fresh may be used for all the same, as far as is known here. */
-  useOf(entry: LocalEntry, lifetime: Lifetime, now: number): Use {
+  /** What a local value may be used for, fresh or not, as far as is known here. */
+  useOf(entry: LocalEntry, asker: Asker, now: number): Use {
     const { rules, follower } = this.#init;
     if (!rules.isSameEpoch(entry.epoch, follower.positions.epoch)) return 'none';
-    if (rules.check(follower.positions, entry.tags, entry.asOf) !== 'valid') return 'none';
-    return useOf(now - entry.expiresAt, entry, lifetime);
+    const verdict = rules.check(follower.positions, entry.tags, entry.asOf);
+    return this.#judge(verdict, entry, asker, now - entry.expiresAt);
+  }
+
+  /** What time, and expiries of its tags, make of a value. */
+  #judge(verdict: Verdict, value: Conditions & Grace, asker: Asker, pastMs: number): Use {
+    if (verdict === 'moved' || verdict === 'unknown') return 'none';
+    const { clock, follower, rules } = this.#init;
+    const { tags, asOf, epoch } = value;
+    const { context, lifetime } = asker;
+    const expiry = verdict === 'expired' ? follower.positions.expiry(tags, asOf) : undefined;
+    if (expiry === undefined) return useOf(pastMs, value, lifetime);
+    if (!rules.mayServeExpired(context.token, epoch, expiry)) return 'none';
+    return useOf(Math.max(pastMs, clock.now() - expiry.at, 0), value, lifetime);
   }
 
   /**
@@ -93,52 +112,55 @@ export class Shelf {
     bytes: Buffer | undefined,
     clock: CacheClock,
     tags: readonly string[],
-    lifetime: Lifetime,
+    asker: Asker,
   ): Found | undefined | Promise<Found | undefined> {
     const { codec, follower, rules } = this.#init;
     const known = { epoch: follower.positions.epoch, codec: codec.name, tags };
     const frame = bytes && decodeFrame(bytes, known);
     if (frame === undefined || frame.codec !== codec.name) return undefined;
     const { asOf, epoch } = frame;
-    const leftMs = frame.expiresAt - this.#init.clock.now();
-    const use = useOf(-leftMs, frame, lifetime);
+    const pastMs = this.#init.clock.now() - frame.expiresAt;
+    const { lifetime } = asker;
     if (frame.isNothing && lifetime.negativeTtlMs === 0) return undefined;
-    if (use === 'none' || !rules.isSameEpoch(epoch, clock.epoch)) return undefined;
+    if (useOf(pastMs, frame, lifetime) === 'none' || !rules.isSameEpoch(epoch, clock.epoch)) return undefined;
     // Another answer may have brought another epoch meanwhile: what is known here says nothing about this one then.
     if (!rules.isSameEpoch(epoch, follower.positions.epoch)) return undefined;
     // Since the answer was met, another one may have made this instance follow another epoch, whose sequences say nothing here.
     if (!follower.positions.reached(clock.epoch, clock.sequence)) return undefined;
     const all = withTags(frame.tags, tags);
     const verdict = rules.check(follower.positions, all, asOf);
-    const candidate = { key, frame, tags: all, leftMs, lifetime, use };
-    if (verdict === 'unknown') return this.#judge(candidate);
-    return verdict === 'valid' ? this.#take(candidate) : undefined;
+    const candidate = { key, frame, tags: all, asker, pastMs };
+    return verdict === 'unknown' ? this.#inquire(candidate) : this.#take(candidate, verdict);
   }
 
   /** Asks the shared level about tags of which too little is known here. */
-  async #judge(candidate: Candidate): Promise<Found | undefined> {
+  async #inquire(candidate: Candidate): Promise<Found | undefined> {
     const { follower, rules } = this.#init;
     const { frame, tags } = candidate;
     const { clock, moves } = await this.#inquiry.ask(tags);
+    const { positions } = follower;
     if (!rules.isSameEpoch(clock.epoch, frame.epoch)) return undefined;
-    follower.positions.learn(clock, tags, moves);
-    const known = new Map(moves);
-    const hasMoved = tags.some((tag) => (known.get(tag) ?? clock.floor) > frame.asOf);
-    return hasMoved ? undefined : this.#take(candidate);
+    if (!rules.isSameEpoch(clock.epoch, positions.epoch)) return undefined;
+    positions.learn(clock, tags, moves);
+    return this.#take(candidate, rules.check(positions, tags, frame.asOf));
   }
 
-  #take({ key, frame, tags, leftMs, lifetime, use }: Candidate): Found | undefined {
+  #take(candidate: Candidate, verdict: Verdict): Found | undefined {
     const { codec, reopening } = this.#init;
+    const { key, frame, tags, asker, pastMs } = candidate;
+    const { lifetime } = asker;
     // Whoever asked before the shared level went away may get its answer after the return.
     if (!reopening.isOpen) return undefined;
     const { epoch, asOf, seen, payload, isNothing, staleMs, staleIfErrorMs } = frame;
+    const use = this.#judge(verdict, { epoch, asOf, seen, tags, staleMs, staleIfErrorMs }, asker, pastMs);
+    if (use === 'none') return undefined;
     let value: unknown;
     try {
       value = isNothing ? undefined : codec.decode(payload);
     } catch {
       return undefined;
     }
-    const ttlMs = Math.min(leftMs, isNothing ? lifetime.negativeTtlMs : lifetime.ttlMs);
+    const ttlMs = Math.min(-pastMs, isNothing ? lifetime.negativeTtlMs : lifetime.ttlMs);
     const times = { ttlMs, staleMs, staleIfErrorMs, aheadMs: isNothing ? 0 : aheadMsOf(lifetime) };
     this.#keep(key, value, { epoch, asOf, seen, tags }, times, payload.length);
     return { value, tags, seen, asOf, use };

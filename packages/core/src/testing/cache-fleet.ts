@@ -30,6 +30,8 @@ export interface FleetInstance {
   read(key: string, token?: Token): Promise<Reply<number>>;
   /** Writes a register, then invalidates its tag: what a transaction does. */
   write(key: string, value: number, token?: Token): Promise<Reply<Invalidation>>;
+  /** Writes a register, then expires its tag. */
+  expire(key: string, value: number, token?: Token): Promise<Reply<Invalidation>>;
 }
 
 const at = (lsn: bigint) => ({ system: 'fake', timeline: 1, lsn });
@@ -146,6 +148,14 @@ export class CacheFleet {
       const value = await kernel.contexts.run(context, async () => code());
       return { value, token: context.token };
     };
+    const writing =
+      (verb: 'invalidate' | 'expire'): FleetInstance['write'] =>
+      (key, value, token) =>
+        request(() => {
+          const written = this.registers.commit(key, value);
+          kernel.contexts.current().wrote(written);
+          return cache[verb]([key], { token: written });
+        }, token);
     const instance: FleetInstance = {
       history: undefined,
       cache,
@@ -154,12 +164,8 @@ export class CacheFleet {
       request,
       read: (key, token) =>
         request(() => cache.getOrLoad(key, () => this.registers.read(kernel, key)), token),
-      write: (key, value, token) =>
-        request(() => {
-          const written = this.registers.commit(key, value);
-          kernel.contexts.current().wrote(written);
-          return cache.invalidate([key], { token: written });
-        }, token),
+      write: writing('invalidate'),
+      expire: writing('expire'),
     };
     histories.add({
       shard: 'main',

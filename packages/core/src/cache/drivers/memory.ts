@@ -4,6 +4,7 @@ import { type Clock, systemClock } from '../../kernel/clock.js';
 import { Events } from '../../kernel/events.js';
 import type { DatabaseHistory } from '../../kernel/histories.js';
 import { type DbPosition, emptyToken, mergeTokens } from '../../kernel/token.js';
+import { type Expiries, type Expiry, withExpiry } from '../expiries.js';
 import type {
   Announcement,
   CacheClock,
@@ -108,30 +109,34 @@ export class MemoryWorld {
     let demanded = forgotten;
     for (const tag of tags) {
       const sequence = known.get(tag);
-      if (sequence !== undefined) moves.push([tag, sequence]);
+      if (sequence !== undefined) moves.push(this.#moveOf(tag, sequence));
       demanded = merge(demanded, written.get(tag) ?? []);
     }
     return { clock: { ...clock }, moves, written: demanded, inDoubt: this.now < doubtUntil };
   }
 
-  invalidate({ tags, written, settles }: InvalidationRequest): CacheClock {
+  invalidate({ tags, written, settles, expiredAt }: InvalidationRequest): CacheClock {
     const state = this.#ensure();
     const sequence = ++state.clock.sequence;
     for (const tag of tags) {
+      state.expire(tag, expiredAt === undefined ? undefined : { sequence, at: expiredAt });
       state.tags.delete(tag);
       state.tags.set(tag, sequence);
       if (written.length > 0) state.written.set(tag, merge(state.written.get(tag) ?? [], written));
     }
     for (const id of settles) state.settled.add(id);
     state.prune(this.#maxTags);
-    const announcement = { epoch: state.clock.epoch, sequence, tags };
+    const moved = { epoch: state.clock.epoch, sequence, tags };
+    const announcement = expiredAt === undefined ? moved : { ...moved, expiredAt };
     for (const level of this.levels) this.#carry(announcement, level);
     return { ...state.clock };
   }
 
   log(after: number): LogReply {
     const { clock, tags } = this.#ensure();
-    const moves = [...tags].filter(([, sequence]) => sequence > after);
+    const moves = [...tags]
+      .filter(([, sequence]) => sequence > after)
+      .map(([tag, sequence]) => this.#moveOf(tag, sequence));
     const isWhole = after >= clock.floor && moves.length <= MAX_MOVES;
     return { clock: { ...clock }, moves: isWhole ? moves : undefined };
   }
@@ -172,6 +177,11 @@ export class MemoryWorld {
     this.#wasLost = true;
   }
 
+  #moveOf(tag: string, sequence: number): TagMove {
+    const expiries = this.#state?.expiries.get(tag);
+    return expiries === undefined ? [tag, sequence] : [tag, sequence, expiries];
+  }
+
   #carry(announcement: Announcement, to: MemoryLevel): void {
     const deliver = () => to.hear(announcement);
     if (this.#options.carry === undefined) queueMicrotask(deliver);
@@ -190,6 +200,8 @@ class State {
   readonly doubtUntil: number;
   /** In order of their last invalidation. */
   tags = new Map<string, number>();
+  /** Of the tags whose last move was an expiry. */
+  expiries = new Map<string, Expiries>();
   written = new Map<string, readonly DbPosition[]>();
   /** What tags that were forgotten demand. */
   forgotten: readonly DbPosition[] = [];
@@ -204,16 +216,26 @@ class State {
     const copy = new State(this.clock.epoch, this.doubtUntil);
     Object.assign(copy.clock, this.clock);
     copy.tags = new Map(this.tags);
+    copy.expiries = new Map(this.expiries);
     copy.written = new Map(this.written);
     copy.forgotten = this.forgotten;
     copy.settled = new Set(this.settled);
     return copy;
   }
 
+  /** Notes that a tag expires, or, undefined, that it is invalidated. */
+  expire(tag: string, expiry: Expiry | undefined): void {
+    const before = this.expiries.get(tag);
+    const last = this.tags.get(tag) ?? this.clock.floor;
+    if (expiry === undefined) this.expiries.delete(tag);
+    else this.expiries.set(tag, before ? withExpiry(before, expiry) : { hard: last, soft: [expiry] });
+  }
+
   prune(maxTags: number): void {
     for (const [tag, sequence] of this.tags) {
       if (this.tags.size <= maxTags) return;
       this.tags.delete(tag);
+      this.expiries.delete(tag);
       this.clock.floor = Math.max(this.clock.floor, sequence);
       this.forgotten = merge(this.forgotten, this.written.get(tag) ?? []);
       this.written.delete(tag);

@@ -12,6 +12,7 @@ import type {
   RedisSubscription,
 } from '../../redis/ports.js';
 import { decodeDemand, encodeDemand } from '../demand.js';
+import { MAX_EXPIRIES, parseExpiries } from '../expiries.js';
 import type {
   Announcement,
   CacheClock,
@@ -138,11 +139,11 @@ export class RedisLevel implements SharedLevel {
 
   async begin(tags: readonly string[]): Promise<LoadStart> {
     const reply = await this.#run(beginScript, [this.#options.doubtMs, ...tags]);
-    const [inDoubt, sequences, demands] = reply.slice(3) as [number, Nullable[], Nullable[]];
+    const [inDoubt, sequences, demands, expiries] = reply.slice(3) as BeginReply;
     const moves: TagMove[] = [];
     for (const [index, tag] of tags.entries()) {
       const sequence = sequences[index];
-      if (sequence != null) moves.push([tag, Number(sequence)]);
+      if (sequence != null) moves.push(moveOf(tag, sequence, expiries[index]));
     }
     const written = demands.reduce<readonly DbPosition[]>(
       (merged, demand) =>
@@ -154,9 +155,12 @@ export class RedisLevel implements SharedLevel {
     return { clock: clockOf(reply as string[]), moves, written, inDoubt: inDoubt === 1 };
   }
 
-  async invalidate({ tags, written, settles }: InvalidationRequest): Promise<CacheClock> {
+  async invalidate({ tags, written, settles, expiredAt }: InvalidationRequest): Promise<CacheClock> {
     const maxTags = this.#options.maxTags ?? MAX_TAGS;
-    const args = [this.#channel, maxTags, encodeDemand(written), JSON.stringify(tags), ...tags];
+    const args = [
+      ...[this.#channel, maxTags, encodeDemand(written), JSON.stringify(tags)],
+      ...[expiredAt === undefined ? '' : Math.floor(expiredAt), MAX_EXPIRIES, ...tags],
+    ];
     const clock = clockOf((await this.#run(invalidateScript, args)) as string[]);
     // Afterwards: an id that reads as settled is covered by the sequence read behind it.
     await this.#floor.batch(
@@ -167,11 +171,12 @@ export class RedisLevel implements SharedLevel {
 
   async log(after: number): Promise<LogReply> {
     const reply = await this.#run(logScript, [after, MAX_MOVES]);
-    const list = reply[3] as readonly string[] | undefined;
+    const [list, expiries] = reply.slice(3) as [(readonly string[])?, (readonly Nullable[])?];
     const moves: TagMove[] = [];
     for (let i = 0; list !== undefined && i < list.length; i += 2) {
       const member = list[i] as string;
-      if (member.startsWith('t')) moves.push([member.slice(1), Number(list[i + 1])]);
+      if (!member.startsWith('t')) continue;
+      moves.push(moveOf(member.slice(1), list[i + 1] as string, expiries?.[i / 2]));
     }
     return { clock: clockOf(reply as string[]), moves: list && moves };
   }
@@ -235,6 +240,7 @@ export class RedisLevel implements SharedLevel {
 }
 
 type Nullable = string | null;
+type BeginReply = [inDoubt: number, sequences: Nullable[], demands: Nullable[], expiries: Nullable[]];
 
 function newEpoch(): string {
   return String(randomInt(1, 2 ** 48 - 1));
@@ -244,13 +250,21 @@ function clockOf([epoch = '', sequence, floor]: readonly string[]): CacheClock {
   return { epoch, sequence: Number(sequence), floor: Number(floor) };
 }
 
+/** What is remembered of a tag's expiries holds while the last of them is its last move. */
+function moveOf(tag: string, sequence: string, text: Nullable | undefined): TagMove {
+  const expiries = text == null ? undefined : parseExpiries(text);
+  const isExpired = expiries?.soft.at(-1)?.sequence === Number(sequence);
+  return isExpired ? [tag, Number(sequence), expiries] : [tag, Number(sequence)];
+}
+
 /** Undefined for what is no announcement, or one of another version: what it says is missing then, and will be asked for. */
 function parseAnnouncement(text: string): Announcement | undefined {
-  const match = /^1 (\d+) (\d+) (\[.*\])$/s.exec(text);
+  const match = /^(?:1|2(?= \d+ \d+ \d+ )) (\d+) (\d+) (?:(\d+) )?(\[.*\])$/s.exec(text);
   if (match === null) return undefined;
-  const [, epoch = '', sequence, tags = ''] = match;
+  const [, epoch = '', sequence, at, tags = ''] = match;
   try {
-    return { epoch, sequence: Number(sequence), tags: JSON.parse(tags) as string[] };
+    const announcement = { epoch, sequence: Number(sequence), tags: JSON.parse(tags) as string[] };
+    return at === undefined ? announcement : { ...announcement, expiredAt: Number(at) };
   } catch {
     return undefined;
   }

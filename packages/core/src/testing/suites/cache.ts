@@ -114,6 +114,48 @@ export function sharedLevelSuite(
       expect((await b.log(3)).moves).toEqual([]);
     });
 
+    it('tells expiries from invalidations, to all and in every way, until the next invalidation', async () => {
+      const { a, b } = await pair();
+      const heard: Announcement[] = [];
+      b.events.on('announcement', (announcement) => heard.push(announcement));
+      const expire = (expiredAt: number, ...tags: string[]) =>
+        a.invalidate({ tags, written: [], settles: [], expiredAt });
+      await invalidate(a, 'x');
+      const { epoch } = await expire(1_000, 'x', 'y');
+      await expire(2_000, 'x');
+      const x = { hard: 1, soft: [2, 3].map((sequence) => ({ sequence, at: (sequence - 1) * 1_000 })) };
+      const y = { hard: 0, soft: [{ sequence: 2, at: 1_000 }] };
+      const moves = [
+        ['x', 3, x],
+        ['y', 2, y],
+      ];
+      expect((await b.begin(['x', 'y', 'z'])).moves).toEqual(moves);
+      expect((await b.log(0)).moves).toEqual(expect.arrayContaining(moves));
+      await waitFor(() => heard.length === 3, { message: 'all announcements' });
+      expect(heard.slice(1)).toEqual([
+        { epoch, sequence: 2, tags: ['x', 'y'], expiredAt: 1_000 },
+        { epoch, sequence: 3, tags: ['x'], expiredAt: 2_000 },
+      ]);
+      await invalidate(b, 'x');
+      expect((await a.begin(['x', 'y'])).moves).toEqual([
+        ['x', 4],
+        ['y', 2, y],
+      ]);
+      expect((await b.log(3)).moves).toEqual([['x', 4]]);
+      await expire(3_000, 'x');
+      expect((await a.begin(['x'])).moves).toEqual([
+        ['x', 5, { hard: 4, soft: [{ sequence: 5, at: 3_000 }] }],
+      ]);
+    });
+
+    it('remembers the last expiries of a tag, and takes the one before for an invalidation', async () => {
+      const { a } = await pair();
+      for (let at = 1; at <= 10; at++)
+        await a.invalidate({ tags: ['x'], written: [], settles: [], expiredAt: at });
+      const soft = [3, 4, 5, 6, 7, 8, 9, 10].map((sequence) => ({ sequence, at: sequence }));
+      expect((await a.begin(['x'])).moves).toEqual([['x', 10, { hard: 2, soft }]]);
+    });
+
     it('forgets the oldest tags, says up to where, and goes on demanding what they demanded', async () => {
       const { a } = await pair();
       await a.invalidate({ tags: ['oldest'], written: [position(5n)], settles: [] });

@@ -2,10 +2,12 @@
 --
 -- KEYS[1]  sorted set, the state: '#e' epoch, '#s' sequence of the last invalidation, '#f' highest sequence forgotten,
 --          '#m<life>' marker of the life of the data set that the state belongs to, 't<tag>' sequence of the tag's last
---          invalidation, 'h<system> <timeline> <shard>' at -1 the history on which the database of a shard is
+--          invalidation or expiry, 'h<system> <timeline> <shard>' at -1 the history on which the database of a shard is
 -- KEYS[2]  hash, what was written before the invalidations: '#e' epoch, '#t' epoch millisecond of the server's clock at
 --          which it began, '#f' what forgotten tags demand, 't<tag>' what the tag demands. A demand is a list
---          "shard,system,position;…"; positions have one length, so that they compare as texts
+--          "shard,system,position;…"; positions have one length, so that they compare as texts. 'x<tag>' the expiries of a
+--          tag whose last move was one: "hard sequence:millisecond …", hard the sequence of the last invalidation before
+--          them; '#x' 1 once there was any
 -- KEYS[3]  hash of the Redis floor: id names the present life of the data set
 -- ARGV[1]  epoch to begin, should one be needed
 --
