@@ -196,6 +196,11 @@ export class CacheProcess {
     return (await this.#ask('many', { ...options, key: '', keys })).value as readonly unknown[];
   }
 
+  /** Resolves to the token of the expiry. */
+  async expire(tags: readonly string[], options: Options = {}): Promise<string> {
+    return (await this.#ask('expire', { ...options, key: '', tags })).token;
+  }
+
   /** Resolves to the token of the invalidation. */
   async invalidate(tags: readonly string[], options: Options = {}): Promise<string> {
     return (await this.#ask('invalidate', { ...options, key: '', tags })).token;

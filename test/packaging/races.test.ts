@@ -37,6 +37,14 @@ const races: readonly (readonly [string, ...(readonly [file: string, test: strin
     [servers('races'), 'one of many values that are loaded at once, when it is invalidated meanwhile'],
   ],
   [
+    'an expired value is served to who knows better, or after it was invalidated, too',
+    [servers('races'), 'an expired value may be served to who has not seen that, while one load replaces it'],
+    [
+      servers('races'),
+      'a value that was expired, and then invalidated while it is replaced, is served to nobody',
+    ],
+  ],
+  [
     'loads of many keys wait for one another in a circle',
     [servers('races'), 'load each once, and do not wait for one another'],
   ],

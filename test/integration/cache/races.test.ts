@@ -218,6 +218,41 @@ it('processes that load overlapping keys in opposite orders load each once, and 
   }
 });
 
+it('an expired value may be served to who has not seen that, while one load replaces it, and to nobody who has', async () => {
+  const key = newKey();
+  const options = { lifetime: { ttlMs: 3_600_000, staleMs: 3_600_000 } };
+  source.set(key, 'old');
+  for (const process of [a, b, b]) expect(await process.read(key, options)).toBe('old');
+  source.set(key, 'new');
+  const gate = source.gate(key);
+  const token = await a.expire([key]);
+  const seen = [a.read(key, { ...options, token }), b.read(key, { ...options, token })];
+  await gate.arrived();
+  for (const process of [a, b]) expect(await process.read(key, options)).toBe('old');
+  gate.open();
+  expect(await Promise.all(seen)).toEqual(['new', 'new']);
+  for (const process of [a, b]) await waitFor(async () => (await process.read(key, options)) === 'new');
+  expect(source.count(key)).toBe(2);
+});
+
+it('a value that was expired, and then invalidated while it is replaced, is served to nobody', async () => {
+  const key = newKey();
+  const options = { lifetime: { ttlMs: 3_600_000, staleMs: 3_600_000 } };
+  source.set(key, 'old');
+  for (const process of [a, b, b]) expect(await process.read(key, options)).toBe('old');
+  const gate = source.gate(key);
+  await a.expire([key]);
+  expect(await a.read(key, options)).toBe('old');
+  await gate.arrived();
+  source.set(key, 'new');
+  const token = await b.invalidate([key]);
+  const late = a.read(key, { ...options, token });
+  gate.open();
+  expect(await late).toBe('new');
+  for (const process of [a, b]) expect(await process.read(key, { ...options, token })).toBe('new');
+  for (const process of [a, b]) expect(await process.read(key, options)).toBe('new');
+});
+
 describe('a value that is set while an older one is loaded', () => {
   async function race(without?: BrokenRule): Promise<readonly unknown[]> {
     const key = newKey();
