@@ -20,7 +20,7 @@ export class BusProxy implements AsyncDisposable {
   readonly #server: Server;
   readonly #pairs = new Set<Pair>();
   readonly #kept: { readonly pair: Pair; readonly frame: Buffer }[] = [];
-  #isKeeping = false;
+  #keeping: string | undefined;
   #cut: 'announcements' | 'commands' | undefined;
 
   private constructor(target: { readonly host: string; readonly port: number }) {
@@ -45,14 +45,14 @@ export class BusProxy implements AsyncDisposable {
     return this.#kept.length;
   }
 
-  /** Announcements do not arrive from now on, and nobody is told. */
-  keep(): void {
-    this.#isKeeping = true;
+  /** What is announced on the channel does not arrive from now on, and nobody is told. */
+  keep(channel: string): void {
+    this.#keeping = channel;
   }
 
   /** Hands over what was kept, in the order given by their places, any of them several times or never; nothing is kept any more. */
   deliver(order: readonly number[] = this.#kept.map((_, place) => place)): void {
-    this.#isKeeping = false;
+    this.#keeping = undefined;
     for (const place of order) {
       const { pair, frame } = this.#kept[place] ?? {};
       if (frame !== undefined) pair?.client.write(frame);
@@ -115,8 +115,10 @@ export class BusProxy implements AsyncDisposable {
       const frame = rest.subarray(0, end);
       rest = rest.subarray(end);
       const text = frame.toString('latin1');
-      const isOurs = text.includes('\r\nmessage\r\n') && text.includes(':cache:announcements\r\n');
-      if (isOurs && this.#isKeeping) this.#kept.push({ pair, frame });
+      const isKept =
+        this.#keeping !== undefined &&
+        text.includes(`\r\nmessage\r\n$${this.#keeping.length}\r\n${this.#keeping}\r\n`);
+      if (isKept) this.#kept.push({ pair, frame });
       else pair.client.write(frame);
     }
     pair.rest = rest;

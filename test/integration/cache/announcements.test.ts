@@ -57,6 +57,11 @@ async function connected(without?: BrokenRule): Promise<void> {
   });
 }
 
+const namesOf = (without?: BrokenRule) => createKernel({ name: `${kit}-${without ?? 'sound'}` }).keys;
+
+/** The second process hears no more of what is invalidated in this kit. */
+const keepFor = (without?: BrokenRule) => bus.keep(namesOf(without).atomic('cache', 'announcements'));
+
 const newKey = () => `key:${++keys}`;
 
 /** A key of which both processes have a copy of the old value in memory, and whose loads give the new one from now on. */
@@ -78,7 +83,7 @@ async function trustEnds(): Promise<void> {
 describe('an announcement that gets lost in silence', () => {
   async function race(without?: BrokenRule): Promise<unknown> {
     const key = await copied(without);
-    bus.keep();
+    keepFor(without);
     const token = await a.invalidate([key], { without });
     await waitFor(() => bus.kept === 1);
     return b.read(key, { without, token });
@@ -94,7 +99,7 @@ describe('an announcement that gets lost in silence', () => {
 
   async function later(without?: BrokenRule): Promise<unknown> {
     const key = await copied(without);
-    bus.keep();
+    keepFor(without);
     await a.invalidate([key], { without });
     await trustEnds();
     return b.read(key, { without });
@@ -111,7 +116,7 @@ describe('an announcement that gets lost in silence', () => {
 
 it('whoever asks again and again is served the past up to the bound at most, and never again after that', async () => {
   const key = await copied();
-  bus.keep();
+  keepFor();
   await a.invalidate([key]);
   const acknowledgedAt = performance.now();
   const served: { readonly value: unknown; readonly isDue: boolean }[] = [];
@@ -194,7 +199,7 @@ describe('an invalidation by a process that Redis is out of reach of', () => {
 
 it('announcements that arrive late, twice and in any order are all applied', async () => {
   const copies = [await copied(), await copied(), await copied()];
-  bus.keep();
+  keepFor();
   for (const key of copies) await a.invalidate([key]);
   await waitFor(() => bus.kept === 3);
   bus.deliver([2, 0, 2, 1, 0, 1]);
@@ -205,7 +210,7 @@ it('announcements that arrive late, twice and in any order are all applied', asy
 describe('the last of three announcements, when the others are lost', () => {
   async function race(without?: BrokenRule): Promise<unknown> {
     const key = await copied(without);
-    bus.keep();
+    keepFor(without);
     const token = await a.invalidate([key], { without });
     for (const other of ['one', 'two']) await a.invalidate([other], { without });
     await waitFor(() => bus.kept === 3);
@@ -228,7 +233,7 @@ it('who has missed more than the log can tell believes nothing that it has', asy
   const spared = newKey();
   source.set(spared, 'spared');
   expect(await b.read(spared)).toBe('spared');
-  bus.keep();
+  keepFor();
   const token = await a.invalidate([key]);
   const crowd = Array.from({ length: 12_000 }, (_, index) => `crowd:${index}`);
   for (let from = 0; from < crowd.length; from += 2_000) await a.invalidate(crowd.slice(from, from + 2_000));
@@ -248,12 +253,12 @@ describe('a value stored by a process that has not heard of its invalidation', (
     const first = b.get(key, { without });
     await gate.arrived();
     source.set(key, 'new');
-    bus.keep();
+    keepFor(without);
     const token = await a.invalidate([key], { without });
     gate.open();
     expect((await first).value).toBe('old');
-    const { keys: names } = createKernel({ name: `${kit}-${without ?? 'sound'}` });
-    await waitFor(() => admin.exists(names.spread('cache', 'v', key)), { message: 'the old value in Redis' });
+    const stored = namesOf(without).spread('cache', 'v', key);
+    await waitFor(() => admin.exists(stored), { message: 'the old value in Redis' });
     const served = [await a.read(key, { without })];
     return [...served, await b.read(key, { without, token })];
   }
@@ -270,7 +275,7 @@ describe('a value stored by a process that has not heard of its invalidation', (
 describe('a process that was frozen while a value was invalidated', () => {
   async function race(without?: BrokenRule): Promise<unknown> {
     const key = await copied(without);
-    bus.keep();
+    keepFor(without);
     b.process.freeze();
     try {
       await a.invalidate([key], { without });

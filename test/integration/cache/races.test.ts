@@ -171,7 +171,7 @@ describe('one of many values that are loaded at once, when it is invalidated mea
     for (const name of keys) source.set(name, 'old');
     const gate = source.gate(key);
     const first = a.many(keys, { without });
-    await gate.arrived();
+    await waitFor(() => keys.every((name) => source.count(name) === 1), { intervalMs: 2 });
     for (const name of keys) source.set(name, 'new');
     const token = await b.invalidate([key], { without });
     const late = a.read(key, { without, token });
