@@ -251,3 +251,45 @@ it('a request that middleware behind it takes for another method is not stored',
   expect(await (await app.get({ 'x-mine': 'DELETE' })).text()).toBe('DELETE');
   expect([await (await app.get()).text(), await app.unstored('method')]).toEqual(['GET', true]);
 });
+
+it('a failure that is held back is answered once, however often it is sent', async () => {
+  let runs = 0;
+  let isEnded = false;
+  await using app = await run((app, { cacheResponse }) => {
+    app.get('/page', cacheResponse({ ttlMs: 1, staleIfErrorMs: 60_000 }), (_req: Request, res: Response) => {
+      if (++runs === 1) return void res.send('whole');
+      res
+        .status(500)
+        .set('x-failed', 'yes')
+        .end('first', () => {
+          isEnded = true;
+        });
+      res.write('more');
+      res.status(503).send('second');
+    });
+  });
+  expect(await (await app.get()).text()).toBe('whole');
+  await waitFor(async () => {
+    const answer = await app.get();
+    expect([answer.status, answer.headers.has('x-failed'), await answer.text()]).toEqual([
+      200,
+      false,
+      'whole',
+    ]);
+    return runs > 1;
+  });
+  await waitFor(() => isEnded);
+});
+
+it('a failure of which something has left stays one', async () => {
+  let runs = 0;
+  await using app = await run((app, { cacheResponse }) => {
+    app.get('/page', cacheResponse({ ttlMs: 1, staleIfErrorMs: 60_000 }), (_req: Request, res: Response) => {
+      if (++runs === 1) return void res.send('whole');
+      res.status(500).write('half, ');
+      res.end('and half');
+    });
+  });
+  await app.get();
+  await waitFor(async () => (await app.get()).status === 500);
+});
