@@ -1,9 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { emptyToken, mergeTokens, type Token } from '@pando/core';
+import type { LifetimeOptions } from '../../../packages/core/src/cache/lifetime.js';
 import type { RequestContext } from '../../../packages/core/src/kernel/context.js';
 import { Known } from '../known.js';
 import { type CacheInstance, trustMs } from './instance.js';
-import { anyLifetime, LoadFailed } from './lifetimes.js';
+import { anyLifetime, LoadFailed, longestGraceMs } from './lifetimes.js';
 import type { CacheSite } from './site.js';
 import { isNothing, madeView, manyViews, tagsOfWrite, uncertainViews, type View, views } from './views.js';
 import { groups, type Level, type Reading, type Shown, type World } from './world.js';
@@ -79,8 +80,8 @@ export class CacheClient {
   }
 
   /** Writes there. */
-  async write(instance: CacheInstance, group = this.#pick(groups)): Promise<void> {
-    await this.#attempt(instance, this.#write(group));
+  async write(instance: CacheInstance, group = this.#pick(groups), isSoft = false): Promise<void> {
+    await this.#attempt(instance, this.#write(group, isSoft));
   }
 
   /** Reads everything there, in every way, all at once. */
@@ -133,7 +134,7 @@ export class CacheClient {
     const { random, manners } = this.#party;
     const { writeRatio, laxRatio } = manners;
     const dice = random();
-    if (dice < writeRatio) return this.#write(this.#pick(groups));
+    if (dice < writeRatio) return this.#write(this.#pick(groups), random() < 0.3);
     if (dice < writeRatio + laxRatio) return this.#read(this.#pick(views), 'eventual');
     const share = (dice - writeRatio - laxRatio) / (1 - writeRatio - laxRatio);
     if (share < 0.1) return this.#readAsStranger(this.#pick(views));
@@ -145,8 +146,8 @@ export class CacheClient {
     return this.#read(this.#pick(views));
   }
 
-  /** Writes one register or several of a group, and says so. */
-  #write(group: readonly string[]): Operation {
+  /** Writes one register or several of a group, and says so; softly: others may be shown what was there a little longer. */
+  #write(group: readonly string[], isSoft: boolean): Operation {
     const { world, random } = this.#party;
     return async ({ cache, known: toldHere }, { known }, context) => {
       const members = random() < 0.5 ? group : [this.#pick(group)];
@@ -156,14 +157,15 @@ export class CacheClient {
         versions.set(register, version);
         context.wrote(world.registers.commit(register, version));
       }
-      const { token, confirmed } = await cache.invalidate(tagsOfWrite(members, random));
+      const tags = tagsOfWrite(members, random);
+      const { token, confirmed } = await (isSoft ? cache.expire(tags) : cache.invalidate(tags));
       for (const [register, version] of versions) {
         known.raise(register, version);
-        toldHere.raise(register, version);
-        if (confirmed) world.confirmed(register, version);
+        if (!isSoft) toldHere.raise(register, version);
+        if (confirmed) world.confirmed(register, version, isSoft ? longestGraceMs : 0);
       }
       if (random() < 0.3) this.#pick(this.#party.clients).#hear(token, versions);
-      world.report.done('writes');
+      world.report.done(isSoft ? 'soft writes' : 'writes');
     };
   }
 
@@ -187,22 +189,21 @@ export class CacheClient {
 
   /** Reads all of a group with one call, one of them twice. */
   #readMany(members: readonly View[]): Operation {
-    const { world, random, manners } = this.#party;
+    const { world } = this.#party;
     return async (instance, floor) => {
       const askedAt = world.now();
       const byKey = new Map(members.map((view) => [view.key, view]));
       const least = new Map(members.map((view) => [view, this.#least(view, floor)]));
+      const how = { level: 'causal', lifetime: this.#anyLifetime(), mayFail: this.#mayFail } as const;
       const load = async (missing: readonly string[]) => {
         const loading = missing.map(async (key) => {
-          const shown = await (byKey.get(key) as View).load(instance, world, 'causal');
+          const shown = await (byKey.get(key) as View).load(instance, world, how);
           return [key, shown as Shown] as const;
         });
-        const loaded = await Promise.all(loading);
-        if (random() < manners.failRatio) throw new LoadFailed();
-        return new Map(loaded);
+        return new Map(await Promise.all(loading));
       };
       const keys = [...byKey.keys(), this.#pick(members).key];
-      const options = { tags: this.#pick(members).tags, ...anyLifetime(random, manners.isShortLived) };
+      const options = { tags: this.#pick(members).tags, ...how.lifetime };
       const shownByKey = await instance.cache.getOrLoadMany(keys, load, options);
       world.report.done('reads of many');
       for (const [key, view] of byKey) {
@@ -252,14 +253,20 @@ export class CacheClient {
   }
 
   #load({ key, tags, load }: View, instance: CacheInstance, level: Level): Promise<Shown | undefined> {
-    const { world, random, manners } = this.#party;
-    const loader = async () => {
-      const shown = await load(instance, world, level);
-      if (random() < manners.failRatio) throw new LoadFailed();
-      return shown;
-    };
-    return instance.cache.getOrLoad(key, loader, { tags, ...anyLifetime(random, manners.isShortLived) });
+    const { world } = this.#party;
+    const how = { level, lifetime: this.#anyLifetime(), mayFail: this.#mayFail };
+    return instance.cache.getOrLoad(key, () => load(instance, world, how), { tags, ...how.lifetime });
   }
+
+  #anyLifetime(): LifetimeOptions {
+    const { random, manners } = this.#party;
+    return anyLifetime(random, manners.isShortLived);
+  }
+
+  #mayFail = (): void => {
+    const { random, manners } = this.#party;
+    if (random() < manners.failRatio) throw new LoadFailed();
+  };
 
   /** What is invalidated is gone in the end, whoever asks, and at once where that was said. */
   #readAsStranger(view: View): Operation {
@@ -278,17 +285,13 @@ export class CacheClient {
 
   /** Makes a version of its own, and puts it into the cache; one after the other. */
   #make: Operation = async (instance, floor, context) => {
-    const { world, random, manners } = this.#party;
+    const { world } = this.#party;
     const made = this.#making.then(async () => {
       const version = world.registers.newest(this.name) + 1;
       context.wrote(world.registers.commit(this.name, version));
       const view = madeView(this.name);
       const value = await world.load('causal', async (load) => ({ [this.name]: [version, load] }));
-      const { confirmed } = await instance.cache.set(
-        view.key,
-        value,
-        anyLifetime(random, manners.isShortLived),
-      );
+      const { confirmed } = await instance.cache.set(view.key, value, this.#anyLifetime());
       floor.known.raise(this.name, version);
       instance.known.raise(this.name, version);
       if (confirmed) world.confirmed(this.name, version);

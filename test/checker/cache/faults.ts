@@ -304,6 +304,21 @@ export const loadsAreOvertaken: CacheFault = {
   },
 };
 
+/** What somebody has expired is shown to others a little longer, and not to him. */
+export const valuesExpire: CacheFault = {
+  name: 'expiry of what all have',
+  isAlone: true,
+  async strike(stage) {
+    const { site, clients, stranger, random } = stage;
+    const [here, there] = two(site.instances, random);
+    const writer = pick(clients, random);
+    await warmUp(stage);
+    await writer.write(there, pick(groups, random), true);
+    await stranger().lookAtAll(here);
+    await writer.lookAtAll(here);
+  },
+};
+
 export const allFaults: readonly CacheFault[] = [
   redisIsEmptied,
   redisGoesBack,
@@ -324,6 +339,7 @@ export const allFaults: readonly CacheFault[] = [
   replicaStandsStill,
   replicaIsFarBehind,
   loadsAreOvertaken,
+  valuesExpire,
 ];
 
 /** Those that keep no instance from Redis, and Redis from nothing. */
@@ -336,4 +352,5 @@ export const faultsBesideRedis: readonly CacheFault[] = [
   replicaStandsStill,
   replicaIsFarBehind,
   loadsAreOvertaken,
+  valuesExpire,
 ];

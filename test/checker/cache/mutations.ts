@@ -17,6 +17,7 @@ import {
   replicaStandsStill,
   stateGoesBack,
   stateIsLost,
+  valuesExpire,
 } from './faults.js';
 
 /** A rule that is switched off, and the faults under which that shows. */
@@ -156,6 +157,13 @@ export const cacheMutations: readonly CacheMutation[] = [
     what: 'values outlive the state that would know of their invalidation',
     rules: { isSameEpoch: () => true },
     faults: [stateIsLost],
+  },
+  {
+    rule: 'C8',
+    what: 'values are served past their expiry to whoever has seen that',
+    rules: { mayServeExpired: () => true },
+    faults: [valuesExpire],
+    isShortLived: true,
   },
   {
     rule: 'T6',

@@ -1,3 +1,4 @@
+import type { LifetimeOptions } from '../../../packages/core/src/cache/lifetime.js';
 import type { CacheInstance } from './instance.js';
 import { groups, type Level, type Reading, type Shown, type World } from './world.js';
 
@@ -7,7 +8,15 @@ export interface View {
   readonly tags: readonly string[];
   readonly registers: readonly string[];
   /** Loads it; undefined where there is nothing. */
-  load(instance: CacheInstance, world: World, level: Level): Promise<Shown | undefined>;
+  load(instance: CacheInstance, world: World, how: How): Promise<Shown | undefined>;
+}
+
+/** How something is loaded, and all that it is made of. */
+export interface How {
+  readonly level: Level;
+  readonly lifetime: LifetimeOptions;
+  /** Throws now and then. */
+  mayFail(): void;
 }
 
 const names = groups.map((_, index) => `group:${index}`);
@@ -17,35 +26,40 @@ const single = (register: string, group: string): View => ({
   key: `one:${register}`,
   tags: [`tag:${register}`, group],
   registers: [register],
-  load: ({ kernel }, world, level) =>
-    world.load(level, async (id) => ({ [register]: [await world.look(kernel, register, level), id] })),
+  load: ({ kernel }, world, { level, mayFail }) =>
+    world.load(level, async (id) => {
+      const version = await world.look(kernel, register, level);
+      mayFail();
+      return { [register]: [version, id] };
+    }),
 });
 
 /** Whether a register stands for something that does not exist, at this version. */
 export const isNothing = (version: number) => version % 3 === 0;
 
 /** What a register stands for, if it exists. */
-const existing = (register: string, group: string): View => ({
-  ...single(register, group),
-  key: `maybe:${register}`,
-  async load({ kernel }, world, level) {
-    const shown = await world.load(level, async (id) => ({
-      [register]: [await world.look(kernel, register, level), id],
-    }));
-    const [version] = shown.readings[register] as Reading;
-    return isNothing(version) ? undefined : shown;
-  },
-});
+const existing = (register: string, group: string): View => {
+  const view = single(register, group);
+  return {
+    ...view,
+    key: `maybe:${register}`,
+    async load(...how) {
+      const shown = (await view.load(...how)) as Shown;
+      return isNothing((shown.readings[register] as Reading)[0]) ? undefined : shown;
+    },
+  };
+};
 
 /** All registers of a group, one after the other, by one load. */
 const list = (registers: readonly string[], group: string): View => ({
   key: `list:${group}`,
   tags: [group, ...registers.map((register) => `tag:${register}`)],
   registers,
-  load: ({ kernel }, world, level) =>
+  load: ({ kernel }, world, { level, mayFail }) =>
     world.load(level, async (id) => {
       const readings: Record<string, Reading> = {};
       for (const register of registers) readings[register] = [await world.look(kernel, register, level), id];
+      mayFail();
       return readings;
     }),
 });
@@ -57,10 +71,11 @@ const board = (registers: readonly string[], group: string): View => {
     key: `board:${group}`,
     tags: [],
     registers,
-    load: (instance, world, level) =>
-      world.load(level, async (_, used) => {
+    load: (instance, world, how) =>
+      world.load(how.level, async (_, used) => {
         const readPart = async ({ key, tags, load }: View) => {
-          const shown = await instance.cache.getOrLoad(key, () => load(instance, world, level), { tags });
+          const options = { tags, ...how.lifetime };
+          const shown = await instance.cache.getOrLoad(key, () => load(instance, world, how), options);
           return shown as Shown; // a single register is always there
         };
         const shown = await Promise.all(parts.map(readPart));

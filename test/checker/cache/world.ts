@@ -66,12 +66,12 @@ export class World {
     return ++this.#now;
   }
 
-  /** The invalidation of a version was acknowledged. */
-  confirmed(register: string, version: number): void {
+  /** The invalidation of a version was acknowledged: everybody is to be shown it, after so much longer than usual. */
+  confirmed(register: string, version: number, graceMs = 0): void {
     this.settled.raise(register, version);
     const list = this.#confirmed.get(register) ?? [];
     this.#confirmed.set(register, list);
-    list.push({ atMs: performance.now(), version });
+    list.push({ atMs: performance.now() + graceMs, version });
   }
 
   /** The newest version whose invalidation was acknowledged that long ago. */
