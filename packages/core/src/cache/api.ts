@@ -15,8 +15,12 @@ export type Loader<T> = (options: LoaderOptions) => Promise<T> | T;
 
 /** How to get or load one value. */
 export interface GetOrLoadOptions<T = unknown> extends LifetimeOptions, Signalled {
-  /** What the value depends on, beside its key: invalidating any of them makes it unusable. */
-  readonly tags?: readonly string[] | undefined;
+  /**
+   * What the value depends on, beside its key: invalidating any of them makes it unusable. As a function, what only the value
+   * can tell: where one of these turns out to have been invalidated lately, the value is loaded once more, from the primary.
+   * That there is nothing has no such tags, and is not kept then.
+   */
+  readonly tags?: readonly string[] | ((value: T) => readonly string[]) | undefined;
   /**
    * For how long this very value is kept, where it says so itself, as an access token does that expires. What is left out is
    * as the other options have it. Past its time a value is then served for as long as it was stored for.

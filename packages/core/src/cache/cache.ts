@@ -173,7 +173,8 @@ export class CacheRoom implements Cache {
     if (this.#rules.isApart(context)) return runHere(load, context, signal);
     const local = this.#supply.near(key, context);
     if (local !== undefined && !local.isDue) return this.#outcomes.of(local) as Promise<T>;
-    const tags = checkTags(this.#rules.tagsOf(key, options.tags ?? []));
+    const named = typeof options.tags === 'function' ? [] : (options.tags ?? []);
+    const tags = checkTags(this.#rules.tagsOf(key, named));
     const lifetime = lifetimeOf('getOrLoad', options, this.#options.lifetime);
     const call = { key, tags, load, context, signal, ...termsOf(options, lifetime) };
     if (local !== undefined) {

@@ -5,6 +5,7 @@ import type { Batch } from './batch.js';
 import type { Landing } from './flight.js';
 import { asGranted, type Lifetime, lifetimeOf } from './lifetime.js';
 import { LoadRecord } from './load-record.js';
+import { checkTags } from './names.js';
 
 /** One value that is wanted and that no local one could answer: by itself, or as one of a batch. */
 export type Call = Wish & (Alone | InBatch);
@@ -23,6 +24,8 @@ interface Wish {
   readonly key: string;
   /** Its key among them. */
   readonly tags: readonly string[];
+  /** Those that only the value can tell. */
+  readonly tagsOf?: ((value: unknown) => readonly string[]) | undefined;
   readonly lifetime: Lifetime;
   /** For how long a loaded value is kept, where that is up to the value. */
   readonly lifetimeOf?: ((value: unknown) => Lifetime) | undefined;
@@ -32,17 +35,18 @@ interface Wish {
   readonly signal: AbortSignal | undefined;
 }
 
-/** How long the value of a call is kept and served, and who replaces it then. */
+/** What the value of a call says of itself, how long it is kept and served, and who replaces it then. */
 export function termsOf<T>(
-  { lifetimeOf: ownOf, replacedBy }: GetOrLoadOptions<T>,
+  { lifetimeOf: ownOf, replacedBy, tags }: GetOrLoadOptions<T>,
   lifetime: Lifetime,
-): Pick<Wish, 'lifetime' | 'lifetimeOf' | 'isReplacing'> {
-  if (ownOf === undefined) return { lifetime, isReplacing: replacedBy === 'caller' };
+): Pick<Wish, 'lifetime' | 'lifetimeOf' | 'isReplacing' | 'tagsOf'> {
+  const tagsOf = typeof tags === 'function' ? (value: unknown) => checkTags(tags(value as T)) : undefined;
+  if (ownOf === undefined) return { lifetime, tagsOf, isReplacing: replacedBy === 'caller' };
   const stored = (value: unknown): Lifetime =>
     value === undefined || value === null
       ? lifetime
       : lifetimeOf('getOrLoad.lifetimeOf', ownOf(value as T), lifetime);
-  return { lifetime: asGranted(lifetime), lifetimeOf: stored, isReplacing: replacedBy === 'caller' };
+  return { lifetime: asGranted(lifetime), lifetimeOf: stored, tagsOf, isReplacing: replacedBy === 'caller' };
 }
 
 /** Gives a loaded value to a caller, and its conditions to the load that the caller is part of. */

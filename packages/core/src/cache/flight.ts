@@ -15,6 +15,8 @@ export interface Departure {
 export interface Landing {
   readonly value: unknown;
   readonly tags: readonly string[];
+  /** No invalidation up to here can make it older. */
+  readonly asOf: number;
   /** What its readers have seen with it; empty where nobody wanted to know. */
   readonly seen: Token;
   /** Whether it may be part of something that is stored. */

@@ -34,6 +34,11 @@ export class LoadRecord implements LoadScope {
     return this.#storable;
   }
 
+  /** Tags of its own that only the loaded value can tell. */
+  name(tags: readonly string[]): void {
+    for (const tag of tags) this.#tags.add(tag);
+  }
+
   noteRead(bound: ReadBound): void {
     const bounds = this.#bounds.get(bound.shard) ?? [];
     this.#bounds.set(bound.shard, bounds);

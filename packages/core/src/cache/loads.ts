@@ -101,7 +101,7 @@ export class Loads {
   async #board(flights: Map<string, Flight>, call: Call, job: Job): Promise<unknown> {
     const { key, tags, context, signal } = call;
     const { rules, backlog, follower } = this.#init;
-    for (;;) {
+    for (let isFirst = true; ; isFirst = false) {
       const running = flights.get(key);
       if (running?.isOpen) {
         call.batch?.pass(key);
@@ -111,7 +111,7 @@ export class Loads {
             !rules.isUnconfirmed(backlog, tags, running.stamp),
           signal,
         );
-        if (landing !== undefined) {
+        if (landing !== undefined && !(isFirst && this.#hasMoved(landing, tags))) {
           this.#joined.add();
           return handOver(call, landing);
         }
@@ -120,6 +120,16 @@ export class Loads {
       const landing = await this.#begin(flights, call, job).wait(signal);
       if (landing !== undefined) return handOver(call, landing);
     }
+  }
+
+  /**
+   * Whether a tag that its joiner did not name has made a value old. Only of a load that was there before the joiner: one that
+   * began after is new enough for him, whatever has been invalidated meanwhile.
+   */
+  #hasMoved(landing: Landing, named: readonly string[]): boolean {
+    const { rules, follower } = this.#init;
+    const late = landing.tags.filter((tag) => !named.includes(tag));
+    return late.length > 0 && rules.check(follower.positions, late, landing.asOf) === 'moved';
   }
 
   #begin(flights: Map<string, Flight>, call: Call, job: Job): Flight {
@@ -200,6 +210,7 @@ export class Loads {
     signal: AbortSignal,
     start: LoadStart,
     settle: { release: () => void },
+    isAgain = false,
   ): Promise<Landing> {
     const { follower, shelf, lineage, options, random, rules } = this.#init;
     const { key, tags, lifetime } = call;
@@ -210,14 +221,24 @@ export class Loads {
     flight.depart({ epoch: clock.epoch, asOf: clock.sequence, token });
     const record = new LoadRecord(tags, rules);
     const value = await this.#run(call, { record, token, signal, isThrottled: start.inDoubt });
+    const isNothing = value === undefined || (value === null && lifetime.negativeTtlMs > 0);
+    const late = isNothing ? [] : (call.tagsOf?.(value) ?? []).filter((tag) => !tags.includes(tag));
+    record.name(late);
+    if (late.length > 0 && !isAgain) {
+      const anew = await this.#startAnew(call, late, record, start);
+      if (anew !== undefined) {
+        return this.#loadAndStore(flight, { ...call, tags: [...tags, ...late] }, signal, anew, settle, true);
+      }
+    }
     const seen = await this.#seenBy(record);
     const isOfOneHistory = stamp !== undefined && stamp === lineage.stamp(clock.epoch);
     const refusal = isOfOneHistory ? this.#refusal(record, start) : 'epoch';
-    const times = timesOf(value, call.lifetimeOf?.(value) ?? lifetime, random);
+    const isUnnamed = isNothing && call.tagsOf !== undefined; // nobody can tell what would end it
+    const times = isUnnamed ? undefined : timesOf(value, call.lifetimeOf?.(value) ?? lifetime, random);
     if (refusal !== undefined || times === undefined) {
       this.#refused.get(refusal ?? 'empty')?.add();
       if (refusal === undefined && keptMs(graceOf(lifetime)) > 0) await shelf.drop(key);
-      return { value, tags: record.tags, seen, isStorable: refusal === undefined };
+      return { value, tags: record.tags, seen, asOf: clock.sequence, isStorable: refusal === undefined };
     }
     const asOf = rules.asOf(clock.sequence, follower.positions.applied);
     const from = { epoch: clock.epoch, asOf, tags: record.tags, seen };
@@ -225,7 +246,33 @@ export class Loads {
     const { value: kept, stored } = shelf.put(key, payload, from, times);
     const { release } = settle;
     settle.release = () => void stored.then(release); // others look for the value when the lease ends
-    return { value: kept, tags: record.tags, seen, isStorable: true };
+    return { value: kept, tags: record.tags, seen, asOf, isStorable: true };
+  }
+
+  /**
+   * What a second load begins with, from the primary, where a tag that became known with the value demands more than was read,
+   * or has moved since; undefined where the first one will do.
+   */
+  async #startAnew(
+    { tags }: Call,
+    late: readonly string[],
+    record: LoadRecord,
+    { clock }: LoadStart,
+  ): Promise<LoadStart | undefined> {
+    const { level, follower, rules } = this.#init;
+    try {
+      const asked = await level.begin(late);
+      follower.positions.learn(asked.clock, late, asked.moves);
+      const isValid = rules.check(follower.positions, late, clock.sequence) === 'valid';
+      if (isValid && rules.coversWritten(record.bounds, asked)) return undefined;
+      const since = follower.now();
+      const start = await level.begin([...tags, ...late]);
+      return (await follower.meet(start.clock, since)) ? { ...start, inDoubt: true } : undefined;
+    } catch (cause) {
+      this.#init.kernel.logger.debug({ err: cause }, 'tags of a loaded value could not be asked about');
+      record.taint();
+      return undefined;
+    }
   }
 
   /**
@@ -260,10 +307,13 @@ export class Loads {
     const { positions } = follower;
     const { token } = call.context;
     const record = new LoadRecord(call.tags, rules);
-    flight.depart({ epoch: positions.epoch, asOf: positions.applied, token });
+    const asOf = positions.applied;
+    flight.depart({ epoch: positions.epoch, asOf, token });
     const value = await this.#run(call, { record, token, signal, isThrottled: true });
     this.#refused.get('past')?.add();
-    return { value, tags: record.tags, seen: await this.#seenBy(record), isStorable: false };
+    if (value !== undefined) record.name(call.tagsOf?.(value) ?? []);
+    const seen = await this.#seenBy(record);
+    return { value, tags: record.tags, seen, asOf, isStorable: false };
   }
 
   #run(call: Call, ride: Ride): Promise<unknown> {
@@ -313,7 +363,7 @@ export class Loads {
       if (found !== undefined && isNew && !rules.isUnconfirmed(backlog, found.tags)) {
         const { epoch, sequence } = clock;
         flight.depart({ epoch, asOf: found.asOf, token: cacheToken(clock), knownUpTo: sequence });
-        return { value: found.value, tags: found.tags, seen: found.seen, isStorable: true };
+        return { value: found.value, tags: found.tags, seen: found.seen, asOf: found.asOf, isStorable: true };
       }
     }
     return leased ? 'load' : 'wait';
