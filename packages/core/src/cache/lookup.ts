@@ -127,7 +127,8 @@ export class Lookup {
       });
       answers.push(answer);
     }
-    return (await Promise.all(answers)).flat();
+    const [first = [], ...others] = await Promise.all(answers);
+    return others.length === 0 ? first : [first, ...others].flat();
   }
 
   /** The present, and nothing before the request began: what was trusted then is not trusted for longer. */

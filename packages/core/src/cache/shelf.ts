@@ -146,13 +146,13 @@ export class Shelf {
   }
 
   #take(candidate: Candidate, verdict: Verdict): Found | undefined {
-    const { codec, reopening } = this.#init;
+    const { codec, reopening, local } = this.#init;
     const { key, frame, tags, asker, pastMs } = candidate;
     const { lifetime } = asker;
     // Whoever asked before the shared level went away may get its answer after the return.
     if (!reopening.isOpen) return undefined;
     const { epoch, asOf, seen, payload, isNothing, staleMs, staleIfErrorMs } = frame;
-    const use = this.#judge(verdict, { epoch, asOf, seen, tags, staleMs, staleIfErrorMs }, asker, pastMs);
+    const use = this.#judge(verdict, tags === frame.tags ? frame : { ...frame, tags }, asker, pastMs);
     if (use === 'none') return undefined;
     let value: unknown;
     try {
@@ -160,9 +160,11 @@ export class Shelf {
     } catch {
       return undefined;
     }
-    const ttlMs = Math.min(-pastMs, isNothing ? lifetime.negativeTtlMs : lifetime.ttlMs);
-    const times = { ttlMs, staleMs, staleIfErrorMs, aheadMs: isNothing ? 0 : aheadMsOf(lifetime) };
-    this.#keep(key, value, { epoch, asOf, seen, tags }, times, payload.length);
+    if (local !== undefined) {
+      const ttlMs = Math.min(-pastMs, isNothing ? lifetime.negativeTtlMs : lifetime.ttlMs);
+      const times = { ttlMs, staleMs, staleIfErrorMs, aheadMs: isNothing ? 0 : aheadMsOf(lifetime) };
+      this.#keep(key, value, { epoch, asOf, seen, tags }, times, payload.length);
+    }
     return { value, tags, seen, asOf, use };
   }
 

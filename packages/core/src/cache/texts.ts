@@ -32,14 +32,14 @@ export class Texts {
   /** A list of texts, behind their number; the expected list itself if that is what it says. */
   list(expected: readonly string[] = []): readonly string[] {
     const count = this.#size();
-    const texts: string[] = [];
-    let isExpected = count === expected.length;
+    let texts: string[] | undefined;
     for (let i = 0; i < count && !this.isBroken; i++) {
       const text = this.next(expected[i]);
-      isExpected &&= text === expected[i];
+      if (texts === undefined && text === expected[i]) continue;
+      texts ??= expected.slice(0, i);
       texts.push(text);
     }
-    return isExpected ? expected : texts;
+    return texts ?? (count === expected.length ? expected : expected.slice(0, count));
   }
 
   #size(): number {
