@@ -22,20 +22,22 @@ export function endless(list) {
   return () => list[next++ % list.length];
 }
 
+const ownTags = (index) => ['posts', `author:${index % 50}`];
+
 /** A kit's own cache with every key in it: what is loaded after that ends the measurement. */
-export async function filledPando(redisUrl, cacheOptions) {
+export async function filledPando(redisUrl, cacheOptions, { name = 'bench', tagsOf = ownTags } = {}) {
   const { createPando } = await import('@pando/core');
   const { Redis } = await import('ioredis');
   const redis = { client: new Redis(redisUrl), commandTimeoutMs: 10_000 }; // a slow answer is a figure, not a miss
   const { cache, kernel } = await createPando({
-    name: 'bench',
+    name,
     redis,
     cache: cacheOptions,
     lifecycle: { signals: false },
   });
   const reads = keys.map((key, index) => ({
     key,
-    options: { ttlMs, tags: ['posts', `author:${index % 50}`] },
+    options: { ttlMs, tags: tagsOf(index) },
   }));
   await Promise.all(reads.map(({ key, options }) => cache.getOrLoad(key, () => postOf(key), options)));
   const context = kernel.contexts.open({ id: 'bench', signal: new AbortController().signal });

@@ -63,9 +63,13 @@ function complete(values) {
 }
 
 export async function pandoMany({ redisUrl }) {
-  const { cache, inRequest } = await filledPando(redisUrl, { local: false });
-  const load = ([key]) => notAHit(key);
   const tags = ['posts', 'author:7'];
+  const { cache, inRequest } = await filledPando(
+    redisUrl,
+    { local: false },
+    { name: 'many', tagsOf: () => tags },
+  );
+  const load = ([key]) => notAHit(key);
   const next = hundreds();
   const ask = async () => {
     const values = await cache.getOrLoadMany(next(), load, { ttlMs, tags });
