@@ -9,7 +9,8 @@ import { createMetrics } from '../../packages/core/src/metrics/index.js';
 import { exposedValue, parseExposition } from '../../packages/core/src/testing/exposition.js';
 import { testSize } from '../infra/context.js';
 
-const keys = testSize() === 'full' ? 1_000_000 : 80_000;
+const isFull = testSize() === 'full';
+const keys = isFull ? 1_000_000 : 60_000;
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
@@ -33,7 +34,9 @@ const shapes: readonly ((id: number) => unknown)[] = [
   (id) => Object.fromEntries(Array.from({ length: 40 }, (_, column) => [`${id}-${column}`, column])),
 ];
 
-it(`${keys} values take no more memory than local.maxBytes allows, and most of that`, async () => {
+it(`${keys} values take no more memory than local.maxBytes allows, and most of that`, {
+  timeout: isFull ? 1_800_000 : 180_000,
+}, async () => {
   const { maxBytes } = cacheDefaults.local;
   const metrics = createMetrics();
   const kernel = createKernel({ meter: metrics.meter });
