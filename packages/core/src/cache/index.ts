@@ -26,6 +26,7 @@ export {
   type MemoryWorldOptions,
 } from './create.js';
 export { CacheKeyError, CacheLoadTimeoutError, CacheValueError } from './errors.js';
+export type { Expiries, Expiry } from './expiries.js';
 export type {
   CacheExplanation,
   ExplainedRule,
