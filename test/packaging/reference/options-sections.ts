@@ -247,6 +247,8 @@ export const callOptions: readonly (readonly [title: string, file: string, name:
   ['cache.getOrLoad', `${src}/cache/api.ts`, 'GetOrLoadOptions'],
   ['cache.getOrLoadMany', `${src}/cache/api.ts`, 'GetOrLoadManyOptions'],
   ['cache.set', `${src}/cache/api.ts`, 'SetOptions'],
+  ['cache.wrap', `${src}/cache/api.ts`, 'WrapOptions'],
+  ['cache.namespace', `${src}/cache/api.ts`, 'NamespaceOptions'],
   ['cache.invalidate', `${src}/cache/api.ts`, 'InvalidateOptions'],
   ['cache.explain', `${src}/cache/explanation.ts`, 'ExplainOptions'],
   ['compressed', `${src}/cache/codecs.ts`, 'CompressionOptions'],

@@ -42,8 +42,8 @@ export type ManyLoader<T> = (
 
 /** How to get or load the values of several keys. */
 export interface GetOrLoadManyOptions extends LifetimeOptions, Signalled {
-  /** What each of the values depends on, beside its own key. */
-  readonly tags?: readonly string[] | undefined;
+  /** What each of the values depends on, beside its own key: the same for all, or by key. */
+  readonly tags?: readonly string[] | ((key: string) => readonly string[]) | undefined;
 }
 
 /** How to store a value that no loader has loaded. */
@@ -74,6 +74,62 @@ export interface Invalidation {
   readonly token: Token;
   /** False when Redis did not confirm: other instances may serve old values to others until the retry has succeeded. */
   readonly confirmed: boolean;
+}
+
+/** How the results of a function are kept. */
+export interface WrapOptions<Args extends readonly unknown[], T>
+  extends Omit<GetOrLoadOptions<T>, 'tags' | 'signal'> {
+  /** The key of a result: whatever makes a difference to it must be in it. */
+  readonly key: (...args: Args) => string;
+  /** What a result depends on, beside its key. @defaultValue nothing */
+  readonly tags?: readonly string[] | ((...args: Args) => readonly string[]) | undefined;
+}
+
+/** A function whose results are kept. */
+export interface Wrapped<Args extends readonly unknown[], T> {
+  /** What the function gives, from the nearest level that may serve it. */
+  (...args: Args): Promise<T>;
+  /** The key of what the function gives for these arguments, as `tx.invalidate` takes it. */
+  keyOf(...args: Args): string;
+  /** Makes what it has given for these arguments unusable, on all instances. */
+  invalidate(...args: Args): Promise<Invalidation>;
+}
+
+/** How the values of a namespace are kept. What is left out is as the cache has it. */
+export interface NamespaceOptions extends LifetimeOptions {
+  /**
+   * The shape of the values. Releases that give them different ones name different versions: they run side by side, each
+   * with values of its own, and an invalidation reaches those of both. @defaultValue none
+   */
+  readonly version?: string | undefined;
+  /** Off: loaders always run, and nothing is stored; `set` and `delete` still forget what others have stored. @defaultValue `true` */
+  readonly enabled?: boolean | (() => boolean) | undefined;
+}
+
+/** A part of the cache with keys of its own, for values of one kind. Its tags are those of the whole cache. */
+export interface CacheNamespace<T = unknown> {
+  readonly name: string;
+  /** The key as the whole cache knows it, to be named in `tx.invalidate`: `posts:1` for `1` in `posts`. */
+  keyOf(key: string): string;
+  getOrLoad<Value extends T>(
+    key: string,
+    load: Loader<Value>,
+    options?: GetOrLoadOptions<Value>,
+  ): Promise<Value>;
+  /** The loader is given, and gives, keys of the namespace. */
+  getOrLoadMany<Value extends T>(
+    keys: readonly string[],
+    load: ManyLoader<Value>,
+    options?: GetOrLoadManyOptions,
+  ): Promise<Map<string, Value>>;
+  get(key: string, options?: Signalled): Promise<T | undefined>;
+  peek(key: string): T | undefined;
+  set(key: string, value: T, options?: SetOptions): Promise<SetOutcome>;
+  delete(keys: string | readonly string[], options?: InvalidateOptions): Promise<Invalidation>;
+  wrap<Args extends readonly unknown[], Value extends T>(
+    fn: (...args: Args) => Promise<Value> | Value,
+    options: WrapOptions<Args, Value>,
+  ): Wrapped<Args, Value>;
 }
 
 /** Keeps loaded values near, and never serves one that an acknowledged invalidation has made old. */
@@ -181,6 +237,32 @@ export interface Cache extends Room {
    * ```
    */
   expire(tags: readonly string[], options?: InvalidateOptions): Promise<Invalidation>;
+  /**
+   * Keeps the results of a function, by a key that is made of its arguments. The function is called as it is: without a
+   * signal, and without its `this`.
+   *
+   * @throws `PandoOptionsError`
+   *
+   * @example
+   * ```ts
+   * const postsOf = cache.wrap((author: string) => findPosts([author]), {
+   *   key: (author) => `posts-of:${author}`,
+   *   tags: ['posts'],
+   * });
+   * const list = await postsOf(authorId);
+   * await postsOf.invalidate(authorId);
+   * ```
+   */
+  wrap<Args extends readonly unknown[], T>(
+    fn: (...args: Args) => Promise<T> | T,
+    options: WrapOptions<Args, T>,
+  ): Wrapped<Args, T>;
+  /**
+   * A part of the cache with keys of its own: `1` in `posts` is `posts:1` for everybody else. Costs nothing to make.
+   *
+   * @throws `PandoOptionsError`
+   */
+  namespace<T = unknown>(name: string, options?: NamespaceOptions): CacheNamespace<T>;
   /**
    * Says why a key is or is not served to whoever asks here and now: every rule of each level, in words and as data.
    *

@@ -8,6 +8,7 @@ import type { Check } from '../kernel/room.js';
 import { emptyToken } from '../kernel/token.js';
 import type {
   Cache,
+  CacheNamespace,
   GetOrLoadManyOptions,
   GetOrLoadOptions,
   InvalidateOptions,
@@ -15,8 +16,11 @@ import type {
   Loader,
   LoaderOptions,
   ManyLoader,
+  NamespaceOptions,
   SetOptions,
   SetOutcome,
+  WrapOptions,
+  Wrapped,
 } from './api.js';
 import { Backlog } from './backlog.js';
 import { type Call, taint, termsOf } from './call.js';
@@ -32,6 +36,7 @@ import { Lookup } from './lookup.js';
 import { Many } from './many.js';
 import { cacheInstruments } from './metrics.js';
 import { checkKey, checkTags } from './names.js';
+import { Namespace } from './namespace.js';
 import type { ResolvedCacheOptions } from './options.js';
 import { Outcomes } from './outcomes.js';
 import { Pending } from './pending.js';
@@ -43,6 +48,7 @@ import { Reopening } from './reopening.js';
 import { type CacheRules, soundRules } from './rules.js';
 import { Shelf } from './shelf.js';
 import { Supply } from './supply.js';
+import { wrap } from './wrap.js';
 import { Writer } from './writer.js';
 
 /** Tags whose positions an instance keeps; those it forgot cost a question. */
@@ -191,14 +197,16 @@ export class CacheRoom implements Cache {
     options: GetOrLoadManyOptions = {},
   ): Promise<Map<string, T>> {
     for (const key of keys) checkKey(key);
-    const tags = checkTags(options.tags ?? []);
+    const { tags = [], signal } = options;
+    const common = typeof tags === 'function' ? [] : checkTags(tags);
     const lifetime = lifetimeOf('getOrLoadMany', options, this.#options.lifetime);
-    const { signal } = options;
     if (signal?.aborted) return Promise.reject(signal.reason);
     const context = this.#kernel.contexts.current();
     if (this.#rules.isApart(context)) return runHere((given) => loadMany(keys, load, given), context, signal);
     if (this.#closing !== undefined) return Promise.reject(new ClosedError('The cache'));
-    const values = this.#many.get({ keys, load, tags, lifetime, context, signal });
+    const own = typeof tags === 'function' ? (key: string) => checkTags(tags(key)) : () => common;
+    const tagsOf = (key: string) => this.#rules.tagsOf(key, own(key));
+    const values = this.#many.get({ keys, load, tagsOf, lifetime, context, signal });
     return abortable(values, signal) as Promise<Map<string, T>>;
   }
 
@@ -250,6 +258,21 @@ export class CacheRoom implements Cache {
     if (this.#closing !== undefined) return Promise.reject(new ClosedError('The cache'));
     const context = this.#kernel.contexts.current();
     return abortable(this.#invalidate(all, context, options, { isExpiry: true }), options.signal);
+  }
+
+  wrap<Args extends readonly unknown[], T>(
+    fn: (...args: Args) => Promise<T> | T,
+    options: WrapOptions<Args, T>,
+  ): Wrapped<Args, T> {
+    return wrap(this, fn, options, { lifetime: this.#options.lifetime, keyOf: (key) => key });
+  }
+
+  namespace<T = unknown>(name: string, options?: NamespaceOptions): CacheNamespace<T> {
+    return new Namespace<T>(name, options, {
+      cache: this,
+      lifetime: this.#options.lifetime,
+      bypass: (load, { signal }) => runHere(load, this.#kernel.contexts.current(), signal),
+    });
   }
 
   explain(key: string, options: ExplainOptions = {}): Promise<CacheExplanation> {
@@ -312,7 +335,7 @@ export class CacheRoom implements Cache {
 
 const notDone: SetOutcome = Object.freeze({ token: emptyToken, confirmed: true, stored: false });
 
-/** Inside a transaction nothing is shared: others must not see what is not committed, nor this one what is older. */
+/** Without a cache. Inside a transaction nothing is shared: others must not see what is not committed, nor this one what is older. */
 async function runHere<T>(
   load: Loader<T>,
   context: RequestContext,

@@ -1,5 +1,6 @@
 export type {
   Cache,
+  CacheNamespace,
   GetOrLoadManyOptions,
   GetOrLoadOptions,
   InvalidateOptions,
@@ -7,8 +8,11 @@ export type {
   Loader,
   LoaderOptions,
   ManyLoader,
+  NamespaceOptions,
   SetOptions,
   SetOutcome,
+  WrapOptions,
+  Wrapped,
 } from './api.js';
 export {
   binaryCodec,

@@ -24,8 +24,8 @@ export interface ManyInit {
 export interface Wanted {
   readonly keys: readonly string[];
   readonly load: ManyLoader<unknown>;
-  /** Of each value, beside its key. */
-  readonly tags: readonly string[];
+  /** The tags of the value of a key, the key among them. */
+  tagsOf(key: string): readonly string[];
   readonly lifetime: Lifetime;
   readonly context: RequestContext;
   readonly signal: AbortSignal | undefined;
@@ -58,9 +58,8 @@ export class Many {
     return values;
   }
 
-  #questions(keys: readonly string[], { tags, lifetime, context }: Wanted): readonly Question[] {
-    const { rules } = this.#init;
-    return keys.map((key) => ({ key, tags: rules.tagsOf(key, tags), lifetime, context }));
+  #questions(keys: readonly string[], { tagsOf, lifetime, context }: Wanted): readonly Question[] {
+    return keys.map((key) => ({ key, tags: tagsOf(key), lifetime, context }));
   }
 
   async #fetch(questions: readonly Question[], wanted: Wanted, values: Map<string, unknown>): Promise<void> {
