@@ -126,6 +126,7 @@ export interface CacheNamespace<T = unknown> {
   peek(key: string): T | undefined;
   set(key: string, value: T, options?: SetOptions): Promise<SetOutcome>;
   delete(keys: string | readonly string[], options?: InvalidateOptions): Promise<Invalidation>;
+  expire(keys: string | readonly string[], options?: InvalidateOptions): Promise<Invalidation>;
   wrap<Args extends readonly unknown[], Value extends T>(
     fn: (...args: Args) => Promise<Value> | Value,
     options: WrapOptions<Args, Value>,
@@ -139,9 +140,9 @@ export interface Cache extends Room {
    * Gives the value of a key, from the nearest level that may serve it, or loads it.
    *
    * Concurrent callers share one load, wherever that is as fresh as each of them needs. Values are shared, too: do not
-   * change what you get. Stored values have passed through the codec: as JSON, a `Date` comes back as text. `undefined`
-   * is returned, and stored only for `negativeTtlMs`. Inside a database transaction the loader always runs, and nothing is
-   * stored.
+   * change what you get, or see `cache.copies`. Stored values have passed through the codec: as JSON, a `Date` comes back
+   * as text. `undefined` is returned, and stored only for `negativeTtlMs`. Inside a database transaction the loader always
+   * runs, and nothing is stored.
    *
    * Redis being away or slow costs a load, never an error. Rejects as the loader does, or with the signal's reason; the
    * load then goes on for those who still wait for it.
@@ -214,7 +215,7 @@ export interface Cache extends Room {
   /**
    * Makes every value that has one of the tags unusable, on all instances. A key is a tag of its own value.
    *
-   * Call it after the write was committed. Never rejects because Redis is away: the invalidation then holds in this
+   * Call it after the write was committed; inside a transaction use `tx.invalidate`. Never rejects because Redis is away: the invalidation then holds in this
    * process at once, is retried, and its token uses no cache until it has succeeded. Rejects with the signal's reason;
    * the invalidation may then have been carried out.
    *

@@ -5,6 +5,8 @@ import { createRedisFloor } from '../redis/floor.js';
 import type { RedisFloor } from '../redis/ports.js';
 import type { Cache } from './api.js';
 import { CacheRoom } from './cache.js';
+import { CloningRoom } from './cloning-room.js';
+import { freezing } from './copies.js';
 import { createLruLevel } from './drivers/lru.js';
 import { createMemoryWorld, MemoryLevel, type MemoryWorld } from './drivers/memory.js';
 import { OpenTelemetrySpans } from './drivers/open-telemetry.js';
@@ -68,9 +70,11 @@ export function composeCache(
     publish: (channel, payload) => floor.publish(channel, payload),
   };
   const { ledger, histories } = wiring;
-  return new CacheRoom({
+  const { codec, copies } = resolved;
+  const Room = copies === 'cloned' ? CloningRoom : CacheRoom;
+  return new Room({
     kernel,
-    options: resolved,
+    options: copies === 'frozen' ? { ...resolved, codec: freezing(codec) } : resolved,
     level,
     local,
     bus,

@@ -22,6 +22,7 @@ export {
   compressionDefaults,
   jsonCodec,
 } from './codecs.js';
+export type { Copies } from './copies.js';
 export {
   type CacheWiring,
   createCache,

@@ -38,6 +38,7 @@ export class Invalidations implements Disposable {
   readonly #confirmed: CounterCell;
   readonly #queued: CounterCell;
   readonly #lag: InvalidationLag;
+  #hasWarned = false;
 
   constructor(init: InvalidationsInit) {
     const { clock, meter } = init.kernel;
@@ -60,6 +61,7 @@ export class Invalidations implements Disposable {
   ): Promise<Counted> {
     if (tags.length === 0) return { token: emptyToken, confirmed: true, position: undefined };
     const { kernel, level, follower, backlog, confirmed } = this.#init;
+    if (context.inTransaction) this.#warn(tags);
     const written = mergeTokens(context.token, token ?? emptyToken).db;
     // Where no cache can be used, whoever was given nothing but this token reads databases: not from before the write, either.
     const behind: Token = { ...emptyToken, db: written };
@@ -78,6 +80,16 @@ export class Invalidations implements Disposable {
       kernel.logger.warn({ err: cause, tags: tags.length }, 'invalidation not confirmed: it is retried');
       return noted(context, mergeTokens(behind, pendingToken(id)), undefined);
     }
+  }
+
+  /** Whoever loads before the commit reads what was there before it, and stores that as something newer. Said once: it is a mistake in code. */
+  #warn(tags: readonly string[]): void {
+    if (this.#hasWarned) return;
+    this.#hasWarned = true;
+    this.#init.kernel.logger.warn(
+      { tags: tags.slice(0, 10) },
+      'invalidated inside a transaction, before its commit: the old value may come back. Use tx.invalidate(tags)',
+    );
   }
 }
 

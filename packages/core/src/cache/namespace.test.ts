@@ -73,6 +73,16 @@ describe('a namespace', () => {
     ]);
   });
 
+  it('expires its keys', async () => {
+    const { a, b } = await setup();
+    const posts = a.cache.namespace<string>('posts', { staleMs: 10_000 });
+    await posts.getOrLoad('1', () => 'old');
+    await posts.expire('1');
+    const read = () => b.cache.getOrLoad('posts:1', () => 'new', { staleMs: 10_000 });
+    expect(await read()).toBe('old'); // once more, while it is replaced
+    await vi.waitFor(async () => expect(await read()).toBe('new'));
+  });
+
   it('wraps functions under keys of its own', async () => {
     const { a } = await setup();
     const find = vi.fn((id: number) => ({ id }));

@@ -123,11 +123,11 @@ export class Namespace<T> implements CacheNamespace<T> {
   }
 
   delete(keys: string | readonly string[], options?: InvalidateOptions): Promise<Invalidation> {
-    const all = typeof keys === 'string' ? [keys] : keys;
-    return this.#cache.delete(
-      all.map((key) => this.keyOf(key)),
-      options,
-    );
+    return this.#cache.invalidate(this.#keysOf(keys), options);
+  }
+
+  expire(keys: string | readonly string[], options?: InvalidateOptions): Promise<Invalidation> {
+    return this.#cache.expire(this.#keysOf(keys), options);
   }
 
   wrap<Args extends readonly unknown[], Value extends T>(
@@ -135,6 +135,10 @@ export class Namespace<T> implements CacheNamespace<T> {
     options: WrapOptions<Args, Value>,
   ): Wrapped<Args, Value> {
     return wrap(this, fn, options, { lifetime: this.#lifetime, keyOf: (key) => this.keyOf(key) });
+  }
+
+  #keysOf(keys: string | readonly string[]): readonly string[] {
+    return (typeof keys === 'string' ? [keys] : keys).map((key) => this.keyOf(key));
   }
 
   /** Under which key the cache keeps a value. */

@@ -1,6 +1,7 @@
 import { type Codec, jsonCodec } from '../kernel/codec.js';
 import { type OptionsReader, readOptions } from '../kernel/options.js';
 import type { RedisOption } from '../redis/options.js';
+import { type Copies, copies } from './copies.js';
 import { type InteropOptions, type ResolvedInteropOptions, readInterop } from './interop-messages.js';
 import { type Lifetime, type LifetimeOptions, lifetimeDefaults, readLifetime } from './lifetime.js';
 
@@ -41,6 +42,13 @@ export interface CacheOptions extends LifetimeOptions {
   /** Turns values into bytes: `jsonCodec`, `binaryCodec`, `compressed(…)`, or one of yours. @defaultValue JSON */
   readonly codec?: Codec | undefined;
   /**
+   * What the callers of one stored value share. `'shared'`: the value; nobody may change it. `'frozen'`: the same, and an
+   * attempt to change it throws; entries of a `Map` or `Set`, dates and bytes cannot be protected. `'cloned'`: nothing, each
+   * gets a copy, at the cost of making it. What is not stored is given as the loader has made it.
+   * @defaultValue `'shared'`
+   */
+  readonly copies?: Copies | undefined;
+  /**
    * Understands, and speaks, what services say to one another that know nothing of Pando: `{ "resource_type": "post",
    * "resource_id": 7 }` on a channel of Redis, for the tag `post:7`. At most once: who is away misses it.
    * @defaultValue `false`
@@ -65,6 +73,7 @@ export const cacheDefaults = Object.freeze({
   maxLoads: 50,
   doubtMs: 30_000,
   codec: jsonCodec,
+  copies: 'shared' as Copies,
   interop: false,
   spans: true,
 });
@@ -83,6 +92,7 @@ export interface ResolvedCacheOptions {
   readonly maxLoads: number;
   readonly doubtMs: number;
   readonly codec: Codec;
+  readonly copies: Copies;
   readonly interop: ResolvedInteropOptions | undefined;
   readonly spans: boolean;
 }
@@ -102,6 +112,7 @@ export function resolveCacheOptions(options: CacheOptions = {}): ResolvedCacheOp
     maxLoads: reader.int('maxLoads', cacheDefaults.maxLoads, { min: 1 }),
     doubtMs: reader.ms('doubtMs', cacheDefaults.doubtMs),
     codec: readCodec(reader.any('codec'), () => reader.fail('codec', 'a codec with name, encode and decode')),
+    copies: reader.oneOf('copies', copies, cacheDefaults.copies),
     interop: readInterop(reader),
     spans: reader.boolean('spans', cacheDefaults.spans),
   };

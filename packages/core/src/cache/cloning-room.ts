@@ -1,0 +1,30 @@
+import type { Signalled } from '../kernel/abort.js';
+import type { GetOrLoadManyOptions, GetOrLoadOptions, Loader, ManyLoader } from './api.js';
+import { CacheRoom } from './cache.js';
+import { cloneOf } from './copies.js';
+
+/** A cache that gives every caller a copy of his own, with which he may do what he likes. */
+export class CloningRoom extends CacheRoom {
+  override getOrLoad<T>(key: string, load: Loader<T>, options?: GetOrLoadOptions<T>): Promise<T> {
+    return super.getOrLoad(key, load, options).then((value) => cloneOf(key, value));
+  }
+
+  override getOrLoadMany<T>(
+    keys: readonly string[],
+    load: ManyLoader<T>,
+    options?: GetOrLoadManyOptions,
+  ): Promise<Map<string, T>> {
+    return super.getOrLoadMany(keys, load, options).then((values) => {
+      for (const [key, value] of values) values.set(key, cloneOf(key, value));
+      return values;
+    });
+  }
+
+  override get<T>(key: string, options?: Signalled): Promise<T | undefined> {
+    return super.get<T>(key, options).then((value) => cloneOf(key, value));
+  }
+
+  override peek<T>(key: string): T | undefined {
+    return cloneOf(key, super.peek<T>(key));
+  }
+}
