@@ -10,7 +10,7 @@ import { type RedisServer, startRedis } from '../infra/redis.js';
  * shown less than he knows. Then one rule after the other is switched off, and that must be noticed.
  */
 
-const { runs, forMs } = testSize() === 'full' ? { runs: 5, forMs: 30_000 } : { runs: 1, forMs: 5_000 };
+const { runs, forMs } = testSize() === 'full' ? { runs: 3, forMs: 20_000 } : { runs: 1, forMs: 5_000 };
 /** How long a rule that is switched off may stay unnoticed. One run may be lucky. */
 const patienceMs = 40_000;
 

@@ -90,7 +90,7 @@ describe.each(Object.entries(faults))('while Redis %s', (what, { away, back }) =
     await copied(key);
     await away();
     const token = await a.invalidate([key]);
-    const rounds = testSize() === 'full' ? 500 : 16;
+    const rounds = testSize() === 'full' ? 100 : 16;
     const tookMs = await timed(rounds, async (index) => {
       const process = index % 2 ? a : b;
       if (index % 3 === 0) expect(await process.read(key, { token })).toBe('new');
