@@ -1,8 +1,10 @@
 import type { Codec } from './codecs.js';
 import { CacheValueError } from './errors.js';
 
-/** What the callers of one value share: the value itself, a value that none of them can change, or nothing. */
+/** The choices of {@link Copies}. */
 export const copies = ['shared', 'frozen', 'cloned'] as const;
+
+/** What the callers of one value share: the value itself, a value that none of them can change, or nothing. */
 export type Copies = (typeof copies)[number];
 
 /**
