@@ -286,7 +286,7 @@ export class PgConnection implements Connection {
 
   /**
    * Asks a question of our own, prepared where a refuted name cannot cost a transaction. Parsing and planning is most of
-   * what it costs a server: 350 against 105 us for where a standby stands.
+   * what it costs a server: where a standby stands, 295 us there and back, and 155 prepared, of which the way takes 100.
    */
   async #ask<R>(text: string, signal?: AbortSignal, isOutside = !this.#isOpenTransaction()) {
     const name = isOutside ? this.#session.prepared.nameOf(text) : undefined;
