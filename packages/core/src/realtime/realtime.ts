@@ -38,7 +38,8 @@ import { placeOf } from './resume.js';
 import { spread } from './spread.js';
 import { SseConnection, type SseEnvironment } from './sse-session.js';
 import { LocalSubscription, localFormat } from './subscription.js';
-import { WsConnection, type WsEnvironment } from './ws-session.js';
+import type { WsEnvironment } from './ws-environment.js';
+import { WsConnection } from './ws-session.js';
 
 /** Steps of the one timer for heartbeats, pings and the like, at most this long. */
 const MAX_TICK_MS = 1_000;

@@ -1,50 +1,19 @@
-import type { Contexts } from '../kernel/context.js';
 import { ClosedError, messageOf } from '../kernel/errors.js';
-import type { Logger } from '../kernel/logger.js';
 import type { Socket } from '../kernel/outlet.js';
-import { isPresenceChannel, subjectOf } from './channel-name.js';
+import { isPresenceChannel } from './channel-name.js';
 import { bringsBack, type CloseCode, closeCodes } from './close-codes.js';
-import type { ChannelAction, SocketConnection, SocketSession } from './connection.js';
+import type { SocketConnection, SocketSession } from './connection.js';
 import type { Format } from './hub/entry.js';
-import type { Hub } from './hub/hub.js';
 import type { Beating } from './hub/pulse.js';
 import type { Reader, Sink, Start } from './hub/reader.js';
-import type { Published, PublishOptions, Reset } from './message.js';
-import { Outbox, type OutboxLimits } from './outbox.js';
-import type { Presence } from './presence/presence.js';
-import type { Roster } from './presence/roster.js';
-import type { RealtimeMetrics } from './realtime-metrics.js';
+import type { Reset } from './message.js';
+import { Outbox } from './outbox.js';
 import type { EndReason } from './reasons.js';
 import { placeOf } from './resume.js';
+import type { WsEnvironment } from './ws-environment.js';
 import { type Hearer, Inbox } from './ws-inbox.js';
-import {
-  type ClientFrame,
-  formatServerFrame,
-  framedWs,
-  parseClientFrame,
-  type RequestId,
-  rawWs,
-  type ServerFrame,
-} from './ws-protocol.js';
-import { codeOf, explanations } from './ws-refusals.js';
-
-/** What all sockets share. */
-export interface WsEnvironment extends OutboxLimits {
-  readonly hub: Hub;
-  readonly roster: Roster;
-  readonly metrics: RealtimeMetrics;
-  readonly logger: Logger;
-  readonly contexts: Contexts;
-  readonly pingMs: number;
-  readonly maxMessageBytes: number;
-  readonly maxChannels: number;
-  /** A delay for the client's next attempt, another one each time. */
-  retryMs(): number;
-  publish(channel: string, event: unknown, options: PublishOptions): Promise<Published>;
-  presence(channel: string): Promise<Presence>;
-  /** `comesBack`: whether its client was told to. */
-  onEnded(connection: WsConnection, comesBack: boolean): void;
-}
+import { formatServerFrame, framedWs, type RequestId, rawWs, type ServerFrame } from './ws-protocol.js';
+import { type Asker, WsRequests } from './ws-requests.js';
 
 /** Pings without any sign of life after which the peer counts as gone. */
 const MAX_MISSED = 2;
@@ -56,7 +25,7 @@ const MAX_UNREAD_BYTES = 2_097_152;
 const START_WAIT_MS = 1_000;
 
 /** One WebSocket connection. */
-export class WsConnection implements SocketConnection, Sink<Buffer>, Beating, Hearer {
+export class WsConnection implements SocketConnection, Sink<Buffer>, Beating, Hearer, Asker {
   readonly id: string;
   readonly transport = 'ws';
   readonly format: Format<Buffer>;
@@ -67,8 +36,8 @@ export class WsConnection implements SocketConnection, Sink<Buffer>, Beating, He
   readonly #outbox: Outbox;
   readonly #readers = new Map<string, Reader<Buffer>>();
   readonly #inbox: Inbox = new Inbox(this);
-  /** Publishes whose answer is under way. */
-  #unanswered = 0;
+  /** Made when the client first asks for something: most listen only. */
+  #requests: WsRequests | undefined;
   #missed = 0;
   #pingDueAt: number;
   #abort: AbortController | undefined;
@@ -108,8 +77,8 @@ export class WsConnection implements SocketConnection, Sink<Buffer>, Beating, He
     const { channels = [], presence } = this.#session;
     this.#inbox.await(channels.length);
     hub.pulse.schedule(this, channels.length === 0 ? pingMs : Math.min(pingMs, START_WAIT_MS));
-    for (const channel of channels) this.#follow(channel, undefined, undefined);
-    if (presence !== undefined) void this.#appear(channels);
+    for (const channel of channels) this.follow(channel, undefined, undefined);
+    if (presence !== undefined) void this.#asking.appear(channels);
   }
 
   send(data: string): boolean {
@@ -122,20 +91,20 @@ export class WsConnection implements SocketConnection, Sink<Buffer>, Beating, He
   }
 
   close(code?: number, reason = ''): void {
-    this.#end(code === undefined ? closeCodes.goingAway : { code, reason }, 'close');
+    this.end(code === undefined ? closeCodes.goingAway : { code, reason }, 'close');
   }
 
   /** Asks the client to come back, to another instance, after a delay of its own. */
   leave(): void {
-    this.#tell({ t: 'bye', afterMs: Math.round(this.#env.retryMs()) });
-    this.#end(closeCodes.restart, 'drain');
+    this.tell({ t: 'bye', afterMs: Math.round(this.#env.retryMs()) });
+    this.end(closeCodes.restart, 'drain');
   }
 
   // What channels say
 
   onStart(reader: Reader<Buffer>, { position, recovered, reason }: Start): void {
     const id = reader.tag as RequestId | undefined;
-    this.#tell({ t: 'sub', id, c: reader.channel.name, i: position, recovered, reason });
+    this.tell({ t: 'sub', id, c: reader.channel.name, i: position, recovered, reason });
     if (id === undefined) this.#inbox.begun();
   }
 
@@ -145,8 +114,8 @@ export class WsConnection implements SocketConnection, Sink<Buffer>, Beating, He
 
   onReset(_reader: Reader<Buffer>, { channel, reason, position }: Reset): void {
     // Without a protocol there is no other way to say it.
-    if (this.format === rawWs) this.#end(closeCodes.reset, 'reset');
-    else this.#tell({ t: 'reset', c: channel, i: position, reason });
+    if (this.format === rawWs) this.end(closeCodes.reset, 'reset');
+    else this.tell({ t: 'reset', c: channel, i: position, reason });
   }
 
   beat(): number {
@@ -171,9 +140,10 @@ export class WsConnection implements SocketConnection, Sink<Buffer>, Beating, He
     this.#missed = 0;
     const isText = typeof data === 'string';
     const bytes = isText ? Buffer.byteLength(data) : data.byteLength;
-    if (bytes > this.#env.maxMessageBytes) this.#end(closeCodes.tooLarge, 'too-large');
-    else if (!isText && this.format === framedWs) this.#end(closeCodes.protocol, 'protocol');
-    else if (this.#inbox.length + this.#unanswered >= MAX_INBOX) this.#end(closeCodes.flood, 'flood');
+    if (bytes > this.#env.maxMessageBytes) this.end(closeCodes.tooLarge, 'too-large');
+    else if (!isText && this.format === framedWs) this.end(closeCodes.protocol, 'protocol');
+    else if (this.#inbox.length + (this.#requests?.unanswered ?? 0) >= MAX_INBOX)
+      this.end(closeCodes.flood, 'flood');
     else {
       this.#inbox.push(isText ? data : Buffer.from(data).toString('utf8'));
     }
@@ -184,7 +154,9 @@ export class WsConnection implements SocketConnection, Sink<Buffer>, Beating, He
     this.#abort ??= new AbortController();
     // Not the upgrade request's context: a connection outlives it by hours.
     const context = contexts.open({ id: this.id, signal: this.#abort.signal });
-    return contexts.run(context, () => (this.format === rawWs ? this.#hand(frame) : this.#handle(frame)));
+    return contexts.run(context, () =>
+      this.format === rawWs ? this.#hand(frame) : this.#asking.hear(frame),
+    );
   }
 
   async #hand(text: string): Promise<void> {
@@ -192,143 +164,25 @@ export class WsConnection implements SocketConnection, Sink<Buffer>, Beating, He
       await this.#session.onMessage?.(text, this);
     } catch (cause) {
       this.#env.logger.error({ connection: this.id, err: cause }, `onMessage failed: ${messageOf(cause)}`);
-      this.#end(closeCodes.failed, 'failed');
+      this.end(closeCodes.failed, 'failed');
     }
   }
 
-  async #handle(text: string): Promise<void> {
-    const frame = parseClientFrame(text);
-    switch (frame.t) {
-      case 'ping':
-        return this.#tell({ t: 'pong', id: frame.id });
-      case 'sub':
-        return await this.#subscribe(frame);
-      case 'unsub':
-        return this.#unsubscribe(frame);
-      case 'pub':
-        return await this.#publish(frame);
-      case 'presence':
-        return await this.#list(frame);
-      case 'refused':
-        this.#tell({ t: 'err', id: frame.id, c: undefined, code: frame.code, message: frame.message });
-        if (frame.isFatal) this.#end(closeCodes.protocol, 'protocol');
-    }
+  // What its requests need of it
+
+  get isEnded(): boolean {
+    return this.#isEnded;
   }
 
-  async #subscribe({ id, channels, since, presence }: ClientFrame & { readonly t: 'sub' }): Promise<void> {
-    for (const channel of channels) {
-      if (this.#readers.has(channel)) this.#refuse(id, channel, 'already-subscribed');
-      else if (this.#readers.size >= this.#env.maxChannels) this.#refuse(id, channel, 'too-many-channels');
-      else if (isPresenceChannel(channel)) {
-        if (await this.#may(id, channel, 'presence')) this.#follow(channel, since.get(channel), id);
-      } else if (await this.#may(id, channel, 'subscribe')) {
-        if (!presence || (await this.#enter(id, channel))) this.#follow(channel, since.get(channel), id);
-      }
-      if (this.#isEnded) return;
-    }
+  get channelCount(): number {
+    return this.#readers.size;
   }
 
-  #unsubscribe({ id, channels }: ClientFrame & { readonly t: 'unsub' }): void {
-    for (const channel of channels) {
-      const reader = this.#readers.get(channel);
-      if (reader === undefined) {
-        this.#refuse(id, channel, 'not-subscribed');
-        continue;
-      }
-      reader.close();
-      this.#readers.delete(channel);
-      this.#env.roster.leave(this, channel);
-      this.#tell({ t: 'unsub', id, c: channel });
-    }
+  follows(channel: string): boolean {
+    return this.#readers.has(channel);
   }
 
-  async #publish({ id, channel, data, key }: ClientFrame & { readonly t: 'pub' }): Promise<void> {
-    if (!(await this.#may(id, channel, 'publish')) || this.#isEnded) return;
-    const published = this.#env.publish(channel, data, { id: key === undefined ? undefined : `c:${key}` });
-    this.#answerWith(
-      id,
-      channel,
-      published.then(({ position, duplicate }) => {
-        return { t: 'ack', id, c: channel, i: position, duplicate: duplicate || undefined };
-      }),
-    );
-  }
-
-  async #list({ id, channel }: ClientFrame & { readonly t: 'presence' }): Promise<void> {
-    if (!(await this.#may(id, channel, 'presence')) || this.#isEnded) return;
-    const listed = this.#env.presence(channel);
-    this.#answerWith(
-      id,
-      channel,
-      listed.then(({ position, users, connections, members, truncated }) => {
-        return { t: 'presence', id, c: channel, i: position, users, connections, members, truncated };
-      }),
-    );
-  }
-
-  /** The next frame need not wait for the answer: order is kept from here on by the publisher. */
-  #answerWith(id: RequestId | undefined, channel: string, answer: Promise<ServerFrame>): void {
-    this.#unanswered++;
-    answer
-      .then((frame) => this.#tell(frame))
-      .catch((cause: unknown) => {
-        const code = codeOf(cause);
-        if (code === 'failed') this.#complain('a request failed', channel, cause);
-        this.#refuse(id, channel, code);
-      })
-      .finally(() => {
-        this.#unanswered--;
-      });
-  }
-
-  /** Is present on the channels that it starts with. Never rejects. */
-  async #appear(channels: readonly string[]): Promise<void> {
-    for (const channel of channels) {
-      if (isPresenceChannel(channel)) continue;
-      try {
-        const who = await this.#session.presence?.(this.identity, channel);
-        if (who !== false && this.#readers.has(channel)) this.#env.roster.enter(this, channel, who);
-      } catch (cause) {
-        this.#complain('presence failed', channel, cause);
-      }
-      if (this.#isEnded) return;
-    }
-  }
-
-  /** Is present on a channel that it asks for, and tells the client if it may not. */
-  async #enter(id: RequestId | undefined, channel: string): Promise<boolean> {
-    if (!(await this.#may(id, channel, 'presence'))) return false;
-    try {
-      const who = await this.#session.presence?.(this.identity, channel);
-      if (this.#isEnded) return false;
-      if (who !== false) this.#env.roster.enter(this, channel, who);
-      else this.#refuse(id, channel, 'forbidden');
-      return who !== false;
-    } catch (cause) {
-      this.#complain('presence failed', channel, cause);
-      this.#refuse(id, channel, 'failed');
-      return false;
-    }
-  }
-
-  /** Asks the application, and tells the client if the answer is no. */
-  async #may(id: RequestId | undefined, channel: string, action: ChannelAction): Promise<boolean> {
-    const { authorize, identity } = this.#session;
-    const subject = subjectOf(channel);
-    try {
-      const answer = await authorize?.(identity, subject, action);
-      const isAsked = answer !== undefined || action !== 'presence';
-      // Nothing is allowed that nobody has allowed.
-      if ((isAsked ? answer : await authorize?.(identity, subject, 'subscribe')) === true) return true;
-      this.#refuse(id, channel, 'forbidden');
-    } catch (cause) {
-      this.#complain('authorize failed', channel, cause);
-      this.#refuse(id, channel, 'failed');
-    }
-    return false;
-  }
-
-  #follow(channel: string, since: string | undefined, id: RequestId | undefined): void {
+  follow(channel: string, since: string | undefined, id: RequestId | undefined): void {
     if (this.#isEnded) return;
     if (isPresenceChannel(channel)) this.#env.roster.wake();
     const reader = this.#env.hub.reader(channel, this, placeOf(since), id);
@@ -336,22 +190,35 @@ export class WsConnection implements SocketConnection, Sink<Buffer>, Beating, He
     reader.join();
   }
 
-  // What goes out
-
-  #complain(what: string, channel: string, cause: unknown): void {
-    this.#env.logger.error({ connection: this.id, channel, err: cause }, `${what}: ${messageOf(cause)}`);
+  unfollow(channel: string): boolean {
+    const reader = this.#readers.get(channel);
+    if (reader === undefined) return false;
+    reader.close();
+    this.#readers.delete(channel);
+    this.#env.roster.leave(this, channel);
+    return true;
   }
 
-  #refuse(id: RequestId | undefined, channel: string, code: keyof typeof explanations): void {
-    this.#tell({ t: 'err', id, c: channel, code, message: explanations[code] });
-  }
-
-  #tell(frame: ServerFrame): void {
+  tell(frame: ServerFrame): void {
     if (this.format === framedWs) this.#answer(formatServerFrame(frame));
   }
 
+  end({ code, reason }: Pick<CloseCode, 'code' | 'reason'>, why: EndReason): void {
+    if (this.#isEnded) return;
+    this.#env.metrics.ended(why);
+    this.#detach(bringsBack(code)); // first: a socket may call back from within its close
+    this.#socket.close(code, reason);
+  }
+
+  get #asking(): WsRequests {
+    this.#requests ??= new WsRequests(this, this.#session, this.#env);
+    return this.#requests;
+  }
+
+  // What goes out
+
   #answer(bytes: Buffer): void {
-    if (this.#socket.queuedBytes > MAX_UNREAD_BYTES) this.#end(closeCodes.slow, 'stuck');
+    if (this.#socket.queuedBytes > MAX_UNREAD_BYTES) this.end(closeCodes.slow, 'stuck');
     else this.#write(bytes);
   }
 
@@ -366,13 +233,6 @@ export class WsConnection implements SocketConnection, Sink<Buffer>, Beating, He
   #drained(): void {
     this.#outbox.noteDrain();
     for (const reader of this.#readers.values()) reader.resume();
-  }
-
-  #end({ code, reason }: Pick<CloseCode, 'code' | 'reason'>, why: EndReason): void {
-    if (this.#isEnded) return;
-    this.#env.metrics.ended(why);
-    this.#detach(bringsBack(code)); // first: a socket may call back from within its close
-    this.#socket.close(code, reason);
   }
 
   /** The peer does not read, or is not there: a closing handshake would not get through. */

@@ -1,0 +1,27 @@
+import type { Contexts } from '../kernel/context.js';
+import type { Logger } from '../kernel/logger.js';
+import type { Connection } from './connection.js';
+import type { Hub } from './hub/hub.js';
+import type { Published, PublishOptions } from './message.js';
+import type { OutboxLimits } from './outbox.js';
+import type { Presence } from './presence/presence.js';
+import type { Roster } from './presence/roster.js';
+import type { RealtimeMetrics } from './realtime-metrics.js';
+
+/** What all sockets share. */
+export interface WsEnvironment extends OutboxLimits {
+  readonly hub: Hub;
+  readonly roster: Roster;
+  readonly metrics: RealtimeMetrics;
+  readonly logger: Logger;
+  readonly contexts: Contexts;
+  readonly pingMs: number;
+  readonly maxMessageBytes: number;
+  readonly maxChannels: number;
+  /** A delay for the client's next attempt, another one each time. */
+  retryMs(): number;
+  publish(channel: string, event: unknown, options: PublishOptions): Promise<Published>;
+  presence(channel: string): Promise<Presence>;
+  /** `comesBack`: whether its client was told to. */
+  onEnded(connection: Connection, comesBack: boolean): void;
+}

@@ -1,0 +1,182 @@
+import { messageOf } from '../kernel/errors.js';
+import { isPresenceChannel, subjectOf } from './channel-name.js';
+import { type CloseCode, closeCodes } from './close-codes.js';
+import type { ChannelAction, SocketSession } from './connection.js';
+import type { EndReason } from './reasons.js';
+import type { WsEnvironment } from './ws-environment.js';
+import { type ClientFrame, parseClientFrame, type RequestId, type ServerFrame } from './ws-protocol.js';
+import { codeOf, explanations } from './ws-refusals.js';
+
+/** The connection whose client asks. */
+export interface Asker {
+  readonly id: string;
+  readonly isEnded: boolean;
+  readonly channelCount: number;
+  follows(channel: string): boolean;
+  follow(channel: string, since: string | undefined, id: RequestId | undefined): void;
+  /** False where it does not follow the channel. */
+  unfollow(channel: string): boolean;
+  tell(frame: ServerFrame): void;
+  end(code: Pick<CloseCode, 'code' | 'reason'>, why: EndReason): void;
+}
+
+/** Carries out what the client of one connection asks for in `pando.v1`. */
+export class WsRequests {
+  readonly #asker: Asker;
+  readonly #session: SocketSession;
+  readonly #env: WsEnvironment;
+  #unanswered = 0;
+
+  constructor(asker: Asker, session: SocketSession, env: WsEnvironment) {
+    this.#asker = asker;
+    this.#session = session;
+    this.#env = env;
+  }
+
+  /** Those that were carried out, and whose answer is under way. */
+  get unanswered(): number {
+    return this.#unanswered;
+  }
+
+  /** Carries out one frame. Never rejects. */
+  async hear(text: string): Promise<void> {
+    const frame = parseClientFrame(text);
+    switch (frame.t) {
+      case 'ping':
+        return this.#asker.tell({ t: 'pong', id: frame.id });
+      case 'sub':
+        return await this.#subscribe(frame);
+      case 'unsub':
+        return this.#unsubscribe(frame);
+      case 'pub':
+        return await this.#publish(frame);
+      case 'presence':
+        return await this.#list(frame);
+      case 'refused':
+        this.#asker.tell({ t: 'err', id: frame.id, c: undefined, code: frame.code, message: frame.message });
+        if (frame.isFatal) this.#asker.end(closeCodes.protocol, 'protocol');
+    }
+  }
+
+  async #subscribe({ id, channels, since, presence }: ClientFrame & { readonly t: 'sub' }): Promise<void> {
+    for (const channel of channels) {
+      if (this.#asker.follows(channel)) this.#refuse(id, channel, 'already-subscribed');
+      else if (this.#asker.channelCount >= this.#env.maxChannels)
+        this.#refuse(id, channel, 'too-many-channels');
+      else if (isPresenceChannel(channel)) {
+        if (await this.#may(id, channel, 'presence')) this.#asker.follow(channel, since.get(channel), id);
+      } else if (await this.#may(id, channel, 'subscribe')) {
+        if (!presence || (await this.#enter(id, channel)))
+          this.#asker.follow(channel, since.get(channel), id);
+      }
+      if (this.#asker.isEnded) return;
+    }
+  }
+
+  #unsubscribe({ id, channels }: ClientFrame & { readonly t: 'unsub' }): void {
+    for (const channel of channels) {
+      if (!this.#asker.unfollow(channel)) {
+        this.#refuse(id, channel, 'not-subscribed');
+        continue;
+      }
+      this.#asker.tell({ t: 'unsub', id, c: channel });
+    }
+  }
+
+  async #publish({ id, channel, data, key }: ClientFrame & { readonly t: 'pub' }): Promise<void> {
+    if (!(await this.#may(id, channel, 'publish')) || this.#asker.isEnded) return;
+    const published = this.#env.publish(channel, data, { id: key === undefined ? undefined : `c:${key}` });
+    this.#answerWith(
+      id,
+      channel,
+      published.then(({ position, duplicate }) => {
+        return { t: 'ack', id, c: channel, i: position, duplicate: duplicate || undefined };
+      }),
+    );
+  }
+
+  async #list({ id, channel }: ClientFrame & { readonly t: 'presence' }): Promise<void> {
+    if (!(await this.#may(id, channel, 'presence')) || this.#asker.isEnded) return;
+    const listed = this.#env.presence(channel);
+    this.#answerWith(
+      id,
+      channel,
+      listed.then(({ position, users, connections, members, truncated }) => {
+        return { t: 'presence', id, c: channel, i: position, users, connections, members, truncated };
+      }),
+    );
+  }
+
+  /** The next frame need not wait for the answer: order is kept from here on by the publisher. */
+  #answerWith(id: RequestId | undefined, channel: string, answer: Promise<ServerFrame>): void {
+    this.#unanswered++;
+    answer
+      .then((frame) => this.#asker.tell(frame))
+      .catch((cause: unknown) => {
+        const code = codeOf(cause);
+        if (code === 'failed') this.#complain('a request failed', channel, cause);
+        this.#refuse(id, channel, code);
+      })
+      .finally(() => {
+        this.#unanswered--;
+      });
+  }
+
+  /** Is present on the channels that it starts with. Never rejects. */
+  async appear(channels: readonly string[]): Promise<void> {
+    for (const channel of channels) {
+      if (isPresenceChannel(channel)) continue;
+      try {
+        const who = await this.#session.presence?.(this.#session.identity, channel);
+        if (who !== false && this.#asker.follows(channel)) this.#env.roster.enter(this.#asker, channel, who);
+      } catch (cause) {
+        this.#complain('presence failed', channel, cause);
+      }
+      if (this.#asker.isEnded) return;
+    }
+  }
+
+  /** Is present on a channel that it asks for, and tells the client if it may not. */
+  async #enter(id: RequestId | undefined, channel: string): Promise<boolean> {
+    if (!(await this.#may(id, channel, 'presence'))) return false;
+    try {
+      const who = await this.#session.presence?.(this.#session.identity, channel);
+      if (this.#asker.isEnded) return false;
+      if (who !== false) this.#env.roster.enter(this.#asker, channel, who);
+      else this.#refuse(id, channel, 'forbidden');
+      return who !== false;
+    } catch (cause) {
+      this.#complain('presence failed', channel, cause);
+      this.#refuse(id, channel, 'failed');
+      return false;
+    }
+  }
+
+  /** Asks the application, and tells the client if the answer is no. */
+  async #may(id: RequestId | undefined, channel: string, action: ChannelAction): Promise<boolean> {
+    const { authorize, identity } = this.#session;
+    const subject = subjectOf(channel);
+    try {
+      const answer = await authorize?.(identity, subject, action);
+      const isAsked = answer !== undefined || action !== 'presence';
+      // Nothing is allowed that nobody has allowed.
+      if ((isAsked ? answer : await authorize?.(identity, subject, 'subscribe')) === true) return true;
+      this.#refuse(id, channel, 'forbidden');
+    } catch (cause) {
+      this.#complain('authorize failed', channel, cause);
+      this.#refuse(id, channel, 'failed');
+    }
+    return false;
+  }
+
+  #complain(what: string, channel: string, cause: unknown): void {
+    this.#env.logger.error(
+      { connection: this.#asker.id, channel, err: cause },
+      `${what}: ${messageOf(cause)}`,
+    );
+  }
+
+  #refuse(id: RequestId | undefined, channel: string, code: keyof typeof explanations): void {
+    this.#asker.tell({ t: 'err', id, c: channel, code, message: explanations[code] });
+  }
+}
