@@ -1,6 +1,7 @@
 import type { Outlet } from '../kernel/outlet.js';
 import type { Connection, SseSession } from './connection.js';
 import { cursorName, cursorPart, formatCursor } from './cursor.js';
+import { envelopeSse, rawSse } from './formats/sse.js';
 import type { Format } from './hub/entry.js';
 import type { Gathering, Hub } from './hub/hub.js';
 import type { Beating } from './hub/pulse.js';
@@ -24,28 +25,6 @@ export interface SseEnvironment extends OutboxLimits {
   /** `comesBack`: whether its client was told to. */
   onEnded(connection: SseConnection, comesBack: boolean): void;
 }
-
-const joinBuffers = (frames: readonly Buffer[]): readonly Buffer[] =>
-  frames.length < 2 ? frames : [Buffer.concat(frames)];
-
-/** One channel: the position is the event's id, so the same bytes go to everybody. */
-const rawSse: Format<Buffer> = {
-  slot: 1,
-  encode: (_entry, { data }, position) =>
-    Buffer.from(formatSseEvent({ id: position, data: data.toString('utf8') })),
-  join: joinBuffers,
-};
-
-/** Several channels: the position is in the envelope, and a cursor of all follows. */
-const envelopeSse: Format<Buffer> = {
-  slot: 2,
-  encode: (entry, { data, token }, position) => {
-    const t = token === '' ? '' : `,"t":${JSON.stringify(token)}`;
-    const envelope = `{"c":${JSON.stringify(entry.channel)},"i":"${position}"${t},"d":${data.toString('utf8')}}`;
-    return Buffer.from(formatSseEvent({ data: envelope }));
-  },
-  join: joinBuffers,
-};
 
 const heartbeat = Buffer.from(sseHeartbeat);
 

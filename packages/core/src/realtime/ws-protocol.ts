@@ -1,5 +1,4 @@
 import { isChannelName, isFollowableName } from './channel-name.js';
-import type { Format } from './hub/entry.js';
 import type { ResetReason } from './message.js';
 import type { PresentMember } from './presence/presence.js';
 
@@ -200,23 +199,3 @@ export type ServerFrame =
 export function formatServerFrame(frame: ServerFrame): Buffer {
   return Buffer.from(JSON.stringify(frame));
 }
-
-const keepAll = (frames: readonly Buffer[]): readonly Buffer[] => frames;
-
-/** Messages of `pando.v1`. */
-export const framedWs: Format<Buffer> = {
-  slot: 3,
-  encode: (entry, { data, token }, position) => {
-    const causal = token === '' ? '' : `,"token":${JSON.stringify(token)}`;
-    const head = `{"t":"m","c":${JSON.stringify(entry.channel)},"i":"${position}"${causal},"d":`;
-    return Buffer.concat([Buffer.from(head), data, Buffer.from('}')]);
-  },
-  join: keepAll,
-};
-
-/** Messages for clients without a protocol: the event's JSON as it is. */
-export const rawWs: Format<Buffer> = {
-  slot: 4,
-  encode: (_entry, { data }) => data,
-  join: keepAll,
-};

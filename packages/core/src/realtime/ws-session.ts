@@ -3,6 +3,7 @@ import type { Socket } from '../kernel/outlet.js';
 import { isPresenceChannel } from './channel-name.js';
 import { bringsBack, type CloseCode, closeCodes } from './close-codes.js';
 import type { SocketConnection, SocketSession } from './connection.js';
+import { framedWs, rawWs } from './formats/ws.js';
 import type { Format } from './hub/entry.js';
 import type { Beating } from './hub/pulse.js';
 import type { Reader, Sink, Start } from './hub/reader.js';
@@ -12,7 +13,7 @@ import type { EndReason } from './reasons.js';
 import { placeOf } from './resume.js';
 import type { WsEnvironment } from './ws-environment.js';
 import { type Hearer, Inbox } from './ws-inbox.js';
-import { formatServerFrame, framedWs, type RequestId, rawWs, type ServerFrame } from './ws-protocol.js';
+import { formatServerFrame, type RequestId, type ServerFrame } from './ws-protocol.js';
 import { type Asker, WsRequests } from './ws-requests.js';
 
 /** Pings without any sign of life after which the peer counts as gone. */
