@@ -129,7 +129,7 @@ function haproxyConfig(ports: readonly number[], port: number, healthPath: strin
 
 /** A balancer that knows TCP only: each connection goes to the next instance that accepts it. */
 export class TcpBalancer implements AsyncDisposable {
-  readonly #ports: readonly number[];
+  #ports: readonly number[];
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   #next = 0;
@@ -146,6 +146,11 @@ export class TcpBalancer implements AsyncDisposable {
 
   get url(): string {
     return `http://127.0.0.1:${this.port}`;
+  }
+
+  /** Connections that come from now on go there; those that are open stay where they are. */
+  lead(ports: readonly number[]): void {
+    this.#ports = ports;
   }
 
   async listen(port = 0): Promise<void> {

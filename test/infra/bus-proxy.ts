@@ -22,6 +22,7 @@ export class BusProxy implements AsyncDisposable {
   readonly #kept: { readonly pair: Pair; readonly frame: Buffer }[] = [];
   #keeping: string | undefined;
   #cut: 'announcements' | 'commands' | undefined;
+  #strands = false;
 
   private constructor(target: { readonly host: string; readonly port: number }) {
     this.#target = target;
@@ -70,13 +71,19 @@ export class BusProxy implements AsyncDisposable {
     }
   }
 
-  /** Connections for announcements that are there carry nothing any more, in no direction, and nobody is told. */
-  strand(): void {
+  /**
+   * Connections for announcements that are there carry nothing any more, in no direction, and nobody is told; with
+   * `andNew` those that take their place do not either, until all is healed.
+   */
+  strand({ andNew = false }: { readonly andNew?: boolean } = {}): void {
+    this.#strands = andNew;
     for (const pair of this.#pairs) pair.isStranded = pair.isBus;
   }
 
+  /** What comes from now on is served again. */
   heal(): void {
     this.#cut = undefined;
+    this.#strands = false;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -95,6 +102,7 @@ export class BusProxy implements AsyncDisposable {
     this.#pairs.add(pair);
     client.on('data', (bytes) => {
       pair.isBus ||= /subscribe\r\n/i.test(bytes.toString('latin1'));
+      pair.isStranded ||= pair.isBus && this.#strands;
       if (pair.isBus && this.#cut === 'announcements') return void client.resetAndDestroy();
       if (!pair.isStranded) upstream.write(bytes);
     });

@@ -99,6 +99,12 @@ export class RedisServer implements AsyncDisposable {
     }
   }
 
+  /** How often this command was executed so far, by scripts too. */
+  async calls(name: string): Promise<number> {
+    const stats = String(await this.command('info', 'commandstats'));
+    return Number(new RegExp(`^cmdstat_${name}:calls=(\\d+)`, 'm').exec(stats)?.[1] ?? 0);
+  }
+
   /** A client for this server; the caller closes it. */
   connect(options: Omit<RedisOptions, 'replyMapping'> = {}): Redis {
     return new Redis(this.url, { ...(this.ca === undefined ? {} : { tls: { ca: this.ca } }), ...options });

@@ -1,0 +1,48 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { root } from './workspace.js';
+
+const faults = (name: string) => `test/exclusive/realtime-${name}.test.ts`;
+const servers = (name: string) => `test/integration/${name}.test.ts`;
+
+/** What is known to go wrong between a publisher and a browser, and the tests that fail when it does. */
+const scenarios: readonly (readonly [string, ...(readonly [file: string, test: string])[]])[] = [
+  [
+    'an instance is killed under load',
+    [faults('kill'), 'its clients go on elsewhere, and lose and repeat nothing'],
+    [faults('presence'), 'is missed within a bound: each of its users leaves once, and nobody else'],
+  ],
+  [
+    'instances are restarted one after the other',
+    [faults('rolling'), 'send their clients away bit by bit, and nobody loses or repeats anything'],
+  ],
+  [
+    'subscribers lose their connection to Redis again and again',
+    [faults('pubsub-kill'), 'no client loses, repeats or notices anything'],
+  ],
+  [
+    'Redis comes back, with its data or empty',
+    [faults('restart'), '%s: each client is told exactly once in each channel, and goes on'],
+    [faults('restart'), 'empty: clients that come back later with an old position are told, too'],
+  ],
+  [
+    'a replica of Redis takes over, and may lack what was acknowledged',
+    [faults('failover'), 'behind sentinels: what it may lack is told, and nothing else'],
+    [faults('failover'), 'in a cluster: what it may lack is told, and nothing else'],
+  ],
+  [
+    'Redis stands still',
+    [faults('freeze'), 'makes publishes fail within their deadline; connections stay, and nothing is lost'],
+    [faults('freeze'), 'makes publishes wait, where that is wanted, and each is carried out once'],
+  ],
+  [
+    'the judge of all of them is blind',
+    [servers('infra/verifier'), '$seen is not: $says'],
+    [servers('infra/verifier'), 'whoever has a position and comes back without it hides a gap'],
+  ],
+];
+
+it.each(scenarios.map(([what, ...tests]) => ({ what, tests })))('a test fails when $what', ({ tests }) => {
+  for (const [file, test] of tests) expect(readFileSync(join(root, file), 'utf8')).toContain(test);
+});
