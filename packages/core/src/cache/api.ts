@@ -2,7 +2,7 @@ import type { Signalled } from '../kernel/abort.js';
 import type { Room } from '../kernel/room.js';
 import type { Token } from '../kernel/token.js';
 import type { CacheExplanation, ExplainOptions } from './explanation.js';
-import type { LifetimeOptions } from './lifetime.js';
+import type { Lifetime, LifetimeOptions } from './lifetime.js';
 
 /** What a loader gets. */
 export interface LoaderOptions {
@@ -44,6 +44,15 @@ export type ManyLoader<T> = (
 export interface GetOrLoadManyOptions extends LifetimeOptions, Signalled {
   /** What each of the values depends on, beside its own key: the same for all, or by key. */
   readonly tags?: readonly string[] | ((key: string) => readonly string[]) | undefined;
+}
+
+/** How to get a value that nobody loads. */
+export interface GetOptions extends Signalled {
+  /**
+   * Whether a value past its time will do, for as long as who stored it has granted with `staleMs`. Nobody replaces it then.
+   * Inside the loader of another value it will not. @defaultValue `false`
+   */
+  readonly allowStale?: boolean | undefined;
 }
 
 /** How to store a value that no loader has loaded. */
@@ -122,7 +131,7 @@ export interface CacheNamespace<T = unknown> {
     load: ManyLoader<Value>,
     options?: GetOrLoadManyOptions,
   ): Promise<Map<string, Value>>;
-  get(key: string, options?: Signalled): Promise<T | undefined>;
+  get(key: string, options?: GetOptions): Promise<T | undefined>;
   peek(key: string): T | undefined;
   set(key: string, value: T, options?: SetOptions): Promise<SetOutcome>;
   delete(keys: string | readonly string[], options?: InvalidateOptions): Promise<Invalidation>;
@@ -136,6 +145,8 @@ export interface CacheNamespace<T = unknown> {
 /** Keeps loaded values near, and never serves one that an acknowledged invalidation has made old. */
 export interface Cache extends Room {
   readonly name: 'cache';
+  /** How long values are kept whose caller does not say. */
+  readonly lifetime: Lifetime;
   /**
    * Gives the value of a key, from the nearest level that may serve it, or loads it.
    *
@@ -187,7 +198,7 @@ export interface Cache extends Room {
    *
    * @throws `CacheKeyError` at once for a key that cannot be one. Rejects with the signal's reason only.
    */
-  get<T>(key: string, options?: Signalled): Promise<T | undefined>;
+  get<T>(key: string, options?: GetOptions): Promise<T | undefined>;
   /**
    * Gives the value of a key if this process has it and may serve it here and now: checked as `getOrLoad` does, without
    * asking anybody, in about the time of a look into a map.

@@ -9,6 +9,7 @@ import { emptyToken } from '../kernel/token.js';
 import type {
   Cache,
   CacheNamespace,
+  GetOptions,
   GetOrLoadManyOptions,
   GetOrLoadOptions,
   InvalidateOptions,
@@ -29,7 +30,7 @@ import type { CacheExplanation, ExplainOptions } from './explanation.js';
 import { Follower } from './follower.js';
 import { Interop } from './interop.js';
 import { Invalidations } from './invalidations.js';
-import { lifetimeOf } from './lifetime.js';
+import { type Lifetime, lifetimeOf } from './lifetime.js';
 import { Lineage } from './lineage.js';
 import { Loads } from './loads.js';
 import { Lookup } from './lookup.js';
@@ -75,6 +76,7 @@ export interface CacheParts {
 /** Decides which level may answer; loads, stores and invalidates. */
 export class CacheRoom implements Cache {
   readonly name = 'cache';
+  readonly lifetime: Lifetime;
   readonly #kernel: Kernel;
   readonly #options: ResolvedCacheOptions;
   readonly #level: SharedLevel;
@@ -100,6 +102,7 @@ export class CacheRoom implements Cache {
     const { clock, meter, logger } = kernel;
     this.#kernel = kernel;
     this.#options = options;
+    this.lifetime = options.lifetime;
     this.#level = level;
     this.#local = local;
     this.#rules = rules;
@@ -217,7 +220,7 @@ export class CacheRoom implements Cache {
     return this.#supply.near(key, context)?.value as T | undefined;
   }
 
-  get<T>(key: string, { signal }: Signalled = {}): Promise<T | undefined> {
+  get<T>(key: string, { signal, allowStale = false }: GetOptions = {}): Promise<T | undefined> {
     checkKey(key);
     if (signal?.aborted) return Promise.reject(signal.reason);
     const context = this.#kernel.contexts.current();
@@ -226,7 +229,7 @@ export class CacheRoom implements Cache {
     if (local !== undefined) return this.#outcomes.of(local) as Promise<T>;
     if (this.#closing !== undefined) return Promise.reject(new ClosedError('The cache'));
     const question = { key, tags: this.#rules.tagsOf(key, []), lifetime: this.#options.lifetime, context };
-    return abortable(this.#supply.find(question), signal) as Promise<T | undefined>;
+    return abortable(this.#supply.find(question, allowStale), signal) as Promise<T | undefined>;
   }
 
   set(key: string, value: unknown, options: SetOptions = {}): Promise<SetOutcome> {

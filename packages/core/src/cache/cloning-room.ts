@@ -1,5 +1,4 @@
-import type { Signalled } from '../kernel/abort.js';
-import type { GetOrLoadManyOptions, GetOrLoadOptions, Loader, ManyLoader } from './api.js';
+import type { GetOptions, GetOrLoadManyOptions, GetOrLoadOptions, Loader, ManyLoader } from './api.js';
 import { CacheRoom } from './cache.js';
 import { cloneOf } from './copies.js';
 
@@ -20,7 +19,7 @@ export class CloningRoom extends CacheRoom {
     });
   }
 
-  override get<T>(key: string, options?: Signalled): Promise<T | undefined> {
+  override get<T>(key: string, options?: GetOptions): Promise<T | undefined> {
     return super.get<T>(key, options).then((value) => cloneOf(key, value));
   }
 

@@ -1,6 +1,7 @@
 export type {
   Cache,
   CacheNamespace,
+  GetOptions,
   GetOrLoadManyOptions,
   GetOrLoadOptions,
   InvalidateOptions,
@@ -41,7 +42,7 @@ export type {
   LevelExplanation,
 } from './explanation.js';
 export { type InteropOptions, interopDefaults } from './interop-messages.js';
-export type { LifetimeOptions } from './lifetime.js';
+export type { Lifetime, LifetimeOptions } from './lifetime.js';
 export { cacheInstruments } from './metrics.js';
 export { type CacheOptions, cacheDefaults, type LocalLevelOptions } from './options.js';
 export type {

@@ -4,6 +4,7 @@ import { mergeTokens } from '../kernel/token.js';
 import type {
   Cache,
   CacheNamespace,
+  GetOptions,
   GetOrLoadManyOptions,
   GetOrLoadOptions,
   InvalidateOptions,
@@ -98,7 +99,7 @@ export class Namespace<T> implements CacheNamespace<T> {
     return new Map([...values].map(([name, value]) => [own(name), value]));
   }
 
-  async get(key: string, options?: Signalled): Promise<T | undefined> {
+  async get(key: string, options?: GetOptions): Promise<T | undefined> {
     return this.#isEnabled() ? this.#cache.get<T>(this.#nameOf(key), options) : undefined;
   }
 

@@ -77,6 +77,25 @@ describe('a value past its time', () => {
     expect([a.cache.peek('k'), await a.cache.get('k')]).toEqual([undefined, undefined]);
   });
 
+  it.each([
+    ['on the local level', {}],
+    ['on the shared level', { local: false }],
+  ] as const)('is served to a get that allows for it, for as long as was granted, %s', async (_, options) => {
+    const { clock, a } = await setup({ ...options, staleMs: 0 });
+    const get = () => a.cache.get('k', { allowStale: true });
+    const load = vi.fn(() => 1);
+    await a.cache.getOrLoad('k', load, { staleMs: 5_000, staleIfErrorMs: 9_000 });
+    await clock.advance(5_999);
+    expect(await get()).toBe(1);
+    const inside = await a.cache.getOrLoad('outer', async () => String(await get()));
+    expect(inside).toBe('undefined'); // what is made of a stale value could not be stored
+    await clock.advance(1);
+    expect(await get()).toBeUndefined();
+    await a.cache.getOrLoad('k', load, { staleMs: 5_000 });
+    await a.cache.invalidate(['k']);
+    expect([await get(), load.mock.calls.length]).toEqual([undefined, 2]);
+  });
+
   it('makes the loader of another value wait for the fresh one', async () => {
     const { clock, a } = await setup();
     let version = 1;

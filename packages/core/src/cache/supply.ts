@@ -2,6 +2,7 @@ import type { RequestContext } from '../kernel/context.js';
 import type { Kernel } from '../kernel/kernel.js';
 import type { CounterCell } from '../kernel/meter.js';
 import { type Call, handOver, includeIn, taint } from './call.js';
+import { asGranted } from './lifetime.js';
 import type { Loads } from './loads.js';
 import type { Answer, Lookup, Question } from './lookup.js';
 import { cacheInstruments } from './metrics.js';
@@ -46,9 +47,14 @@ export class Supply {
     return entry;
   }
 
-  /** What the shared level has; undefined where somebody would have to load it. */
-  async find(question: Question): Promise<unknown> {
-    const answer = await this.#init.lookup.shared(question, usesInTime);
+  /** What the levels have; undefined where somebody would have to load it. `allowStale`: what is past its time will do. */
+  async find(question: Question, allowStale: boolean): Promise<unknown> {
+    const { lookup } = this.#init;
+    const asked = allowStale ? { ...question, lifetime: asGranted(question.lifetime) } : question;
+    const uses = allowStale ? usesAtOnce(asked) : usesInTime;
+    const held = allowStale ? lookup.held(asked, uses) : undefined;
+    if (held !== undefined) return this.take(held, question.context);
+    const answer = await lookup.shared(asked, uses);
     if (answer.kind === 'found') return this.take(answer.found, question.context);
     this.#misses.add();
     return undefined;

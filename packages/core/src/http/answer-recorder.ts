@@ -1,4 +1,5 @@
 import { dependencies, policyHeaders, statusHeader, varyHeader } from './answer-policy.js';
+import type { Conditions } from './conditions.js';
 import { digestOf, etagOf } from './etag.js';
 import type { AnswerHeaders, HeaderValues } from './exchange.js';
 import type { ResolvedResponseCacheOptions } from './response-cache-options.js';
@@ -40,7 +41,7 @@ export interface RecorderInit {
   readonly before: HeaderValues;
   /** The request headers that are part of the key. */
   readonly keyed: ReadonlySet<string>;
-  readonly ifNoneMatch: string | undefined;
+  readonly conditions: Conditions;
   /** How the request has come to the handler, in the words of RFC 9211. */
   readonly forwarded: 'miss' | 'bypass';
   /** Whether the request has written anything while its handler ran. */
@@ -48,6 +49,8 @@ export interface RecorderInit {
   /** Whether the request is, to those who answer it, another one than the key was made for. */
   isOther(): boolean;
   now(): number;
+  /** For how long an answer with these headers is stored as fresh. */
+  freshMsOf(headers: AnswerHeaders): number;
   /** Called once when the answer turns out not to be for storing. */
   refused(reason: UnstoredReason, vary: readonly string[]): void;
 }
@@ -134,7 +137,7 @@ export class AnswerRecorder {
    */
   begin(status: number, headers: HeaderValues, whole?: Buffer): Revision | undefined {
     if (!this.#isOpen || this.#head !== undefined) return undefined;
-    const { options, before, tags, ifNoneMatch, forwarded } = this.#init;
+    const { options, before, tags, conditions, forwarded } = this.#init;
     const vary = dependencies(headers, before);
     const reason = this.#refusal(status, headers, vary, whole);
     if (reason !== undefined) {
@@ -149,9 +152,10 @@ export class AnswerRecorder {
       ...statusHeader(options, headers, `fwd=${forwarded}`),
       ...named,
     };
-    this.#head = { status, headers: { ...storableHeaders(headers, before), ...named }, vary };
+    const stored = { ...storableHeaders(headers, before), ...named };
+    this.#head = { status, headers: stored, vary };
     // The handler was not told what the client has, so that its whole answer came to be known: the client is told here.
-    const known = whole && knownEtag(status, named.etag, ifNoneMatch);
+    const known = whole && knownEtag(status, stored, conditions);
     return known === undefined
       ? { status, headers: added, removed: [] }
       : { status: 304, headers: { ...added, etag: known }, removed: bodyHeaders };
@@ -229,6 +233,7 @@ export class AnswerRecorder {
       ...storedBody(body),
       digest,
       storedAt: this.#init.now(),
+      freshMs: this.#init.freshMsOf(headers),
     });
   }
 

@@ -56,7 +56,7 @@ export class CodedBodies {
       const coded = await encode[coding](plain);
       return coded.length < plain.length ? { base64: coded.toString('base64') } : {};
     };
-    const key = `http:2:${coding}:${digest}`;
+    const key = `http:3:${coding}:${digest}`;
     const { base64 } = await this.#cache.getOrLoad(key, load, { ttlMs: this.#ttlMs });
     return base64 === undefined ? undefined : Buffer.from(base64, 'base64');
   }

@@ -1,4 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { isEmptyToken, type Token } from '../kernel/token.js';
+import { parseHttpDate } from './http-date.js';
 
 /** What would make a handler answer 304. (Express compares by itself.) */
 const ofWhole = ['if-none-match', 'if-modified-since'] as const;
@@ -9,6 +11,23 @@ const ofPart = ['range', 'if-match', 'if-unmodified-since'] as const;
 /** Whether a request is for its handler alone, by what it asks or what it protects. */
 export function asksForPart(headers: IncomingHttpHeaders): boolean {
   return ofPart.some((name) => headers[name] !== undefined);
+}
+
+/** By what a client says which answer it has already. */
+export interface Conditions {
+  readonly ifNoneMatch: string | undefined;
+  /** Epoch ms; only where there is no entity tag to go by. */
+  readonly ifModifiedSince: number | undefined;
+}
+
+/**
+ * The conditions that are heeded here. Of dates those of clients that have seen no write: two writes of one second have the
+ * same, and who asks by that of the first would never see the second.
+ */
+export function conditionsOf(headers: IncomingHttpHeaders, token: Token): Conditions {
+  const ifNoneMatch = headers['if-none-match'];
+  const isByDate = ifNoneMatch === undefined && isEmptyToken(token);
+  return { ifNoneMatch, ifModifiedSince: isByDate ? parseHttpDate(headers['if-modified-since']) : undefined };
 }
 
 /** Takes the conditions of a request away from its handler, whose answer must be whole to be stored, until disposed. */
@@ -24,14 +43,6 @@ export class TakenConditions implements Disposable {
       this.#taken[name] = value;
       delete headers[name];
     }
-  }
-
-  /**
-   * The one condition that is heeded here. Dates are not: two writes of one second have the same, and who asks by that of
-   * the first would never see the second.
-   */
-  get ifNoneMatch(): string | undefined {
-    return this.#taken['if-none-match'];
   }
 
   [Symbol.dispose](): void {

@@ -16,7 +16,7 @@ export interface Kit {
   readonly kernel: Kernel;
   readonly tokens: TokenCodec;
   readonly tokenShelf: TokenShelf;
-  readonly cache: Pick<Cache, 'get' | 'getOrLoad'>;
+  readonly cache: Pick<Cache, 'get' | 'getOrLoad' | 'lifetime'>;
   readonly realtime: Pick<Realtime, 'openSse' | 'openSocket' | 'refusal'>;
   readonly limits: Pick<Limits, 'policy' | 'policies' | 'consume'>;
   readonly health: Pick<Health, 'live' | 'ready' | 'report'>;

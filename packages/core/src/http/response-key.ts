@@ -36,7 +36,7 @@ export function responseKey(
     .sort()
     .map((name) => [name, variantOf(headers, name)]);
   const parts = JSON.stringify([secure, host, path, queryOf(search, query), identity ?? null, differing]);
-  return `http:2:${createHash('sha256').update(parts).digest('base64url')}`;
+  return `http:3:${createHash('sha256').update(parts).digest('base64url')}`;
 }
 
 function splitTarget(url: string): readonly [path: string, query: string] {

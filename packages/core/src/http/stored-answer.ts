@@ -1,9 +1,11 @@
 import { isUtf8 } from 'node:buffer';
 import { type AnswerPolicy, policyHeaders, statusHeader } from './answer-policy.js';
 import type { CodedBodies, PlainBody } from './coded-bodies.js';
+import type { Conditions } from './conditions.js';
 import type { Coding } from './content-coding.js';
 import { codedEtag, namedEtag } from './etag.js';
 import type { AnswerHeaders, HeaderValues } from './exchange.js';
+import { parseHttpDate } from './http-date.js';
 
 /** An answer as it lies in the cache: plain data, for whatever codec that has. */
 export interface StoredAnswer extends PlainBody {
@@ -14,6 +16,8 @@ export interface StoredAnswer extends PlainBody {
   readonly vary: readonly string[];
   /** Epoch ms. */
   readonly storedAt: number;
+  /** For how long it was stored as fresh. */
+  readonly freshMs: number;
 }
 
 /** An answer out of the cache, ready to be sent. */
@@ -68,7 +72,7 @@ export function storedBody(body: Buffer): Pick<StoredAnswer, 'body' | 'encoding'
 export interface Reader {
   /** The headers that the answer has already. */
   readonly before: HeaderValues;
-  readonly ifNoneMatch: string | undefined;
+  readonly conditions: Conditions;
   /** The coding in which the client gets the body; undefined for the plain one. */
   readonly coding: Coding | undefined;
   readonly tags: readonly string[];
@@ -88,16 +92,16 @@ export async function cachedAnswer(
   stored: StoredAnswer,
   policy: AnswerPolicy,
   bodies: CodedBodies,
-  { before, ifNoneMatch, coding, tags, hasFailed, now }: Reader,
+  { before, conditions, coding, tags, hasFailed, now }: Reader,
 ): Promise<CachedAnswer> {
   const { status, headers, vary, encoding } = stored;
   const all: Record<string, string> = {
     ...headers,
     ...policyHeaders(policy, { ...before, ...headers }, tags, vary),
-    ...statusHeader(policy, before, hasFailed ? 'hit; detail=stale-if-error' : 'hit'),
+    ...statusHeader(policy, before, hitPart(stored, hasFailed, now)),
     age: String(Math.floor(ageMsOf(stored, now) / 1_000)),
   };
-  const known = knownEtag(status, headers.etag, ifNoneMatch);
+  const known = knownEtag(status, headers, conditions);
   if (known !== undefined) {
     const kept = ofNotModified.filter((name) => all[name] !== undefined);
     const told = Object.fromEntries(kept.map((name) => [name, all[name] as string]));
@@ -112,11 +116,20 @@ export async function cachedAnswer(
   return { status, headers: { ...all, 'content-encoding': coding, etag }, body: coded };
 }
 
-/** The entity tag by which a client says that it has the body already. */
+/** What is said of a hit: for how many seconds more it would be served as fresh, or since when it is not. */
+function hitPart({ storedAt, freshMs }: StoredAnswer, hasFailed: boolean, now: number): string {
+  const ttl = Math.floor((storedAt + freshMs - now) / 1_000);
+  return `hit; ttl=${ttl}${hasFailed ? '; detail=stale-if-error' : ''}`;
+}
+
+/** The entity tag of a body that a client has already, by what it says. */
 export function knownEtag(
   status: number,
-  etag: string | undefined,
-  ifNoneMatch: string | undefined,
+  { etag, 'last-modified': lastModified }: AnswerHeaders,
+  { ifNoneMatch, ifModifiedSince }: Conditions,
 ): string | undefined {
-  return status === 200 || status === 203 ? namedEtag(ifNoneMatch, etag) : undefined;
+  if (status !== 200 && status !== 203) return undefined;
+  if (ifNoneMatch !== undefined || ifModifiedSince === undefined) return namedEtag(ifNoneMatch, etag);
+  const modifiedAt = parseHttpDate(lastModified);
+  return modifiedAt !== undefined && modifiedAt <= ifModifiedSince ? etag : undefined;
 }

@@ -4,10 +4,11 @@ import type { CounterCell } from '../../kernel/meter.js';
 import { isCoded, statusHeader } from '../answer-policy.js';
 import { AnswerRecorder, FailedAnswer, type UnstoredReason, unstoredReasons } from '../answer-recorder.js';
 import { CodedBodies } from '../coded-bodies.js';
-import { TakenConditions } from '../conditions.js';
+import { type Conditions, conditionsOf, TakenConditions } from '../conditions.js';
 import { bestCoding } from '../content-coding.js';
-import { headerOf } from '../headers.js';
+import type { AnswerHeaders } from '../exchange.js';
 import type { Kit } from '../kit.js';
+import { LearnedNames } from '../learned-names.js';
 import { httpInstruments } from '../metrics.js';
 import { ownLifetime } from '../own-lifetime.js';
 import { PassList } from '../pass-list.js';
@@ -30,6 +31,7 @@ interface Asked {
   readonly tags: readonly string[];
   /** The request headers that are part of the key. */
   readonly keyed: ReadonlySet<string>;
+  readonly conditions: Conditions;
 }
 
 /** A load that this request's own handler carries out; its recorder comes a little later. */
@@ -38,8 +40,7 @@ interface Recording {
   recorder?: AnswerRecorder;
 }
 
-/** Names learned from `Vary` of answers; more would be a mistake of the application. */
-const maxLearned = 16;
+const noConditions: Conditions = Object.freeze({ ifNoneMatch: undefined, ifModifiedSince: undefined });
 
 /** Outcomes that will be the same next time, other than a passing failure. */
 const lasting: ReadonlySet<UnstoredReason> = new Set([
@@ -57,8 +58,7 @@ export class ResponseCache<Request> {
   readonly #options: ResolvedResponseCacheOptions<Request>;
   readonly #bodies: CodedBodies;
   readonly #passed: PassList;
-  /** Request headers on which answers have turned out to depend. */
-  readonly #learned = new Set<string>();
+  readonly #learned: LearnedNames;
   readonly #outcomes: Readonly<Record<'hit' | 'miss' | 'bypass', CounterCell>>;
   readonly #unstored: Readonly<Record<UnstoredReason, CounterCell>>;
 
@@ -69,6 +69,7 @@ export class ResponseCache<Request> {
     this.#options = resolveResponseCacheOptions(options);
     this.#bodies = new CodedBodies(kit.cache, this.#options.lifetime.ttlMs);
     this.#passed = new PassList(clock);
+    this.#learned = new LearnedNames(kit);
     const outcome = (name: string) => meter.counter(httpInstruments.cacheRequests, { outcome: name });
     this.#outcomes = { hit: outcome('hit'), miss: outcome('miss'), bypass: outcome('bypass') };
     this.#unstored = Object.fromEntries(
@@ -108,13 +109,13 @@ export class ResponseCache<Request> {
   /** The answer to a request out of a stored one. With a recorder: in the place of the one that it holds back. */
   #answer(
     { exchange }: Visit,
-    { tags }: Asked,
+    { tags, conditions }: Asked,
     stored: StoredAnswer,
     held?: AnswerRecorder,
   ): Promise<CachedAnswer> {
     return cachedAnswer(stored, this.#options, this.#bodies, {
       before: held?.before ?? exchange.answerHeaders,
-      ifNoneMatch: headerOf(exchange.headers, 'if-none-match'),
+      conditions,
       coding: isCoded(this.#options, stored.headers) ? bestCoding(exchange.headers) : undefined,
       tags,
       hasFailed: held !== undefined,
@@ -123,18 +124,21 @@ export class ResponseCache<Request> {
   }
 
   /** What the request asks for, or why the cache has no say in it. */
-  async #ask({ exchange }: Visit, request: Request): Promise<Asked | Passage> {
+  async #ask({ exchange, context }: Visit, request: Request): Promise<Asked | Passage> {
     const { identity, vary, query, tagsOf } = this.#options;
     const passage = passageOf(exchange, this.#options, this.#kit.name);
     if (passage !== undefined) return passage;
     const who = typeof identity === 'function' ? await identity(request) : undefined;
+    const learning = this.#learned.of(exchange.route);
+    if (learning !== undefined) await learning;
     // What middleware before this one has said of its own work may hold for the handler as well.
-    const keyed = new Set([...vary, ...this.#learned, ...varyNames(exchange.answerHeaders.vary)]);
+    const keyed = new Set([...vary, ...this.#learned.all, ...varyNames(exchange.answerHeaders.vary)]);
     if (keyed.has('*')) return 'bypass';
     return {
       key: responseKey(exchange, { identity: who, vary: keyed, query }),
       tags: tagsOf(request),
       keyed,
+      conditions: conditionsOf(exchange.headers, context.token),
     };
   }
 
@@ -150,12 +154,13 @@ export class ResponseCache<Request> {
     const { cache } = this.#kit;
     const { signal, method } = visit.exchange;
     const { key, tags } = asked;
-    if (method === 'HEAD') return cache.get<StoredAnswer>(key, { signal }); // its own answer has no body to store
+    // Its own answer has no body to store: it takes what there is, and leaves replacing that to GET.
+    if (method === 'HEAD') return cache.get<StoredAnswer>(key, { signal, allowStale: true });
     const terms = {
       ...this.#options.lifetime,
       ...{ tags, signal, replacedBy: 'caller' as const, negativeTtlMs: 0, refreshAheadRatio: false as const },
       lifetimeOf: (answer: StoredAnswer | undefined) =>
-        answer === undefined ? {} : ownLifetime(answer.headers),
+        answer === undefined ? {} : { ...ownLifetime(answer.headers), ttlMs: answer.freshMs, jitterRatio: 0 },
     };
     for (;;) {
       const recording: Recording = { hasBegun: false };
@@ -195,13 +200,13 @@ export class ResponseCache<Request> {
     this.#outcomes.miss.add();
     await this.#renewEpoch(visit, load);
     visit.isRecorded = true;
-    const conditions = new TakenConditions(exchange.headers);
-    const recorder = this.#recorder(visit, asked, 'miss', conditions.ifNoneMatch);
+    const taken = new TakenConditions(exchange.headers);
+    const recorder = this.#recorder(visit, asked, 'miss');
     recording.recorder = recorder;
     visit.context = visit.context.loading(load);
     exchange.signal.addEventListener('abort', () => recorder.lose(exchange.signal.reason), { once: true });
     contexts.run(visit.context, () => handle(recorder));
-    return recorder.outcome.finally(() => conditions[Symbol.dispose]());
+    return recorder.outcome.finally(() => taken[Symbol.dispose]());
   }
 
   /**
@@ -221,9 +226,8 @@ export class ResponseCache<Request> {
 
   #recorder(
     visit: Visit,
-    { key, keyed, tags }: Asked,
+    { key, keyed, tags, conditions }: Asked,
     forwarded: 'miss' | 'bypass',
-    ifNoneMatch?: string,
   ): AnswerRecorder {
     const { exchange, context } = visit;
     const { clock } = this.#kit.kernel;
@@ -233,15 +237,17 @@ export class ResponseCache<Request> {
       tags,
       before: { ...exchange.answerHeaders },
       keyed,
-      ifNoneMatch,
+      conditions: forwarded === 'miss' ? conditions : noConditions, // else its handler heeds its own
       forwarded,
       wrote: () => context.written !== writtenBefore,
       isOther: () => exchange.method !== 'GET',
       now: () => clock.now(),
+      freshMsOf: (headers) => this.#freshMsOf(headers),
       refused: (reason, vary) => {
         if (forwarded === 'miss') this.#unstored[reason].add(); // else it was not to be stored anyway
         if (lasting.has(reason)) this.#passed.add(key);
-        if (reason === 'vary') this.#learn(vary);
+        const unknown = vary.filter((name) => !keyed.has(name));
+        if (reason === 'vary') this.#learned.learn(exchange.route, unknown);
       },
     });
   }
@@ -257,7 +263,10 @@ export class ResponseCache<Request> {
     await kernel.contexts.run(context, () => cache.getOrLoad('http:epoch', () => true));
   }
 
-  #learn(names: readonly string[]): void {
-    for (const name of names) if (this.#learned.size < maxLearned) this.#learned.add(name);
+  /** Decided here, so that an answer can say for how long it is fresh. */
+  #freshMsOf(headers: AnswerHeaders): number {
+    const { lifetime } = this.#kit.cache;
+    const { ttlMs = this.#options.lifetime.ttlMs ?? lifetime.ttlMs } = ownLifetime(headers);
+    return Math.max(1, ttlMs * (1 - lifetime.jitterRatio * Math.random()));
   }
 }

@@ -4,6 +4,7 @@ import { fleetOn, type RunningApp, type StartApp, tokenAt, tokenOf } from './app
 import { type CacheOptions, counted, outcomes, partOf, text } from './cached-route.js';
 import type { SuiteRoute } from './harness.js';
 import { codedAnswerCases } from './response-cache-coded.js';
+import { fleetAnswerCases } from './response-cache-fleet.js';
 import { leakCases } from './response-cache-leaks.js';
 import { sharedAnswerCases } from './response-cache-sharing.js';
 import { staleAnswerCases } from './response-cache-stale.js';
@@ -16,6 +17,7 @@ export function responseCacheCases(start: StartApp, redis: string | undefined): 
   codedAnswerCases(start);
   staleAnswerCases(start);
   sharedAnswerCases(start);
+  if (redis !== undefined) fleetAnswerCases(start, redis);
 
   describe('a cached route', () => {
     it('runs its handler once, and gives the same answer to all who ask after that', async () => {
@@ -80,16 +82,28 @@ export function responseCacheCases(start: StartApp, redis: string | undefined): 
         ['/page?cookie', {}],
         ['/page?cookie', {}],
       ] as const) {
-        parts.push(partOf(await app.get(url, { headers })));
+        parts.push(partOf(await app.get(url, { headers }))?.replace(/ttl=\d+$/, 'ttl'));
       }
       expect(parts).toEqual([
         'pando; fwd=miss',
-        'pando; hit',
+        'pando; hit; ttl',
         'pando; fwd=bypass',
         'pando; fwd=request',
         'pando; fwd=miss; detail=cookie',
         'pando; fwd=bypass; detail=cookie',
       ]);
+    });
+
+    it('says for how long its answer is fresh, by its options and by what the answer says itself', async () => {
+      const own = { headers: { 'cache-control': 's-maxage=7200' } };
+      const page = counted({ ttlMs: 3_600_000 }, ({ url }) => (url.endsWith('?own') ? own : {}));
+      await using app = await start({ kit: { cache: { jitterRatio: 0 } }, routes: [page] });
+      for (const [url, seconds] of [['/page', 3_600] as const, ['/page?own', 7_200] as const]) {
+        await text(app.get(url));
+        const ttl = Number(/^pando; hit; ttl=(\d+)$/.exec(partOf(await app.get(url)) ?? '')?.[1]);
+        expect(ttl).toBeGreaterThan(seconds - 600);
+        expect(ttl).toBeLessThanOrEqual(seconds);
+      }
     });
 
     it('keeps to itself where its answer comes from when it is told to', async () => {
@@ -131,6 +145,38 @@ export function responseCacheCases(start: StartApp, redis: string | undefined): 
         expect(['content-type', 'x-own'].map((name) => revalidated.headers.get(name))).toEqual([null, null]);
       }
       expect([(await ask('"other"')).status, page.runs()]).toEqual([200, 1]);
+    });
+
+    it('tells who asks by date that it has not changed since, where no entity tag says otherwise', async () => {
+      const [changed, before, after] = [5, 4, 6].map((s) => `Sun, 06 Nov 1994 08:49:0${s} GMT`) as [
+        string,
+        ...string[],
+      ];
+      const page = counted({}, () => ({ headers: { 'last-modified': changed } }));
+      await using app = await start({ routes: [page] });
+      const ask = async (headers: Record<string, string | undefined>) =>
+        (await app.get('/page', { headers: headers as Record<string, string> })).status;
+      expect(await ask({ 'if-modified-since': changed })).toBe(304); // by its own handler, whose whole answer is stored
+      const whole = await app.get('/page');
+      expect([await whole.text(), whole.headers.get('last-modified')]).toEqual(['run 1', changed]);
+      const etag = whole.headers.get('etag') ?? '';
+      expect(await ask({ 'if-modified-since': changed })).toBe(304);
+      expect(await ask({ 'if-modified-since': after })).toBe(304);
+      expect(await ask({ 'if-modified-since': before })).toBe(200);
+      expect(await ask({ 'if-modified-since': 'yesterday' })).toBe(200);
+      expect(await ask({ 'if-modified-since': changed, 'if-none-match': '"other"' })).toBe(200);
+      expect(await ask({ 'if-modified-since': before, 'if-none-match': etag })).toBe(304);
+      expect(page.runs()).toBe(1);
+    });
+
+    it('tells nothing by date to who may have seen a write of the same second', async () => {
+      const date = 'Sun, 06 Nov 1994 08:49:05 GMT';
+      const page = counted({ tags: ['page'] }, () => ({ headers: { 'last-modified': date } }));
+      await using app = await start({ routes: [page] });
+      await text(app.get('/page'));
+      const { token } = await app.pando.cache.invalidate(['page']);
+      const headers = { 'if-modified-since': date, 'pando-token-app': app.pando.tokens.encode(token) };
+      for (let n = 0; n < 2; n++) expect(await text(app.get('/page', { headers }))).toBe('run 2');
     });
 
     it('forgets its answer when a tag is invalidated: its own, or that of a value which went into it', async () => {
