@@ -54,13 +54,23 @@ describe('frames of pando.v1', () => {
   it('that the page has a client send are understood, each kind of them', () => {
     const frames = requests.map(parseClientFrame);
     expect(frames.filter(({ t }) => t === 'refused')).toEqual([]);
-    expect(new Set(frames.map(({ t }) => t))).toEqual(new Set(['sub', 'unsub', 'pub', 'presence', 'ping']));
+    expect(new Set(frames.map(({ t }) => t))).toEqual(
+      new Set(['sub', 'unsub', 'pub', 'presence', 'auth', 'ping']),
+    );
   });
 
   it('that the page has a server send are the ones that are sent', async () => {
     const socket = new TestSocket();
+    const expiresAt = Date.now() + 3_600_000;
+    let lost = '';
     pando.realtime.openSocket(socket, {
-      authorize: (_, channel) => channel !== 'secret',
+      identity: 'ann',
+      expiresAt,
+      authorize: (_, channel) => channel !== 'secret' && channel !== lost,
+      refresh: () => {
+        lost = 'room:1';
+        return { identity: 'ann', expiresAt };
+      },
       presence: () => ({ id: 'ann', info: { name: 'Ann' } }),
     });
     const shapes = () => new Set(socket.frames.map(shapeOf));
@@ -84,8 +94,10 @@ describe('frames of pando.v1', () => {
     await say({ t: 'sub', id: 2, c: 'room:1', presence: true });
     await waitFor(async () => (await pando.realtime.presence('room:1')).users === 1);
     await say({ t: 'presence', id: 5, c: 'room:1' });
-    await say({ t: 'ping', id: 6 }, 'pong');
-    await say({ t: 'sub', id: 7, c: 'secret' }, 'err');
+    await say({ t: 'auth', id: 6, credential: 'fresh' });
+    await waitFor(() => answersTo('unsub') === 2, { message: 'the end of a subscription' });
+    await say({ t: 'ping', id: 7 }, 'pong');
+    await say({ t: 'sub', id: 8, c: 'secret' }, 'err');
     const other = await createPando({ name, redis: url, lifecycle: { signals: false, readinessDelayMs: 0 } });
     const leaving = new TestSocket();
     other.realtime.openSocket(leaving, {});

@@ -22,7 +22,7 @@ export function closeCodesPage(program: PublicProgram): string {
         meaning,
       ]),
     ),
-    'A handshake that is refused gets an HTTP answer instead: 401 without an identity, 403 for a page of another origin, ' +
+    'A handshake that is refused gets an HTTP answer instead: 401 without an identity or with one that has expired, 403 for a page of another origin, ' +
       '404 for a path that is no route, 503 while the instance drains or is full.',
     '## Server-sent events',
     'HTTP has no close codes; an event stream says the same in its own words. `EventSource` obeys all of it by itself, but ' +
@@ -32,9 +32,9 @@ export function closeCodesPage(program: PublicProgram): string {
       [
         [
           '`retry: <ms>`, then the end',
-          '1001, 1012',
+          '1001, 1012, 4401',
           'yes',
-          'The instance drains or closes: another one takes over after that time.',
+          'The instance drains or closes, the connection has reached its age, or what the client showed expires: come back after that time.',
         ],
         ['the end', '1011, 4408', 'yes', 'The client did not read for too long, or something failed.'],
         [

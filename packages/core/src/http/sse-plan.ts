@@ -2,7 +2,7 @@ import { readOptions } from '../kernel/options.js';
 import type { SseSession } from '../realtime/index.js';
 
 /** What a stream follows. Whoever opens it receives these channels: authorise them first. */
-export type SsePlan = Pick<SseSession, 'channels' | 'identity' | 'format' | 'presence'>;
+export type SsePlan = Pick<SseSession, 'channels' | 'identity' | 'format' | 'expiresAt' | 'presence'>;
 
 /** Checks what the application has planned, before the first byte goes out; throws `PandoOptionsError`. */
 export function checkSsePlan(plan: SsePlan): void {
@@ -11,6 +11,10 @@ export function checkSsePlan(plan: SsePlan): void {
   if (!Array.isArray(channels)) reader.fail('channels', 'a list of channels');
   reader.oneOf('format', ['raw', 'envelope'], undefined);
   reader.any('identity');
+  const expiresAt = reader.any('expiresAt');
+  if (expiresAt !== undefined && !Number.isFinite(expiresAt)) {
+    reader.fail('expiresAt', 'an instant in milliseconds of the epoch');
+  }
   const presence = reader.nested('presence');
   for (const key of ['id', 'info']) presence.any(key); // checked by who is listed
   const listed = presence.any('channels');

@@ -129,9 +129,13 @@ export class UpgradeHandler {
       if (route.authenticate !== undefined && identity === undefined) {
         throw new StreamRefusedError(401, 'Sign in to connect.');
       }
+      const expiresAt = route.expiresAt?.(identity);
+      if (expiresAt !== undefined && expiresAt <= clock.now()) {
+        throw new StreamRefusedError(401, 'What you signed in with has expired. Sign in again to connect.');
+      }
       const channels = route.channels?.({ params, identity }) ?? [];
       this.#check(channels); // also whether the server has begun to close meanwhile
-      return { context, params, identity, channels };
+      return { context, params, identity, expiresAt, channels };
     });
   }
 

@@ -33,6 +33,21 @@ export interface WsRoute<Identity = unknown> {
    */
   authorize?(identity: Identity, channel: string, action: ChannelAction): Permission | Promise<Permission>;
   /**
+   * Until when an identity holds, in milliseconds of the epoch: the `exp` of a token, say, in seconds, times 1,000. A client that
+   * has handed in nothing fresh a few seconds later is closed with 4401; without `refresh`, at once. `undefined`: for ever.
+   */
+  expiresAt?(identity: Identity): number | undefined;
+  /**
+   * Takes the fresh credential that a `pando.v1` client hands in with `{"t":"auth"}`, and says who it is of; `undefined`
+   * refuses, and so does another user than before. What the client follows is asked of `authorize` and `channels` again.
+   *
+   * @defaultValue everything is refused
+   */
+  refresh?(
+    credential: string,
+    options: { readonly identity: Identity; readonly params: PathParams; readonly signal: AbortSignal },
+  ): Identity | undefined | Promise<Identity | undefined>;
+  /**
    * `pando.v1`: subscriptions, resume and acknowledgements in JSON frames. `raw`: each event is one message.
    *
    * @defaultValue `'pando.v1'`
@@ -60,6 +75,16 @@ export interface WsRoute<Identity = unknown> {
 
 /** The defaults of {@link WsRoute}. */
 export const wsRouteDefaults = Object.freeze({ protocol: 'pando.v1' as const, maxMessageBytes: 65_536 });
+
+const wsHooks = [
+  'authenticate',
+  'authorize',
+  'expiresAt',
+  'refresh',
+  'channels',
+  'presence',
+  'onMessage',
+] as const;
 
 /** A route that was checked. */
 export interface ResolvedWsRoute {
@@ -92,8 +117,7 @@ function resolveWsRoute(route: WsRoute, at: string): ResolvedWsRoute {
   const reader = readOptions(at, route);
   const path = reader.string('path', '');
   if (path === '') reader.fail('path', 'a path such as "/ws"');
-  for (const hook of ['authenticate', 'authorize', 'channels', 'presence', 'onMessage'])
-    reader.fn(hook, undefined);
+  for (const hook of wsHooks) reader.fn(hook, undefined);
   const protocol = reader.oneOf('protocol', ['pando.v1', 'raw'], wsRouteDefaults.protocol);
   const maxMessageBytes = reader.bytes('maxMessageBytes', wsRouteDefaults.maxMessageBytes);
   const origins = reader.any('origins');

@@ -44,9 +44,10 @@ export class OptionsReader {
   }
 
   /** A duration in milliseconds, or `false` for none. */
-  msOrFalse(key: string, fallback: number, range: Range = {}): number | false {
-    if (this.any(key) === false) return false;
-    return this.#number(key, fallback, { kind: 'number of milliseconds', min: 1, orFalse: true, ...range });
+  msOrFalse(key: string, fallback: number | false, range: Range = {}): number | false {
+    const value = this.any(key);
+    if (value === undefined || value === false) return value ?? fallback;
+    return this.#number(key, 0, { kind: 'number of milliseconds', min: 1, orFalse: true, ...range });
   }
 
   /** A whole number; at least 0 unless the range says otherwise. */

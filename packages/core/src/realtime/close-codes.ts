@@ -36,6 +36,18 @@ export const closeCodes = Object.freeze({
     reconnect: false,
     meaning: 'The client sent what is not a frame.',
   },
+  expired: {
+    code: 4401,
+    reason: 'expired',
+    reconnect: true,
+    meaning: 'What the client showed to connect has expired: come back with what is fresh.',
+  },
+  forbidden: {
+    code: 4403,
+    reason: 'forbidden',
+    reconnect: false,
+    meaning: 'The application has disconnected the user.',
+  },
   slow: { code: 4408, reason: 'slow', reconnect: true, meaning: 'The client did not read for too long.' },
   reset: {
     code: 4409,

@@ -43,6 +43,11 @@ export interface SseSession {
    * @defaultValue `raw` for one channel, `envelope` for several
    */
   readonly format?: 'raw' | 'envelope' | undefined;
+  /**
+   * Until when what the client showed holds, in milliseconds of the epoch. The stream ends then, or some seconds before,
+   * and the client comes back to be asked again. Absent: nothing expires.
+   */
+  readonly expiresAt?: number | undefined;
   /** As whom the client is present, and where. Absent: nowhere. */
   readonly presence?: StreamPresence | undefined;
 }
@@ -69,6 +74,16 @@ export type Authorize<Identity = unknown> = (
 /** As whom a connection is present on a channel. `undefined`: counted, not listed. `false`: not at all. */
 export type Introduction = Present | undefined | false;
 
+/** What holds from now on for a client that has shown something fresh. */
+export interface Refreshed<Identity = unknown> {
+  /** The same user as before, perhaps with other rights. */
+  readonly identity: Identity;
+  /** Until when, in milliseconds of the epoch. Absent: nothing expires any longer. */
+  readonly expiresAt?: number | undefined;
+  /** Those of the channels that it started with which it may follow still. Absent: all. */
+  readonly channels?: readonly string[] | undefined;
+}
+
 /** How a WebSocket connection is served. */
 export interface SocketSession<Identity = unknown> {
   readonly identity?: Identity | undefined;
@@ -83,6 +98,21 @@ export interface SocketSession<Identity = unknown> {
   readonly protocol?: 'pando.v1' | 'raw' | undefined;
   /** Channels it is subscribed to from the start, authorised by the caller. */
   readonly channels?: readonly string[] | undefined;
+  /**
+   * Until when what the client showed holds, in milliseconds of the epoch. A client that can `refresh` has a few seconds
+   * more; then the connection is closed with 4401. Absent: nothing expires.
+   */
+  readonly expiresAt?: number | undefined;
+  /**
+   * Takes a fresh credential from a `pando.v1` client; `undefined` refuses, and nothing changes. Then `authorize` is asked again
+   * about what the client follows, and ends what it refuses. @defaultValue everything is refused
+   */
+  readonly refresh?:
+    | ((
+        credential: string,
+        identity: Identity,
+      ) => Refreshed<Identity> | undefined | Promise<Refreshed<Identity> | undefined>)
+    | undefined;
   /**
    * Says as whom the client is present: on each of the channels that it starts with, and in `pando.v1` on those that it
    * subscribes to with `presence: true`. Absent: on the latter, counted without a name.

@@ -7,6 +7,7 @@ export type {
   Connection,
   Introduction,
   Permission,
+  Refreshed,
   SocketConnection,
   SocketSession,
   SseSession,

@@ -43,6 +43,16 @@ export interface RealtimeOptions {
   readonly maxMessageBytes?: number | undefined;
   /** Connections of this instance. @defaultValue `100_000` */
   readonly maxConnections?: number | undefined;
+  /**
+   * Age at which a connection is told to come back, which spreads connections over instances that were added later: some
+   * end at three quarters of it, none is older. @defaultValue `false`
+   */
+  readonly maxConnectionAgeMs?: number | false | undefined;
+  /**
+   * Names the user of an identity, whose connections are counted together and can be ended by `disconnectUser`; `undefined`
+   * for one that is nobody's, or everybody's, such as a guest's. @defaultValue an identity that is a string, or else its `id`
+   */
+  readonly userOf?: ((identity: unknown) => string | undefined) | undefined;
   /** Channels that one connection may follow. @defaultValue `128` */
   readonly maxChannelsPerConnection?: number | undefined;
   /** Bytes that may wait for one slow client; beyond that it is sent the rest when it has caught up. @defaultValue `65_536` */
@@ -99,6 +109,7 @@ export const realtimeDefaults = Object.freeze({
   maxEventBytes: 262_144,
   maxMessageBytes: 65_536,
   maxConnections: 100_000,
+  maxConnectionAgeMs: false,
   maxChannelsPerConnection: 128,
   sendBufferBytes: 65_536,
   stallMs: 30_000,
@@ -122,6 +133,8 @@ export interface ResolvedRealtimeOptions {
   readonly maxEventBytes: number;
   readonly maxMessageBytes: number;
   readonly maxConnections: number;
+  readonly maxConnectionAgeMs: number | false;
+  readonly userOf: (identity: unknown) => string | undefined;
   readonly maxChannelsPerConnection: number;
   readonly sendBufferBytes: number;
   readonly stallMs: number;
@@ -149,6 +162,13 @@ const HEAD_TTL_MS = 86_400_000;
 const HELD_MARGIN_MS = 3_600_000;
 /** What a cursor of all channels, in a request header, has room for. */
 const MOST_CHANNELS = 128;
+
+/** Who an identity is, as far as its shape says. */
+function userOf(identity: unknown): string | undefined {
+  const id = typeof identity === 'object' && identity !== null ? (identity as { id?: unknown }).id : identity;
+  if (typeof id === 'number') return String(id);
+  return typeof id === 'string' && id !== '' ? id : undefined;
+}
 
 /** Checks the options; throws `PandoOptionsError` naming what is wrong. */
 export function resolveRealtimeOptions(options: RealtimeOptions = {}): ResolvedRealtimeOptions {
@@ -181,6 +201,8 @@ export function resolveRealtimeOptions(options: RealtimeOptions = {}): ResolvedR
     maxEventBytes: read.bytes('maxEventBytes', defaults.maxEventBytes, { max: 16_777_216 }),
     maxMessageBytes: read.bytes('maxMessageBytes', defaults.maxMessageBytes),
     maxConnections: read.int('maxConnections', defaults.maxConnections, { min: 1 }),
+    maxConnectionAgeMs: read.msOrFalse('maxConnectionAgeMs', defaults.maxConnectionAgeMs, { min: 1_000 }),
+    userOf: read.fn('userOf', userOf),
     maxChannelsPerConnection: read.int('maxChannelsPerConnection', defaults.maxChannelsPerConnection, {
       min: 1,
       max: MOST_CHANNELS,

@@ -24,6 +24,7 @@ import {
 import { eventJson } from './event-json.js';
 import type { Format } from './hub/entry.js';
 import { Hub } from './hub/hub.js';
+import { Lifetimes } from './lifetime.js';
 import type { Message, Published, PublishOptions, SubscribeOptions, Subscription } from './message.js';
 import { realtimeInstruments } from './metrics.js';
 import type { ResolvedRealtimeOptions } from './options.js';
@@ -102,6 +103,7 @@ export class RealtimeRoom implements Realtime {
       hub: this.#hub,
       roster: this.#roster,
       metrics,
+      lifetimes: new Lifetimes({ clock, pulse, maxAgeMs: options.maxConnectionAgeMs }),
       softLimitBytes: options.sendBufferBytes,
       stallMs,
       retryMs: () => reconnectMinMs + Math.random() * (reconnectMaxMs - reconnectMinMs),
@@ -116,6 +118,7 @@ export class RealtimeRoom implements Realtime {
       logger,
       contexts,
       pingMs,
+      userOf: options.userOf,
       maxMessageBytes: options.maxMessageBytes,
       maxChannels: options.maxChannelsPerConnection,
       publish: (channel, event, publishing) => this.publish(channel, event, publishing),

@@ -10,7 +10,9 @@ export type EndReason =
   | 'too-large'
   | 'flood'
   | 'failed'
-  | 'reset';
+  | 'reset'
+  | 'age'
+  | 'expired';
 
 /** Why a channel begins again for its readers. */
 export const resetReasons: readonly ResetReason[] = [
@@ -32,4 +34,6 @@ export const endReasons: readonly EndReason[] = [
   'flood',
   'failed',
   'reset',
+  'age',
+  'expired',
 ];

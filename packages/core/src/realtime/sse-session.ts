@@ -6,6 +6,7 @@ import type { Format } from './hub/entry.js';
 import type { Gathering, Hub } from './hub/hub.js';
 import type { Beating } from './hub/pulse.js';
 import type { Reader, Sink, Start } from './hub/reader.js';
+import type { Lifetime, Lifetimes } from './lifetime.js';
 import type { Reset } from './message.js';
 import { Outbox, type OutboxLimits } from './outbox.js';
 import type { Roster } from './presence/roster.js';
@@ -19,6 +20,7 @@ export interface SseEnvironment extends OutboxLimits {
   readonly hub: Hub;
   readonly roster: Roster;
   readonly metrics: RealtimeMetrics;
+  readonly lifetimes: Lifetimes;
   readonly heartbeatMs: number;
   /** A delay for the client's next attempt, another one each time. */
   retryMs(): number;
@@ -27,6 +29,9 @@ export interface SseEnvironment extends OutboxLimits {
 }
 
 const heartbeat = Buffer.from(sseHeartbeat);
+
+/** Ends before what expires: a client that comes back is asked again. Not all at once, where all were given the same time. */
+const early = { earlierRatio: 0.1, atMostMs: 5_000 };
 
 /** One server-sent event stream. */
 export class SseConnection implements Connection, Sink<Buffer>, Gathering, Beating {
@@ -46,6 +51,7 @@ export class SseConnection implements Connection, Sink<Buffer>, Gathering, Beati
   /** Whether a position has moved since the last cursor. */
   #hasMoved = false;
   #wroteAt: number;
+  readonly #lifetime: Lifetime | undefined;
   #isEnded = false;
 
   constructor(id: string, outlet: Outlet, session: SseSession, env: SseEnvironment) {
@@ -60,6 +66,10 @@ export class SseConnection implements Connection, Sink<Buffer>, Gathering, Beati
     this.#outlet = outlet;
     this.#outbox = new Outbox(outlet, env, env.hub.pulse);
     this.#wroteAt = env.hub.pulse.now;
+    const { expiresAt } = session;
+    this.#lifetime = env.lifetimes.begin(
+      expiresAt === undefined ? undefined : env.lifetimes.instant(expiresAt, early),
+    );
   }
 
   get isFull(): boolean {
@@ -68,12 +78,12 @@ export class SseConnection implements Connection, Sink<Buffer>, Gathering, Beati
 
   /** Sends the first bytes, then follows the channels from where the client had been. */
   open(lastEventId: string | undefined): void {
-    const { hub, heartbeatMs, retryMs } = this.#env;
+    const { hub, retryMs } = this.#env;
     this.#outlet.onDrain(() => this.#drained());
     this.#outlet.onClose(() => this.#detach());
     if (this.#isEnded) return; // it had closed already
     this.#write(Buffer.from(`${formatSseRetry(retryMs())}: ok\n\n`));
-    hub.pulse.schedule(this, heartbeatMs);
+    hub.pulse.schedule(this, this.#nextMs());
     const places = placesOf(this.channels, lastEventId);
     for (const [index, channel] of this.channels.entries()) {
       this.#readers.push(hub.reader(channel, this, places[index] ?? {}, cursorName(channel)));
@@ -114,9 +124,20 @@ export class SseConnection implements Connection, Sink<Buffer>, Gathering, Beati
     }
     const idleMs = hub.pulse.now - this.#wroteAt;
     if (idleMs >= heartbeatMs && this.#outbox.lookMs === undefined) this.#write(heartbeat);
-    if (this.#isEnded) return 0;
+    const due = this.#lifetime?.due(hub.pulse.now);
+    if (due !== undefined) this.leave(due);
+    return this.#isEnded ? 0 : this.#nextMs();
+  }
+
+  #nextMs(): number {
+    const { now } = this.#env.hub.pulse;
+    const { heartbeatMs } = this.#env;
+    const idleMs = now - this.#wroteAt;
     const nextMs = idleMs >= heartbeatMs ? heartbeatMs : heartbeatMs - idleMs;
-    return Math.min(nextMs, this.#outbox.lookMs ?? nextMs);
+    return Math.max(
+      1,
+      Math.min(nextMs, this.#outbox.lookMs ?? nextMs, this.#lifetime?.leftMs(now) ?? nextMs),
+    );
   }
 
   updatePresence(channel: string, info: unknown): boolean {
@@ -129,10 +150,10 @@ export class SseConnection implements Connection, Sink<Buffer>, Gathering, Beati
   }
 
   /** Asks the client to come back, to another instance, after a delay of its own. */
-  leave(): void {
+  leave(why: EndReason = 'drain'): void {
     this.settle();
     this.#write(Buffer.from(formatSseRetry(this.#env.retryMs())));
-    this.#end('drain');
+    this.#end(why);
   }
 
   /** All positions, as the id of an event that no listener sees. */

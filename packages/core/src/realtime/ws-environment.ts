@@ -2,6 +2,7 @@ import type { Contexts } from '../kernel/context.js';
 import type { Logger } from '../kernel/logger.js';
 import type { Connection } from './connection.js';
 import type { Hub } from './hub/hub.js';
+import type { Lifetimes } from './lifetime.js';
 import type { Published, PublishOptions } from './message.js';
 import type { OutboxLimits } from './outbox.js';
 import type { Presence } from './presence/presence.js';
@@ -15,9 +16,12 @@ export interface WsEnvironment extends OutboxLimits {
   readonly metrics: RealtimeMetrics;
   readonly logger: Logger;
   readonly contexts: Contexts;
+  readonly lifetimes: Lifetimes;
   readonly pingMs: number;
   readonly maxMessageBytes: number;
   readonly maxChannels: number;
+  /** Who an identity is, where that can be told. */
+  userOf(identity: unknown): string | undefined;
   /** A delay for the client's next attempt, another one each time. */
   retryMs(): number;
   publish(channel: string, event: unknown, options: PublishOptions): Promise<Published>;

@@ -11,6 +11,7 @@ import type { PresentMember } from './presence/presence.js';
  * {t:"unsub", id?, c:channel|[…]}                            {t:"unsub", id?, c}                        per channel
  * {t:"pub", id?, c, d, key?}                                 {t:"ack", id?, c, i, duplicate?}
  * {t:"presence", id?, c}                                     {t:"presence", id?, c, i, users, connections, members, truncated}
+ * {t:"auth", id?, credential}                                {t:"auth", id?, expiresAt?}
  * {t:"ping", id?}                                            {t:"pong", id?}
  *                                                            {t:"m", c, i, token?, d}
  *                                                            {t:"reset", c, i, reason}
@@ -21,7 +22,9 @@ import type { PresentMember } from './presence/presence.js';
  * application says, until it unsubscribes or its connection ends. `presence` asks who is on a channel: `members` is a list
  * of {id, connections, info?}, and `i` a position on the channel's presence channel, `c` with "#p" behind it. That is
  * subscribed to like any other, and its events tell who comes and leaves: {type:"join"|"update"|"leave", id, info?, users,
- * connections}. Members that are not named here are ignored, so that both sides may learn new ones.
+ * connections}. `auth` hands in what is fresh before the old expires, at `expiresAt` in milliseconds of the epoch; a server
+ * that knows when says so without being asked, too, when the connection opens. An `unsub` with the reason "revoked" comes
+ * without being asked: the client may not follow the channel any longer. Members that are not named here are ignored, so that both sides may learn new ones.
  */
 
 /** What a client may use to tell answers apart. */
@@ -45,6 +48,7 @@ export type ClientFrame =
       readonly key: string | undefined;
     }
   | { readonly t: 'presence'; readonly id: RequestId | undefined; readonly channel: string }
+  | { readonly t: 'auth'; readonly id: RequestId | undefined; readonly credential: string }
   | { readonly t: 'ping'; readonly id: RequestId | undefined };
 
 /** Why a request was not carried out. */
@@ -71,6 +75,9 @@ export interface FrameRefusal {
 
 /** Channels in one frame; more would be a way to make us work for little. */
 const MAX_CHANNELS = 1_024;
+
+/** Longer than any token or ticket. */
+const MAX_CREDENTIAL_CHARS = 8_192;
 
 /** Reads one frame. Never throws. */
 export function parseClientFrame(text: string): ClientFrame | FrameRefusal {
@@ -127,8 +134,14 @@ export function parseClientFrame(text: string): ClientFrame | FrameRefusal {
       }
       return { t: 'pub', id, channel: frame.c, data: frame.d, key };
     }
+    case 'auth': {
+      const { credential } = frame;
+      if (typeof credential !== 'string' || credential === '' || credential.length > MAX_CREDENTIAL_CHARS)
+        return refuse('malformed', 'credential must be a string of 1 to 8192 characters.');
+      return { t: 'auth', id, credential };
+    }
     default:
-      return refuse('unknown-type', 't must be sub, unsub, pub, presence or ping.');
+      return refuse('unknown-type', 't must be sub, unsub, pub, presence, auth or ping.');
   }
 }
 
@@ -166,7 +179,13 @@ export type ServerFrame =
       readonly recovered: boolean;
       readonly reason: ResetReason | undefined;
     }
-  | { readonly t: 'unsub'; readonly id: RequestId | undefined; readonly c: string }
+  | {
+      readonly t: 'unsub';
+      readonly id: RequestId | undefined;
+      readonly c: string;
+      readonly reason: 'revoked' | undefined;
+    }
+  | { readonly t: 'auth'; readonly id: RequestId | undefined; readonly expiresAt: number | undefined }
   | {
       readonly t: 'ack';
       readonly id: RequestId | undefined;

@@ -1,7 +1,7 @@
 import { messageOf } from '../kernel/errors.js';
 import { isPresenceChannel, subjectOf } from './channel-name.js';
 import { type CloseCode, closeCodes } from './close-codes.js';
-import type { ChannelAction, SocketSession } from './connection.js';
+import type { ChannelAction, Refreshed, SocketSession } from './connection.js';
 import type { EndReason } from './reasons.js';
 import type { WsEnvironment } from './ws-environment.js';
 import { type ClientFrame, parseClientFrame, type RequestId, type ServerFrame } from './ws-protocol.js';
@@ -10,12 +10,18 @@ import { codeOf, explanations } from './ws-refusals.js';
 /** The connection whose client asks. */
 export interface Asker {
   readonly id: string;
+  readonly identity: unknown;
   readonly isEnded: boolean;
+  readonly channels: readonly string[];
   readonly channelCount: number;
   follows(channel: string): boolean;
   follow(channel: string, since: string | undefined, id: RequestId | undefined): void;
   /** False where it does not follow the channel. */
   unfollow(channel: string): boolean;
+  /** Goes on with what was renewed; false where that is of somebody else. */
+  renew(refreshed: Refreshed): boolean;
+  /** The client may not follow the channel any longer. */
+  revoke(channel: string): void;
   tell(frame: ServerFrame): void;
   end(code: Pick<CloseCode, 'code' | 'reason'>, why: EndReason): void;
 }
@@ -52,6 +58,8 @@ export class WsRequests {
         return await this.#publish(frame);
       case 'presence':
         return await this.#list(frame);
+      case 'auth':
+        return await this.#renew(frame);
       case 'refused':
         this.#asker.tell({ t: 'err', id: frame.id, c: undefined, code: frame.code, message: frame.message });
         if (frame.isFatal) this.#asker.end(closeCodes.protocol, 'protocol');
@@ -79,7 +87,7 @@ export class WsRequests {
         this.#refuse(id, channel, 'not-subscribed');
         continue;
       }
-      this.#asker.tell({ t: 'unsub', id, c: channel });
+      this.#asker.tell({ t: 'unsub', id, c: channel, reason: undefined });
     }
   }
 
@@ -107,6 +115,42 @@ export class WsRequests {
     );
   }
 
+  /** Takes what is fresh in the place of what expires, and asks again what the client may follow. */
+  async #renew({ id, credential }: ClientFrame & { readonly t: 'auth' }): Promise<void> {
+    try {
+      const refreshed = await this.#session.refresh?.(credential, this.#asker.identity);
+      if (this.#asker.isEnded) return;
+      if (refreshed === undefined || !this.#asker.renew(refreshed))
+        return this.#refuse(id, undefined, 'forbidden');
+      this.#asker.tell({ t: 'auth', id, expiresAt: refreshed.expiresAt });
+      await this.#reconsider(refreshed);
+    } catch (cause) {
+      this.#complain('refresh failed', undefined, cause);
+      this.#refuse(id, undefined, 'failed');
+    }
+  }
+
+  /** What somebody may who was somebody else a moment ago need not be the same. */
+  async #reconsider({ channels }: Refreshed): Promise<void> {
+    const given = this.#session.channels ?? [];
+    for (const channel of this.#asker.channels) {
+      const isGiven = given.includes(channel);
+      const stays = isGiven ? (channels ?? given).includes(channel) : await this.#mayStill(channel);
+      if (this.#asker.isEnded) return;
+      if (!stays) this.#asker.revoke(channel);
+    }
+  }
+
+  /** Who cannot be asked has not said no. */
+  async #mayStill(channel: string): Promise<boolean> {
+    try {
+      return await this.#isAllowed(channel, isPresenceChannel(channel) ? 'presence' : 'subscribe');
+    } catch (cause) {
+      this.#complain('authorize failed', channel, cause);
+      return true;
+    }
+  }
+
   /** The next frame need not wait for the answer: order is kept from here on by the publisher. */
   #answerWith(id: RequestId | undefined, channel: string, answer: Promise<ServerFrame>): void {
     this.#unanswered++;
@@ -127,7 +171,7 @@ export class WsRequests {
     for (const channel of channels) {
       if (isPresenceChannel(channel)) continue;
       try {
-        const who = await this.#session.presence?.(this.#session.identity, channel);
+        const who = await this.#session.presence?.(this.#asker.identity, channel);
         if (who !== false && this.#asker.follows(channel)) this.#env.roster.enter(this.#asker, channel, who);
       } catch (cause) {
         this.#complain('presence failed', channel, cause);
@@ -140,7 +184,7 @@ export class WsRequests {
   async #enter(id: RequestId | undefined, channel: string): Promise<boolean> {
     if (!(await this.#may(id, channel, 'presence'))) return false;
     try {
-      const who = await this.#session.presence?.(this.#session.identity, channel);
+      const who = await this.#session.presence?.(this.#asker.identity, channel);
       if (this.#asker.isEnded) return false;
       if (who !== false) this.#env.roster.enter(this.#asker, channel, who);
       else this.#refuse(id, channel, 'forbidden');
@@ -154,13 +198,8 @@ export class WsRequests {
 
   /** Asks the application, and tells the client if the answer is no. */
   async #may(id: RequestId | undefined, channel: string, action: ChannelAction): Promise<boolean> {
-    const { authorize, identity } = this.#session;
-    const subject = subjectOf(channel);
     try {
-      const answer = await authorize?.(identity, subject, action);
-      const isAsked = answer !== undefined || action !== 'presence';
-      // Nothing is allowed that nobody has allowed.
-      if ((isAsked ? answer : await authorize?.(identity, subject, 'subscribe')) === true) return true;
+      if (await this.#isAllowed(channel, action)) return true;
       this.#refuse(id, channel, 'forbidden');
     } catch (cause) {
       this.#complain('authorize failed', channel, cause);
@@ -169,14 +208,24 @@ export class WsRequests {
     return false;
   }
 
-  #complain(what: string, channel: string, cause: unknown): void {
+  async #isAllowed(channel: string, action: ChannelAction): Promise<boolean> {
+    const { authorize } = this.#session;
+    const { identity } = this.#asker;
+    const subject = subjectOf(channel);
+    const answer = await authorize?.(identity, subject, action);
+    const isAsked = answer !== undefined || action !== 'presence';
+    // Nothing is allowed that nobody has allowed.
+    return (isAsked ? answer : await authorize?.(identity, subject, 'subscribe')) === true;
+  }
+
+  #complain(what: string, channel: string | undefined, cause: unknown): void {
     this.#env.logger.error(
       { connection: this.#asker.id, channel, err: cause },
       `${what}: ${messageOf(cause)}`,
     );
   }
 
-  #refuse(id: RequestId | undefined, channel: string, code: keyof typeof explanations): void {
+  #refuse(id: RequestId | undefined, channel: string | undefined, code: keyof typeof explanations): void {
     this.#asker.tell({ t: 'err', id, c: channel, code, message: explanations[code] });
   }
 }

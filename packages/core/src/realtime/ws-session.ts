@@ -2,11 +2,12 @@ import { ClosedError, messageOf } from '../kernel/errors.js';
 import type { Socket } from '../kernel/outlet.js';
 import { isPresenceChannel } from './channel-name.js';
 import { bringsBack, type CloseCode, closeCodes } from './close-codes.js';
-import type { SocketConnection, SocketSession } from './connection.js';
+import type { Refreshed, SocketConnection, SocketSession } from './connection.js';
 import { framedWs, rawWs } from './formats/ws.js';
 import type { Format } from './hub/entry.js';
 import type { Beating } from './hub/pulse.js';
 import type { Reader, Sink, Start } from './hub/reader.js';
+import type { Lifetime } from './lifetime.js';
 import type { Reset } from './message.js';
 import { Outbox } from './outbox.js';
 import type { EndReason } from './reasons.js';
@@ -24,6 +25,8 @@ const MAX_INBOX = 256;
 const MAX_UNREAD_BYTES = 2_097_152;
 /** How long a client's messages wait for the channels it starts with: Redis may be away. */
 const START_WAIT_MS = 1_000;
+/** How long a client may go on with what has expired, if it can hand in what is fresh: a round trip or two. */
+const GRACE_MS = 5_000;
 
 /** One WebSocket connection. */
 export class WsConnection implements SocketConnection, Sink<Buffer>, Beating, Hearer, Asker {
@@ -42,6 +45,8 @@ export class WsConnection implements SocketConnection, Sink<Buffer>, Beating, He
   #missed = 0;
   #pingDueAt: number;
   #abort: AbortController | undefined;
+  #identity: unknown;
+  #lifetime: Lifetime | undefined;
   #isEnded = false;
 
   constructor(id: string, socket: Socket, session: SocketSession, env: WsEnvironment) {
@@ -50,12 +55,14 @@ export class WsConnection implements SocketConnection, Sink<Buffer>, Beating, He
     this.#env = env;
     this.#socket = socket;
     this.#session = session;
+    this.#identity = session.identity;
+    this.#lifetime = env.lifetimes.begin(this.#expiry(session.expiresAt));
     this.#outbox = new Outbox(socket, env, env.hub.pulse);
     this.#pingDueAt = env.hub.pulse.now + env.pingMs;
   }
 
   get identity(): unknown {
-    return this.#session.identity;
+    return this.#identity;
   }
 
   get channels(): readonly string[] {
@@ -75,9 +82,10 @@ export class WsConnection implements SocketConnection, Sink<Buffer>, Beating, He
       this.#missed = 0;
     });
     this.#socket.onDrain(() => this.#drained());
-    const { channels = [], presence } = this.#session;
+    const { channels = [], presence, expiresAt } = this.#session;
     this.#inbox.await(channels.length);
-    hub.pulse.schedule(this, channels.length === 0 ? pingMs : Math.min(pingMs, START_WAIT_MS));
+    hub.pulse.schedule(this, channels.length === 0 ? this.#nextMs() : Math.min(pingMs, START_WAIT_MS));
+    if (expiresAt !== undefined) this.tell({ t: 'auth', id: undefined, expiresAt });
     for (const channel of channels) this.follow(channel, undefined, undefined);
     if (presence !== undefined) void this.#asking.appear(channels);
   }
@@ -96,9 +104,9 @@ export class WsConnection implements SocketConnection, Sink<Buffer>, Beating, He
   }
 
   /** Asks the client to come back, to another instance, after a delay of its own. */
-  leave(): void {
+  leave(why: 'drain' | 'age' = 'drain'): void {
     this.tell({ t: 'bye', afterMs: Math.round(this.#env.retryMs()) });
-    this.end(closeCodes.restart, 'drain');
+    this.end(closeCodes.restart, why);
   }
 
   // What channels say
@@ -129,9 +137,26 @@ export class WsConnection implements SocketConnection, Sink<Buffer>, Beating, He
       this.#pingDueAt = hub.pulse.now + pingMs;
       this.#socket.ping();
     }
-    if (this.#isEnded) return 0;
-    const nextMs = Math.max(1, this.#pingDueAt - hub.pulse.now);
-    return Math.min(nextMs, this.#outbox.lookMs ?? nextMs);
+    const due = this.#lifetime?.due(hub.pulse.now);
+    if (due === 'expired') this.end(closeCodes.expired, due);
+    else if (due === 'age') this.leave(due);
+    return this.#isEnded ? 0 : this.#nextMs();
+  }
+
+  #nextMs(): number {
+    const { now } = this.#env.hub.pulse;
+    const nextMs = this.#pingDueAt - now;
+    return Math.max(
+      1,
+      Math.min(nextMs, this.#outbox.lookMs ?? nextMs, this.#lifetime?.leftMs(now) ?? nextMs),
+    );
+  }
+
+  /** When what expires ends the connection. */
+  #expiry(expiresAt: number | undefined): number | undefined {
+    if (expiresAt === undefined) return undefined;
+    const canRenew = this.format === framedWs && this.#session.refresh !== undefined;
+    return this.#env.lifetimes.instant(expiresAt) + (canRenew ? GRACE_MS : 0);
   }
 
   // What the client says
@@ -198,6 +223,22 @@ export class WsConnection implements SocketConnection, Sink<Buffer>, Beating, He
     this.#readers.delete(channel);
     this.#env.roster.leave(this, channel);
     return true;
+  }
+
+  renew({ identity, expiresAt }: Refreshed): boolean {
+    const { userOf, lifetimes, hub } = this.#env;
+    if (userOf(identity) !== userOf(this.#identity)) return false;
+    this.#identity = identity;
+    const expiry = this.#expiry(expiresAt);
+    if (this.#lifetime === undefined) this.#lifetime = lifetimes.begin(expiry);
+    else this.#lifetime.renew(expiry ?? Number.POSITIVE_INFINITY);
+    hub.pulse.schedule(this, this.#nextMs());
+    return true;
+  }
+
+  revoke(channel: string): void {
+    if (!this.unfollow(channel)) return;
+    this.tell({ t: 'unsub', id: undefined, c: channel, reason: 'revoked' });
   }
 
   tell(frame: ServerFrame): void {

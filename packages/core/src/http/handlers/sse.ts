@@ -49,6 +49,9 @@ export class SseHandler {
     if (plan === 204) return void exchange.reply(204, { 'cache-control': 'no-store' });
     if (typeof plan === 'number') throw new StreamRefusedError(plan, reasons[plan]);
     checkSsePlan(plan);
+    if (plan.expiresAt !== undefined && plan.expiresAt <= this.#kit.kernel.clock.now()) {
+      throw new StreamRefusedError(401, reasons[401]);
+    }
     const refusal = this.#gate.refusal(plan.channels);
     if (refusal !== undefined && isPassing(refusal) && isBrowserStream(exchange)) {
       // An EventSource never asks again after an answer that is no stream (HTML standard, 9.2.3): so it gets one, which

@@ -1,6 +1,6 @@
 import type { RequestContext } from '../../kernel/context.js';
 import type { Socket } from '../../kernel/outlet.js';
-import type { SocketConnection } from '../../realtime/index.js';
+import type { Refreshed, SocketConnection } from '../../realtime/index.js';
 import type { Kit } from '../kit.js';
 import type { PathParams } from '../path-template.js';
 import type { ResolvedWsRoute } from '../ws-route.js';
@@ -10,6 +10,7 @@ export interface Handshake {
   readonly context: RequestContext;
   readonly params: PathParams;
   readonly identity: unknown;
+  readonly expiresAt: number | undefined;
   readonly channels: readonly string[];
 }
 
@@ -58,12 +59,16 @@ export class WsHandler {
 
   /** Serves a socket. Call what this returns once it has closed. */
   open(socket: Socket, { route, protocol }: ResolvedWsRoute, handshake: Handshake): () => void {
-    const { params, identity, channels } = handshake;
+    const { params, identity, channels, expiresAt } = handshake;
     const visit = new SocketVisit(this.#kit, handshake);
     const connection = this.#kit.realtime.openSocket(socket, {
       identity,
       protocol,
       channels,
+      expiresAt,
+      refresh:
+        route.refresh &&
+        ((credential, who) => visit.run(() => this.#refresh(route, credential, who, params))),
       authorize:
         route.authorize &&
         ((who, channel, action) => visit.run(() => route.authorize?.(who, channel, action))),
@@ -79,6 +84,22 @@ export class WsHandler {
     return () => {
       this.#open.delete(connection);
       visit.end();
+    };
+  }
+
+  async #refresh(
+    route: ResolvedWsRoute['route'],
+    credential: string,
+    who: unknown,
+    params: PathParams,
+  ): Promise<Refreshed | undefined> {
+    const { signal } = this.#kit.kernel.contexts.current();
+    const identity = await route.refresh?.(credential, { identity: who, params, signal });
+    if (identity === undefined) return undefined;
+    return {
+      identity,
+      expiresAt: route.expiresAt?.(identity),
+      channels: route.channels?.({ params, identity }),
     };
   }
 
