@@ -1,5 +1,6 @@
 export type { Realtime } from './api.js';
 export { presenceChannel } from './channel-name.js';
+export type { ChannelOptions } from './channel-plans.js';
 export { type CloseCode, closeCodes } from './close-codes.js';
 export type {
   Authorize,
@@ -44,11 +45,13 @@ export { type RealtimeOptions, realtimeDefaults } from './options.js';
 export type {
   Announcement,
   Appended,
+  AppendOptions,
   Broker,
   BrokerListener,
   BrokerSubscription,
   Heads,
   HeldId,
+  HistoryLimits,
   LogEntry,
   LogPage,
   OutgoingMessage,

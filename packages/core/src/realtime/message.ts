@@ -4,7 +4,7 @@ import type { Token } from '../kernel/token.js';
 /** One event as a subscriber gets it. Shared by all subscribers in the process: treat it as frozen. */
 export interface Message {
   readonly channel: string;
-  /** Where the channel stands after this message: hand it to `since` to go on from here. */
+  /** Where the channel stands after this message: hand it to `since` to go on from here. Empty on a channel without history. */
   readonly position: string;
   /** What was published, after its way through JSON. */
   readonly data: unknown;
@@ -35,7 +35,7 @@ export interface Reset {
 
 /** The outcome of a publish. */
 export interface Published {
-  /** The message's own position: state read before it was published is older. */
+  /** The message's own position: state read before it was published is older. Empty on a channel without history. */
   readonly position: string;
   /** Whether a message with this id had been published already, so that nothing was added. */
   readonly duplicate: boolean;
@@ -43,7 +43,10 @@ export interface Published {
 
 /** How to publish. */
 export interface PublishOptions extends Signalled {
-  /** Makes the publish idempotent: the second one with this id, on this channel, from any instance, adds nothing. */
+  /**
+   * Makes the publish idempotent: the second one with this id, on this channel, from any instance, adds nothing. Counts
+   * for nothing on a channel without history.
+   */
   readonly id?: string | undefined;
   /**
    * Whether the `id` is remembered until `release` is called, or else for a week, instead of for `idempotencyMs`: for
@@ -65,7 +68,7 @@ export interface SubscribeOptions extends Signalled {
 /** A subscription inside the process. */
 export interface Subscription extends AsyncDisposable {
   readonly channel: string;
-  /** The position of the last message handed over. */
+  /** The position of the last message handed over. Empty on a channel without history. */
   readonly position: string;
   /** Stops the calls at once. Idempotent. */
   close(): Promise<void>;

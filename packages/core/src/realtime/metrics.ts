@@ -58,6 +58,11 @@ export const realtimeInstruments = {
     help: 'Times that a subscriber was too slow and kept its position only.',
     type: 'counter',
   },
+  dropped: {
+    name: 'pando_realtime_dropped_entries_total',
+    help: 'Entries of channels without history that a subscriber was too slow for.',
+    type: 'counter',
+  },
   present: {
     name: 'pando_realtime_present_connections',
     help: 'Connections of this instance that are present on a channel, once for each channel.',

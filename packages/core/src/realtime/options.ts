@@ -1,6 +1,7 @@
 import { effectsLifeMs } from '../kernel/effects.js';
 import { type OptionsReader, readOptions } from '../kernel/options.js';
 import type { RedisOption } from '../redis/options.js';
+import { type ChannelOptions, type ChannelPlans, readChannelPlans, readHistory } from './channel-plans.js';
 import type { Retention } from './ports.js';
 
 /** How realtime works. */
@@ -18,6 +19,11 @@ export interface RealtimeOptions {
         readonly ttlMs?: number | undefined;
       }
     | undefined;
+  /**
+   * Where channels differ from each other: by a channel's name, or by a prefix with `*` behind it. Of several that fit,
+   * the name counts, then the longest prefix. Every instance must say the same.
+   */
+  readonly channels?: Readonly<Record<string, ChannelOptions>> | undefined;
   /** Time for which a second publish with the same `id` adds nothing. @defaultValue `600_000` */
   readonly idempotencyMs?: number | undefined;
   /**
@@ -127,6 +133,7 @@ export interface ResolvedRealtimeOptions {
   readonly redis: RedisOption | undefined;
   readonly name: string;
   readonly retention: Retention;
+  readonly channels: ChannelPlans;
   readonly onUnavailable: 'reject' | 'wait';
   readonly publishWaitMs: number;
   readonly failover: 'reset' | 'verify';
@@ -174,30 +181,34 @@ function userOf(identity: unknown): string | undefined {
 export function resolveRealtimeOptions(options: RealtimeOptions = {}): ResolvedRealtimeOptions {
   const defaults = realtimeDefaults;
   const read = readOptions('realtime', options);
-  const history = read.nested('history');
-  const historyEntries = history.int('size', defaults.history.size, { min: 1, max: 100_000 });
-  const historyTtlMs = history.ms('ttlMs', defaults.history.ttlMs);
-  history.done();
+  const history = readHistory(read.nested('history'), {
+    entries: defaults.history.size,
+    ttlMs: defaults.history.ttlMs,
+  });
+  const failover = read.oneOf('failover', ['reset', 'verify'], defaults.failover);
+  const names = Object.keys(options.channels ?? {});
+  const channels = readChannelPlans(read.nested('channels'), names, history, failover);
   const reconnect = read.nested('reconnect');
   const reconnectMinMs = reconnect.ms('minMs', defaults.reconnect.minMs, { min: 0 });
   const reconnectMaxMs = reconnect.ms('maxMs', Math.max(defaults.reconnect.maxMs, reconnectMinMs), {
     min: reconnectMinMs,
   });
   reconnect.done();
-  const idempotencyMs = read.ms('idempotencyMs', defaults.idempotencyMs);
+  const idempotencyMs = Math.ceil(read.ms('idempotencyMs', defaults.idempotencyMs, { max: effectsLifeMs }));
   const resolved: ResolvedRealtimeOptions = {
     redis: read.any('redis') as RedisOption | undefined, // checked by the Redis floor
     name: read.string('name', defaults.name),
     retention: {
-      historyEntries,
-      historyTtlMs,
-      headTtlMs: Math.max(HEAD_TTL_MS, 10 * historyTtlMs),
+      historyEntries: history.entries,
+      historyTtlMs: history.ttlMs,
+      headTtlMs: Math.max(HEAD_TTL_MS, 10 * channels.longestTtlMs(history.ttlMs)),
       idempotencyMs,
       heldIdMs: effectsLifeMs + HELD_MARGIN_MS,
     },
+    channels,
     onUnavailable: read.oneOf('onUnavailable', ['reject', 'wait'], defaults.onUnavailable),
     publishWaitMs: read.ms('publishWaitMs', defaults.publishWaitMs),
-    failover: read.oneOf('failover', ['reset', 'verify'], defaults.failover),
+    failover,
     maxEventBytes: read.bytes('maxEventBytes', defaults.maxEventBytes, { max: 16_777_216 }),
     maxMessageBytes: read.bytes('maxMessageBytes', defaults.maxMessageBytes),
     maxConnections: read.int('maxConnections', defaults.maxConnections, { min: 1 }),

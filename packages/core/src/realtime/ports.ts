@@ -15,6 +15,20 @@ export interface Retention {
   readonly heldIdMs: number;
 }
 
+/** What is kept of one channel's log. */
+export interface HistoryLimits {
+  /** Entries, at least. */
+  readonly entries: number;
+  /** Time since the last publish after which the log is forgotten. */
+  readonly ttlMs: number;
+}
+
+/** How to append. */
+export interface AppendOptions extends Signalled {
+  /** What is kept of this channel. Absent: what the broker keeps of all. */
+  readonly history?: HistoryLimits | undefined;
+}
+
 /** The id of a publish that is remembered until it is released. */
 export interface HeldId {
   readonly channel: string;
@@ -123,8 +137,10 @@ export interface Broker extends AsyncDisposable {
   append(
     channel: string,
     messages: readonly OutgoingMessage[],
-    options?: Signalled,
+    options?: AppendOptions,
   ): Promise<readonly Appended[]>;
+  /** Announces messages that are kept nowhere, as an entry of no lineage (`-`): to whoever listens now, at most once. */
+  announce(channel: string, messages: readonly OutgoingMessage[], options?: Signalled): Promise<void>;
   /** Forgets keys of held messages, as far as they are not remembered for another reason. */
   release(ids: readonly HeldId[], options?: Signalled): Promise<void>;
   /** Hears announcements of a channel from the moment this resolves. `onEntry` must not throw. */

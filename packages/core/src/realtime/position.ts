@@ -16,6 +16,9 @@ export interface Position {
 /** The id before the first entry of every channel. */
 export const originId = '0-0';
 
+/** What is announced as the lineage of an entry that is kept nowhere; no life of a data set has this name. */
+export const unkept = '-';
+
 const shape = /^(\d{1,15}-\d{1,20})(?:\.(\d{1,5}))?~([0-9a-z]{1,16})$/;
 
 export function formatPosition({ id, index, lineage }: Position): string {

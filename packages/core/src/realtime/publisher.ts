@@ -2,10 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { abortable } from '../kernel/abort.js';
 import type { Clock } from '../kernel/clock.js';
 import { ClosedError, isPandoError } from '../kernel/errors.js';
+import type { ChannelPlan, ChannelPlans } from './channel-plans.js';
 import { RealtimeUnavailableError } from './errors.js';
 import type { Published } from './message.js';
-import type { Broker, OutgoingMessage } from './ports.js';
-import { formatPosition } from './position.js';
+import type { Appended, Broker, OutgoingMessage } from './ports.js';
+import { formatPosition, unkept } from './position.js';
 import type { RealtimeMetrics } from './realtime-metrics.js';
 
 /** What happens to a publish while the log cannot be reached. */
@@ -14,6 +15,7 @@ export type OnUnavailable = 'reject' | 'wait';
 /** What a publisher stands on. */
 export interface PublisherInit {
   readonly broker: Broker;
+  readonly plans: ChannelPlans;
   readonly clock: Clock;
   readonly metrics: RealtimeMetrics;
   readonly onUnavailable: OnUnavailable;
@@ -35,6 +37,9 @@ const MAX_BATCH_BYTES = 262_144;
 /** All that may wait in this process; more is refused. */
 const MAX_QUEUED_BYTES = 67_108_864;
 const RETRY_MS = 100;
+
+/** Where a message went that is kept nowhere. */
+const nowhere: Appended = Object.freeze({ id: '', index: undefined, lineage: unkept, duplicate: false });
 
 class Pending implements OutgoingMessage {
   readonly id: string | undefined;
@@ -65,6 +70,7 @@ class Pending implements OutgoingMessage {
 /** The publishes of one channel, which leave one packet at a time. */
 interface Lane {
   readonly channel: string;
+  readonly plan: ChannelPlan;
   readonly queue: Pending[];
 }
 
@@ -121,7 +127,7 @@ export class Publisher {
       lane.queue.push(pending);
       return;
     }
-    const fresh = { channel, queue: [pending] };
+    const fresh = { channel, plan: this.#init.plans.of(channel), queue: [pending] };
     this.#lanes.set(channel, fresh);
     if (this.#due.push(fresh) === 1) setImmediate(this.#sendDue);
   }
@@ -142,19 +148,22 @@ export class Publisher {
   }
 
   async #send(lane: Lane, batch: readonly Pending[]): Promise<void> {
-    const { broker, clock, metrics } = this.#init;
+    const { clock, metrics } = this.#init;
     try {
-      const places = await broker.append(lane.channel, batch);
+      const places = await this.#append(lane, batch);
       for (const [index, pending] of batch.entries()) {
         const place = places[index];
         if (place === undefined) continue;
         this.#queuedBytes -= pending.packed.length;
         metrics.publishDuration.record((clock.monotonic() - pending.since) / 1_000);
         metrics.published[place.duplicate ? 'duplicate' : 'added'].add();
-        pending.resolve({ position: formatPosition(place), duplicate: place.duplicate });
+        pending.resolve({
+          position: place.lineage === unkept ? '' : formatPosition(place),
+          duplicate: place.duplicate,
+        });
       }
     } catch (cause) {
-      const patient = batch.filter((pending) => this.#mayWait(pending, cause));
+      const patient = batch.filter((pending) => this.#mayWait(lane.plan, pending, cause));
       for (const pending of batch) {
         if (patient.includes(pending)) continue;
         this.#queuedBytes -= pending.packed.length;
@@ -167,10 +176,18 @@ export class Publisher {
     }
   }
 
-  #mayWait(pending: Pending, cause: unknown): boolean {
+  async #append({ channel, plan }: Lane, batch: readonly Pending[]): Promise<readonly Appended[]> {
+    const { broker } = this.#init;
+    if (!plan.isEphemeral) return await broker.append(channel, batch, plan);
+    await broker.announce(channel, batch);
+    return batch.map(() => nowhere);
+  }
+
+  #mayWait(plan: ChannelPlan, pending: Pending, cause: unknown): boolean {
     const { clock, onUnavailable, waitMs } = this.#init;
     return (
       onUnavailable === 'wait' &&
+      !plan.isEphemeral && // it may be there already, and nobody could tell
       !this.#isClosed &&
       isPandoError(cause, 'PANDO_REALTIME_UNAVAILABLE') &&
       clock.monotonic() - pending.since < waitMs

@@ -9,6 +9,7 @@ export class RealtimeMetrics {
   readonly historyReads: CounterCell;
   readonly replayed: CounterCell;
   readonly parked: CounterCell;
+  readonly dropped: CounterCell;
   readonly swept: CounterCell;
   readonly publishDuration: HistogramCell;
   readonly published: Readonly<Record<'added' | 'duplicate' | 'failed', CounterCell>>;
@@ -18,11 +19,12 @@ export class RealtimeMetrics {
 
   constructor(meter: Meter) {
     const { gaps, historyReads, replayed, parked, publishDuration, published } = realtimeInstruments;
-    const { writes, resets, ended, swept } = realtimeInstruments;
+    const { writes, resets, ended, swept, dropped } = realtimeInstruments;
     this.gaps = meter.counter(gaps);
     this.historyReads = meter.counter(historyReads);
     this.replayed = meter.counter(replayed);
     this.parked = meter.counter(parked);
+    this.dropped = meter.counter(dropped);
     this.swept = meter.counter(swept);
     this.publishDuration = meter.histogram(publishDuration);
     this.published = {

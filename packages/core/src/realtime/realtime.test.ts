@@ -496,7 +496,7 @@ describe('options', () => {
       'unknown option "heartbeat" in realtime. Did you mean "heartbeatMs"?',
     );
     expect(() => createRealtime({ history: { ttlMs: '5m' as never } })).toThrow(
-      'realtime.history.ttlMs must be a positive number of milliseconds, got "5m". Did you mean 300000?',
+      'realtime.history.ttlMs must be a number of milliseconds from 1 to 31536000000, got "5m". Did you mean 300000?',
     );
     expect(() => createRealtime({ reconnect: { minMs: 10, maxMs: 5 } })).toThrow('realtime.reconnect.maxMs');
     expect(() => createRealtime({ onUnavailable: 'queue' as never })).toThrow('"reject", "wait"');

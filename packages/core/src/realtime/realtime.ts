@@ -75,8 +75,16 @@ export class RealtimeRoom implements Realtime {
     rules: Recovery = recovery,
   ) {
     const { clock, logger, meter, contexts } = kernel;
-    const { failover, lingerMs, sweepMs, heartbeatMs, pingMs, stallMs, onUnavailable, publishWaitMs } =
-      options;
+    const {
+      channels: plans,
+      lingerMs,
+      sweepMs,
+      heartbeatMs,
+      pingMs,
+      stallMs,
+      onUnavailable,
+      publishWaitMs,
+    } = options;
     this.#kernel = kernel;
     this.#options = options;
     this.#broker = broker;
@@ -91,12 +99,12 @@ export class RealtimeRoom implements Realtime {
       ),
     );
     const metrics = this.#metrics;
-    const settings = { failover, lingerMs, sweepMs, tickMs };
-    this.#hub = new Hub({ broker, clock, logger, metrics, recovery: rules, settings });
+    const settings = { lingerMs, sweepMs, tickMs };
+    this.#hub = new Hub({ broker, clock, logger, metrics, recovery: rules, plans, settings });
     const { pulse } = this.#hub;
     const store = broker.presence;
     this.#roster = new Roster({ store, clock, pulse, logger, metrics, leaveMs, leaseMs, maxInfoBytes });
-    this.#publisher = new Publisher({ broker, clock, metrics, onUnavailable, waitMs: publishWaitMs });
+    this.#publisher = new Publisher({ broker, plans, clock, metrics, onUnavailable, waitMs: publishWaitMs });
     this.#local = localFormat(tokens);
     const { reconnectMinMs, reconnectMaxMs } = options;
     const shared = {

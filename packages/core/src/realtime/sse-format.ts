@@ -2,7 +2,7 @@
 export interface SseEvent {
   /** The event's type; absent: `message`. */
   readonly event?: string | undefined;
-  /** Becomes the client's `Last-Event-ID`. */
+  /** Becomes the client's `Last-Event-ID`; an empty one leaves it as it is. */
   readonly id?: string | undefined;
   readonly data: string;
 }
@@ -18,7 +18,7 @@ const lineBreak = /\r\n|[\r\n]/;
 export function formatSseEvent({ event, id, data }: SseEvent): string {
   let text = '';
   if (event !== undefined) text += `event: ${singleLine(event)}\n`;
-  if (id !== undefined) text += `id: ${singleLine(id)}\n`;
+  if (id) text += `id: ${singleLine(id)}\n`;
   // The space matters: one leading space of a value is dropped by the client.
   const lines = lineBreak.test(data) ? data.split(lineBreak).join('\ndata: ') : data;
   return `${text}data:${lines === '' ? '' : ` ${lines}`}\n\n`;

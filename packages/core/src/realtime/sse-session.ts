@@ -94,7 +94,7 @@ export class SseConnection implements Connection, Sink<Buffer>, Gathering, Beati
   onStart(reader: Reader<Buffer>, { position, recovered, reason }: Start): void {
     if (reason !== undefined) this.onReset(reader, { channel: reader.channel.name, reason, position });
     // From here on a reconnect loses nothing, even if no message has come.
-    else if (!recovered) this.#moveTo(position);
+    else if (!recovered && position !== '') this.#moveTo(position);
   }
 
   onFrames(_reader: Reader<Buffer>, frames: readonly Buffer[]): void {

@@ -6,6 +6,7 @@ import { packHeader } from '../packing.js';
 import type {
   Announcement,
   Appended,
+  AppendOptions,
   Broker,
   BrokerListener,
   BrokerSubscription,
@@ -17,7 +18,7 @@ import type {
   ReadOptions,
   Retention,
 } from '../ports.js';
-import { compareIds, originId } from '../position.js';
+import { compareIds, originId, unkept } from '../position.js';
 import { MemoryAttendances, MemoryPresence } from './memory-presence.js';
 
 /** One channel's log. */
@@ -157,6 +158,16 @@ export class MemoryWorld {
     });
   }
 
+  /** Tells listeners of messages that are kept nowhere. */
+  announce(channel: string, header: string, messages: readonly OutgoingMessage[]): void {
+    this.#tell(channel, {
+      lineage: unkept,
+      id: originId,
+      prev: originId,
+      packed: pack(header, messages),
+    });
+  }
+
   release(ids: readonly HeldId[]): void {
     for (const { channel, id } of ids) this.#held.delete(`${channel} ${id}`);
   }
@@ -221,21 +232,24 @@ export class MemoryWorld {
   ): string {
     const prev = log.head;
     const id = nextId(prev, this.#clock.now());
-    const packed = Buffer.concat([Buffer.from(header), ...messages.map((message) => message.packed)]);
+    const packed = pack(header, messages);
     log.entries.push({ id, prev, packed });
-    if (log.entries.length > retention.historyEntries) log.entries.shift();
+    while (log.entries.length > retention.historyEntries) log.entries.shift();
     log.head = id;
     log.expiresAt = this.#clock.monotonic() + retention.historyTtlMs;
     this.#touch(channel, log);
     this.#forgetOldest(retention);
-    const announcement: Announcement = { lineage: this.lineage, id, prev, packed };
+    this.#tell(channel, { lineage: this.lineage, id, prev, packed });
+    return id;
+  }
+
+  #tell(channel: string, announcement: Announcement): void {
     const listeners = this.#listeners.get(channel);
     for (const listener of listeners ?? []) {
       this.#carry(() => {
         if (this.#isUp && listeners?.has(listener)) listener(announcement);
       });
     }
-    return id;
   }
 
   /** Logs are kept in the order of their last use. */
@@ -295,10 +309,24 @@ export class MemoryBroker implements Broker {
   async append(
     channel: string,
     messages: readonly OutgoingMessage[],
-    { signal }: Signalled = {},
+    { history, signal }: AppendOptions = {},
   ): Promise<readonly Appended[]> {
     this.#check(`publishing to channel "${channel}" failed`, signal);
-    return this.#world.append(channel, this.#header, messages, this.#retention);
+    const { historyEntries, historyTtlMs } = this.#retention;
+    return this.#world.append(channel, this.#header, messages, {
+      ...this.#retention,
+      historyEntries: history?.entries ?? historyEntries,
+      historyTtlMs: history?.ttlMs ?? historyTtlMs,
+    });
+  }
+
+  async announce(
+    channel: string,
+    messages: readonly OutgoingMessage[],
+    { signal }: Signalled = {},
+  ): Promise<void> {
+    this.#check(`publishing to channel "${channel}" failed`, signal);
+    this.#world.announce(channel, this.#header, messages);
   }
 
   async release(ids: readonly HeldId[], { signal }: Signalled = {}): Promise<void> {
@@ -342,6 +370,10 @@ export class MemoryBroker implements Broker {
     if (this.#isClosed) throw new ClosedError('realtime');
     if (!this.#world.isUp) throw new RealtimeUnavailableError(failure, new Error('cut off'));
   }
+}
+
+function pack(header: string, messages: readonly OutgoingMessage[]): Buffer {
+  return Buffer.concat([Buffer.from(header), ...messages.map(({ packed }) => packed)]);
 }
 
 /** Ids grow whatever the clock does. */

@@ -6,6 +6,7 @@ import { packHeader } from '../packing.js';
 import type {
   Announcement,
   Appended,
+  AppendOptions,
   Broker,
   BrokerListener,
   BrokerSubscription,
@@ -17,7 +18,7 @@ import type {
   ReadOptions,
   Retention,
 } from '../ports.js';
-import { originId } from '../position.js';
+import { originId, unkept } from '../position.js';
 import appendSource from './lua/append-7.lua';
 import logSource from './lua/log-0.lua';
 import readSource from './lua/read-3.lua';
@@ -71,14 +72,14 @@ export class RedisBroker implements Broker {
   append(
     channel: string,
     messages: readonly OutgoingMessage[],
-    options?: Signalled,
+    { history, signal }: AppendOptions = {},
   ): Promise<readonly Appended[]> {
     const { historyEntries, historyTtlMs, headTtlMs, idempotencyMs, heldIdMs } = this.#retention;
     const channels = this.#channels;
     const args: RedisArgument[] = [
       channels.topic(channel),
-      historyEntries,
-      historyTtlMs,
+      history?.entries ?? historyEntries,
+      history?.ttlMs ?? historyTtlMs,
       headTtlMs,
       idempotencyMs,
       heldIdMs,
@@ -93,9 +94,17 @@ export class RedisBroker implements Broker {
       ...this.#heldKeys,
     ];
     return this.#channels.ask(`publishing to channel "${channel}" failed`, async () => {
-      const reply = await this.#floor.run(appendScript, keys, args, options);
+      const reply = await this.#floor.run(appendScript, keys, args, { signal });
       return readAppended(reply as readonly string[], messages);
     });
+  }
+
+  async announce(channel: string, messages: readonly OutgoingMessage[], options?: Signalled): Promise<void> {
+    const head = `1 ${unkept} ${originId} ${originId} ${this.#header}`;
+    const payload = Buffer.concat([Buffer.from(head), ...messages.map(({ packed }) => packed)]);
+    await this.#channels.ask(`publishing to channel "${channel}" failed`, () =>
+      this.#floor.publish(this.#channels.topic(channel), payload, options),
+    );
   }
 
   async release(ids: readonly HeldId[], options?: Signalled): Promise<void> {

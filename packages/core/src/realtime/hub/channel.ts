@@ -1,4 +1,5 @@
 import { messageOf } from '../../kernel/errors.js';
+import type { ChannelPlan } from '../channel-plans.js';
 import type { ResetReason } from '../message.js';
 import { compareIds, formatPosition, originId, type Position } from '../position.js';
 import type { Entry } from './entry.js';
@@ -34,6 +35,7 @@ export class Channel implements ReaderHost, RunListener {
   readonly name: string;
   readonly run: Run;
   readonly #env: ChannelEnvironment;
+  readonly #plan: ChannelPlan;
   readonly #ring: Ring;
   readonly #attached = new Set<Reader>();
   /** For the next look at the log, or for the log to be reachable. */
@@ -46,11 +48,12 @@ export class Channel implements ReaderHost, RunListener {
   #freshBytes = 0;
   #flushes = 0;
 
-  constructor(name: string, env: ChannelEnvironment) {
+  constructor(name: string, env: ChannelEnvironment, plan: ChannelPlan) {
     this.name = name;
     this.#env = env;
+    this.#plan = plan;
     this.#ring = new Ring(env.ringEntries, env.ringBytes);
-    this.run = new Run(name, env, this);
+    this.run = new Run(name, env, plan, this);
   }
 
   get flushed(): Position {
@@ -76,7 +79,7 @@ export class Channel implements ReaderHost, RunListener {
 
   /** Gives attached readers what was applied since the last time, encoded once for each transport. */
   flush(): void {
-    const fresh = this.#fresh;
+    const fresh = this.#plan.isLatest ? this.#fresh.slice(-1) : this.#fresh;
     if (fresh.length === 0) return;
     const before = this.#flushed;
     const last = fresh.at(-1) as Entry;
@@ -162,7 +165,7 @@ export class Channel implements ReaderHost, RunListener {
       } else if (reader.sink.isFull) {
         this.#park(reader, at);
       } else {
-        const entry = this.#ring.after(at);
+        const entry = this.#plan.isLatest ? this.#ring.newest : this.#ring.after(at);
         if (entry !== undefined) {
           this.#hand(reader, entry);
         } else if (compareIds(at.id, run.lastId) > 0) {
@@ -179,7 +182,7 @@ export class Channel implements ReaderHost, RunListener {
   }
 
   #isForeign({ lineage }: Position): boolean {
-    return this.#env.failover === 'reset' && lineage !== this.run.lineage;
+    return this.#plan.failover === 'reset' && lineage !== this.run.lineage;
   }
 
   /** Whether the log was looked at after the reader asked, so that what does not fit now never will; asks if not. */
@@ -193,7 +196,8 @@ export class Channel implements ReaderHost, RunListener {
   /** Hands over a part of the log that the ring no longer holds. Never rejects. */
   async #read(reader: Reader, at: Position): Promise<void> {
     this.#env.metrics.historyReads.add();
-    const shared = await this.#env.history.read(this.name, at.id).catch((cause: unknown) => {
+    const from = this.#plan.isLatest ? this.run.lastId : at.id;
+    const shared = await this.#env.history.read(this.name, from).catch((cause: unknown) => {
       this.#env.logger.debug({ channel: this.name, err: cause }, `reader waits: ${messageOf(cause)}`);
       return undefined;
     });
@@ -203,12 +207,31 @@ export class Channel implements ReaderHost, RunListener {
       this.#env.onStuck(this);
       return;
     }
-    this.#joinPage(reader, at, shared);
+    if (this.#plan.isLatest) this.#joinNewest(reader, at, shared);
+    else this.#joinPage(reader, at, shared);
+  }
+
+  /** Hands over the entry at the end of the run, and none of those before it. */
+  #joinNewest(reader: Reader, at: Position, shared: SharedPage): void {
+    const [logged] = shared.page.entries;
+    if (shared.page.lineage !== this.run.lineage || (logged !== undefined && logged.id !== this.run.lastId)) {
+      this.#wait(reader);
+      this.run.heal(); // it comes by the run
+    } else if (logged === undefined) {
+      this.#lose(reader, 'trimmed');
+    } else if (reader.sink.isFull) {
+      this.#park(reader, at);
+    } else {
+      const entry = shared.entry(logged);
+      if (entry !== undefined) this.#hand(reader, entry.newest);
+      else this.#tell(reader, 'unreadable', this.#end());
+      if (!reader.isClosed) this.advance(reader);
+    }
   }
 
   #joinPage(reader: Reader, at: Position, shared: SharedPage): void {
     const { page } = shared;
-    const found = this.#env.recovery.continueFrom(at, page, this.#env.failover);
+    const found = this.#env.recovery.continueFrom(at, page, this.#plan.failover);
     const isNothing = found.kind === 'run' && found.entries.length === 0 && found.partial === undefined;
     if (isNothing || page.lineage !== this.run.lineage) {
       // The log has nothing new although we have, or is not what we follow: it is our run that must be checked.
@@ -235,7 +258,8 @@ export class Channel implements ReaderHost, RunListener {
   #hand(reader: Reader, entry: Entry): void {
     this.#start(reader);
     const { format } = reader.sink;
-    const index = reader.at?.id === entry.id ? reader.at.index : undefined;
+    // Of an entry that is the latest only its last message is there.
+    const index = reader.at?.id === entry.id && !this.#plan.isLatest ? reader.at.index : undefined;
     reader.at = { id: entry.id, index: undefined, lineage: entry.lineage };
     reader.askedIn = undefined;
     this.#env.metrics.replayed.add();

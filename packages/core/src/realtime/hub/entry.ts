@@ -1,6 +1,6 @@
 import { type PackedMessage, unpackEntry } from '../packing.js';
 import type { LogEntry } from '../ports.js';
-import { formatPosition } from '../position.js';
+import { formatPosition, originId, unkept } from '../position.js';
 
 /** How one transport writes messages: encoded once per entry and process, whatever the number of its listeners. */
 export interface Format<Frame> {
@@ -24,6 +24,7 @@ export class Entry {
   /** The entry after it, once there is one. */
   next: Entry | undefined;
   readonly #frames: (readonly unknown[] | undefined)[] = [];
+  #newest: Entry | undefined;
 
   private constructor(
     channel: string,
@@ -48,8 +49,20 @@ export class Entry {
     return unpacked && new Entry(channel, lineage, logged, unpacked.publishedBy, unpacked.messages);
   }
 
-  /** The position after the message at `index`; the last one's is the entry's own. */
+  /** This entry as if its last message were its only one. */
+  get newest(): Entry {
+    this.#newest ??= this.messages.length === 1 ? this : this.#only(this.messages.slice(-1));
+    return this.#newest;
+  }
+
+  /** One that is kept nowhere, and has no place in a log. */
+  static unkept(channel: string, packed: Buffer): Entry | undefined {
+    return Entry.from(channel, unkept, { id: originId, prev: originId, packed });
+  }
+
+  /** The position after the message at `index`; the last one's is the entry's own. Empty for one that is kept nowhere. */
   positionAfter(index: number): string {
+    if (this.lineage === unkept) return '';
     return formatPosition({
       id: this.id,
       index: index === this.messages.length - 1 ? undefined : index,
@@ -69,6 +82,17 @@ export class Entry {
   /** The messages after the one at `index`. */
   framesAfter<Frame>(index: number, format: Format<Frame>): readonly Frame[] {
     return format.join(this.#encode(format, index + 1));
+  }
+
+  #only(messages: readonly PackedMessage[]): Entry {
+    const { channel, id, prev, lineage, publishedBy } = this;
+    return new Entry(
+      channel,
+      lineage,
+      { id, prev, packed: messages[0]?.data ?? Buffer.alloc(0) },
+      publishedBy,
+      messages,
+    );
   }
 
   #encode<Frame>(format: Format<Frame>, from: number): Frame[] {

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { noopLogger } from '../../kernel/logger.js';
 import { noopMeter } from '../../kernel/meter.js';
 import { createFakeClock } from '../../testing/fake-clock.js';
+import { ChannelPlans } from '../channel-plans.js';
 import { createMemoryWorld, MemoryBroker } from '../drivers/memory.js';
 import type { Reset } from '../message.js';
 import { packHeader, packMessage } from '../packing.js';
@@ -36,7 +37,7 @@ class ObservedBroker extends MemoryBroker {
     return super.read(channel, options);
   }
 
-  announce(announced: Announcement): void {
+  hear(announced: Announcement): void {
     for (const listener of this.#listeners) listener(announced);
   }
 }
@@ -75,8 +76,9 @@ async function setUp() {
   const world = createMemoryWorld({ clock });
   const broker = new ObservedBroker(world, retention, 'node');
   const metrics = new RealtimeMetrics(noopMeter);
-  const settings = { failover: 'reset', tickMs: 1_000, lingerMs: 10_000, sweepMs: 30_000 } as const;
-  const hub = new Hub({ broker, clock, logger: noopLogger, metrics, recovery, settings });
+  const plans = new ChannelPlans('reset');
+  const settings = { tickMs: 1_000, lingerMs: 10_000, sweepMs: 30_000 } as const;
+  const hub = new Hub({ broker, clock, logger: noopLogger, metrics, recovery, plans, settings });
   hubs.push(hub);
   await broker.start(hub);
   const settle = async () => {
@@ -120,8 +122,8 @@ describe('a hub', () => {
     const { lineage } = await append(1);
     const packed = Buffer.concat([Buffer.from(packHeader('liar')), packMessage('', '"forged"')]);
     const before = broker.reads;
-    broker.announce({ lineage, id: '9999999999999-0', prev: '9999999999998-0', packed });
-    broker.announce({ lineage: 'elsewhere', id: '9999999999999-0', prev: '9999999999998-0', packed });
+    broker.hear({ lineage, id: '9999999999999-0', prev: '9999999999998-0', packed });
+    broker.hear({ lineage: 'elsewhere', id: '9999999999999-0', prev: '9999999999998-0', packed });
     for (let turn = 0; turn < 20; turn++) await clock.advance(0);
     expect(broker.reads - before).toBeLessThan(10);
     await append(2);

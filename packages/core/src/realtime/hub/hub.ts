@@ -1,24 +1,27 @@
 import type { Clock } from '../../kernel/clock.js';
 import { messageOf } from '../../kernel/errors.js';
 import type { Logger } from '../../kernel/logger.js';
+import type { ChannelPlans } from '../channel-plans.js';
 import type { Broker, BrokerListener } from '../ports.js';
 import { compareIds } from '../position.js';
 import type { RealtimeMetrics } from '../realtime-metrics.js';
 import type { Recovery } from '../recovery.js';
 import { Channel, type ChannelEnvironment } from './channel.js';
+import { EphemeralChannel, type EphemeralEnvironment } from './ephemeral-channel.js';
 import { History } from './history.js';
 import { Pulse } from './pulse.js';
 import { type Place, Reader, type Sink } from './reader.js';
 
 /** How a hub keeps its channels. */
 export interface HubSettings {
-  readonly failover: ChannelEnvironment['failover'];
   readonly tickMs: number;
   /** Time that a channel without readers is still followed. */
   readonly lingerMs: number;
   /** Interval at which all channels are compared with their logs. */
   readonly sweepMs: number;
 }
+
+type AnyChannel = Channel | EphemeralChannel;
 
 /** Something that gathers what it is given, to write it in one go. */
 export interface Gathering {
@@ -33,6 +36,7 @@ export interface HubInit {
   readonly logger: Logger;
   readonly metrics: RealtimeMetrics;
   readonly recovery: Recovery;
+  readonly plans: ChannelPlans;
   readonly settings: HubSettings;
 }
 
@@ -53,22 +57,24 @@ export class Hub implements BrokerListener {
   readonly #broker: Broker;
   readonly #logger: Logger;
   readonly #settings: HubSettings;
-  readonly #environment: ChannelEnvironment;
-  readonly #channels = new Map<string, Channel>();
+  readonly #plans: ChannelPlans;
+  readonly #environment: ChannelEnvironment & EphemeralEnvironment;
+  readonly #channels = new Map<string, AnyChannel>();
   /** Channels without readers, and since when. */
-  readonly #unused = new Map<Channel, number>();
-  readonly #stuck = new Set<Channel>();
+  readonly #unused = new Map<AnyChannel, number>();
+  readonly #stuck = new Set<AnyChannel>();
   readonly #touched = new Set<Gathering>();
-  #dirty: Channel[] = [];
+  #dirty: AnyChannel[] = [];
   #isFlushing = false;
   #sweeping: Promise<void> | undefined;
   #sweepAgain = false;
   #sweepDueAt: number;
 
-  constructor({ broker, clock, logger, metrics, recovery, settings }: HubInit) {
+  constructor({ broker, clock, logger, metrics, recovery, plans, settings }: HubInit) {
     this.#broker = broker;
     this.#logger = logger;
     this.#settings = settings;
+    this.#plans = plans;
     this.pulse = new Pulse(clock, settings.tickMs, () => this.#tick());
     this.#sweepDueAt = this.pulse.now + settings.sweepMs;
     this.#environment = {
@@ -78,7 +84,6 @@ export class Hub implements BrokerListener {
       metrics,
       logger,
       recovery,
-      failover: settings.failover,
       onDirty: (channel) => {
         this.#dirty.push(channel);
         this.#scheduleFlush();
@@ -98,7 +103,10 @@ export class Hub implements BrokerListener {
   reader<Frame>(name: string, sink: Sink<Frame>, place: Place, tag?: unknown): Reader<Frame> {
     let channel = this.#channels.get(name);
     if (channel === undefined) {
-      channel = new Channel(name, this.#environment);
+      const plan = this.#plans.of(name);
+      channel = plan.isEphemeral
+        ? new EphemeralChannel(name, this.#environment)
+        : new Channel(name, this.#environment, plan);
       this.#channels.set(name, channel);
       this.#unused.set(channel, this.pulse.now);
     }
@@ -181,7 +189,7 @@ export class Hub implements BrokerListener {
   }
 
   async #sweep(): Promise<void> {
-    const channels = [...this.#channels.values()];
+    const channels = [...this.#channels.values()].filter((channel) => channel instanceof Channel);
     for (let from = 0; from < channels.length; from += limits.channelsPerQuestion) {
       const some = channels.slice(from, from + limits.channelsPerQuestion);
       const before = some.map(({ run }) => run.lastId);

@@ -11,7 +11,7 @@ export interface Place {
 
 /** How a reader begins. */
 export interface Start {
-  /** Where it stands before the first message. */
+  /** Where it stands before the first message; empty where there are no positions. */
   readonly position: string;
   /** Whether it goes on exactly where it had been. */
   readonly recovered: boolean;
@@ -45,8 +45,8 @@ export type ReaderState = 'new' | 'waiting' | 'reading' | 'attached' | 'parked' 
 /** What a reader needs of its channel. */
 export interface ReaderHost {
   readonly name: string;
-  /** Where attached readers stand. */
-  readonly flushed: Position;
+  /** Where attached readers stand; undefined where there are no positions. */
+  readonly flushed: Position | undefined;
   add(reader: Reader): void;
   /** Brings the reader as far forward as its sink allows. */
   advance(reader: Reader): void;

@@ -35,6 +35,11 @@ export class Ring {
     return index === undefined && this.#first?.prev === id ? this.#first : undefined;
   }
 
+  /** The last one that was added. */
+  get newest(): Entry | undefined {
+    return this.#last;
+  }
+
   clear(): void {
     this.#entries.clear();
     this.#first = undefined;

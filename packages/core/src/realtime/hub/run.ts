@@ -1,10 +1,11 @@
 import { messageOf } from '../../kernel/errors.js';
 import type { Logger } from '../../kernel/logger.js';
+import type { ChannelPlan } from '../channel-plans.js';
 import type { ResetReason } from '../message.js';
 import type { Announcement, Broker, BrokerSubscription, LogEntry } from '../ports.js';
-import { originId } from '../position.js';
+import { originId, unkept } from '../position.js';
 import type { RealtimeMetrics } from '../realtime-metrics.js';
-import type { FailoverPolicy, Recovery } from '../recovery.js';
+import type { Recovery } from '../recovery.js';
 import { Entry } from './entry.js';
 
 /** Looks at the log in a row that may find nothing of what was announced. */
@@ -15,7 +16,6 @@ export interface RunEnvironment {
   readonly broker: Broker;
   readonly metrics: RealtimeMetrics;
   readonly logger: Logger;
-  readonly failover: FailoverPolicy;
   readonly recovery: Recovery;
   /** Entries of one look at the log. */
   readonly pageEntries: number;
@@ -47,6 +47,7 @@ export interface RunListener {
 export class Run {
   readonly #channel: string;
   readonly #env: RunEnvironment;
+  readonly #plan: ChannelPlan;
   readonly #listener: RunListener;
   #lineage = '';
   #lastId = originId;
@@ -60,9 +61,10 @@ export class Run {
   #lastLook = 0;
   #isClosed = false;
 
-  constructor(channel: string, env: RunEnvironment, listener: RunListener) {
+  constructor(channel: string, env: RunEnvironment, plan: ChannelPlan, listener: RunListener) {
     this.#channel = channel;
     this.#env = env;
+    this.#plan = plan;
     this.#listener = listener;
   }
 
@@ -113,7 +115,8 @@ export class Run {
   }
 
   #receive(announced: Announcement): void {
-    if (this.#isClosed) return;
+    // Of an instance that keeps nothing of this channel, in the middle of a change.
+    if (this.#isClosed || announced.lineage === unkept) return;
     if (!this.#isLooking && this.#hasBegun && this.#accept(announced)) return;
     if (!this.#isLooking && this.#hasBegun) this.#env.metrics.gaps.add();
     if (this.#pending.length < this.#env.maxPending) this.#pending.push(announced);
@@ -135,7 +138,7 @@ export class Run {
       return;
     }
     this.#lastId = entry.id;
-    this.#listener.onEntry(entry);
+    this.#listener.onEntry(this.#plan.isLatest ? entry.newest : entry);
   }
 
   #restart(reason: ResetReason, id: string, lineage: string): void {
@@ -191,11 +194,20 @@ export class Run {
 
   /** Brings the run up to the end of the log. */
   async #readOn(): Promise<void> {
-    const { broker, failover, recovery, pageEntries: limit } = this.#env;
+    const { broker, recovery, pageEntries: limit } = this.#env;
+    const { failover, isLatest } = this.#plan;
     for (let more = true; more && !this.#isClosed; ) {
       const since = { id: this.#lastId, index: undefined, lineage: this.#lineage };
       const page = await broker.read(this.#channel, { from: since.id, limit });
       const found = recovery.continueFrom(since, page, failover);
+      const newest = page.entries.at(-1);
+      if (found.kind === 'lost' && found.reason === 'trimmed' && isLatest && newest !== undefined) {
+        // What was passed over does not count.
+        this.#lineage = page.lineage;
+        this.#apply(newest);
+        more = page.more;
+        continue;
+      }
       if (found.kind === 'lost') {
         this.#restart(found.reason, page.head, page.lineage);
         return;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { packMessage, unpackEntry } from '../../realtime/packing.js';
 import type { Announcement, Broker, OutgoingMessage } from '../../realtime/ports.js';
-import { compareIds, originId } from '../../realtime/position.js';
+import { compareIds, originId, unkept } from '../../realtime/position.js';
 import { waitFor } from '../wait-for.js';
 
 /** What the suite needs of a driver. */
@@ -87,6 +87,32 @@ export function brokerSuite(name: string, setup: () => Promise<BrokerSetup>): vo
       for (const { heard } of [atA, atB])
         expect(heard).toEqual(entries.map((entry) => ({ ...entry, lineage })));
       expect(other.heard).toEqual([]);
+    });
+
+    it('announces what is kept nowhere to every instance that listens, and keeps nothing', async () => {
+      const { a, b, channel } = await world();
+      await a.append(channel, [message('kept')]);
+      const [atA, atB] = [await listen(a, channel), await listen(b, channel)];
+      await a.announce(channel, [message('one'), message('two')]);
+      await b.announce(channel, [message('three', 'an id that counts for nothing')]);
+      await waitFor(() => atA.heard.length === 2 && atB.heard.length === 2, { message: 'announcements' });
+      for (const { heard } of [atA, atB]) {
+        // Of different instances: in whatever order they came.
+        expect(heard.flatMap(eventsOf).sort()).toEqual(['one', 'three', 'two']);
+        expect(heard.map(({ lineage }) => lineage)).toEqual([unkept, unkept]);
+      }
+      expect((await readAll(b, channel)).entries.flatMap(eventsOf)).toEqual(['kept']);
+    });
+
+    it('keeps of a channel what its appends say', async () => {
+      const { a, b, channel } = await world();
+      const history = { entries: 1, ttlMs: 60_000 };
+      for (let n = 0; n < 300; n++) await a.append(channel, [message(n)], { history });
+      const { entries } = await readAll(b, channel);
+      expect(entries.length).toBeLessThan(300);
+      expect(entries.slice(-1).flatMap(eventsOf)).toEqual([299]);
+      await a.append(`${channel}/brief`, [message(1)], { history: { entries: 1, ttlMs: 1 } });
+      await waitFor(async () => (await readAll(b, `${channel}/brief`)).entries.length === 0);
     });
 
     it('stops calling a subscription that was closed, and no other', async () => {

@@ -1,0 +1,136 @@
+import { messageOf } from '../../kernel/errors.js';
+import type { Announcement, BrokerSubscription } from '../ports.js';
+import type { ChannelEnvironment } from './channel.js';
+import { Entry } from './entry.js';
+import type { Reader, ReaderHost } from './reader.js';
+
+/** What an ephemeral channel shares with all others of its hub. */
+export interface EphemeralEnvironment
+  extends Pick<ChannelEnvironment, 'broker' | 'metrics' | 'logger' | 'flushBytes'> {
+  /** Asks for {@link EphemeralChannel.flush} at the end of this turn. */
+  onDirty(channel: EphemeralChannel): void;
+  /** The announcements could not be asked for: asks for {@link EphemeralChannel.retry} later. */
+  onStuck(channel: EphemeralChannel): void;
+  onUsed(channel: EphemeralChannel): void;
+  onUnused(channel: EphemeralChannel): void;
+}
+
+/**
+ * A channel of which nothing is kept: what is announced goes to whoever reads it then, and can take it.
+ *
+ * There are no positions, so nothing is resumed, healed or reset.
+ */
+export class EphemeralChannel implements ReaderHost {
+  readonly name: string;
+  readonly flushed = undefined;
+  readonly #env: EphemeralEnvironment;
+  readonly #attached = new Set<Reader>();
+  /** Until announcements arrive. */
+  readonly #waiting = new Set<Reader>();
+  #subscription: BrokerSubscription | undefined;
+  #isSubscribing = false;
+  #readers = 0;
+  #fresh: Entry[] = [];
+  #freshBytes = 0;
+  #isClosed = false;
+
+  constructor(name: string, env: EphemeralEnvironment) {
+    this.name = name;
+    this.#env = env;
+  }
+
+  add(reader: Reader): void {
+    if (this.#readers++ === 0) this.#env.onUsed(this);
+    this.advance(reader);
+  }
+
+  remove(reader: Reader): void {
+    this.#attached.delete(reader);
+    this.#waiting.delete(reader);
+    if (--this.#readers === 0) this.#env.onUnused(this);
+  }
+
+  advance(reader: Reader): void {
+    if (reader.isClosed) return;
+    if (this.#subscription !== undefined) {
+      this.flush(); // what came before it is not for it
+      this.#attach(reader);
+      return;
+    }
+    reader.state = 'waiting';
+    this.#waiting.add(reader);
+    if (!this.#isSubscribing) void this.#subscribe();
+  }
+
+  retry(): void {
+    if (this.#subscription === undefined && !this.#isSubscribing && !this.#isClosed) void this.#subscribe();
+  }
+
+  /** Gives attached readers what was announced since the last time, encoded once for each transport. */
+  flush(): void {
+    const fresh = this.#fresh;
+    if (fresh.length === 0) return;
+    this.#fresh = [];
+    this.#freshBytes = 0;
+    const batches: (readonly unknown[] | undefined)[] = [];
+    for (const reader of [...this.#attached]) {
+      const { sink } = reader;
+      if (reader.isClosed) continue; // by what another was given
+      if (sink.isFull) {
+        this.#env.metrics.dropped.add(fresh.length);
+        continue;
+      }
+      const { format } = sink;
+      batches[format.slot] ??= format.join(fresh.flatMap((entry) => entry.frames(format)));
+      sink.onFrames(reader, batches[format.slot] ?? []);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#subscription?.close();
+  }
+
+  /** Never rejects. */
+  async #subscribe(): Promise<void> {
+    this.#isSubscribing = true;
+    try {
+      const subscription = await this.#env.broker.subscribe(this.name, (announced) =>
+        this.#receive(announced),
+      );
+      if (this.#isClosed) {
+        void subscription.close();
+        return;
+      }
+      this.#subscription = subscription;
+      for (const reader of [...this.#waiting]) this.#attach(reader);
+    } catch (cause) {
+      if (this.#isClosed) return;
+      this.#env.logger.debug({ channel: this.name, err: cause }, `channel waits: ${messageOf(cause)}`);
+      this.#env.onStuck(this);
+    } finally {
+      this.#isSubscribing = false;
+    }
+  }
+
+  #receive(announced: Announcement): void {
+    // Whatever else it says: an instance that keeps this channel may have sent it, in the middle of a change.
+    const entry = Entry.unkept(this.name, announced.packed);
+    if (entry === undefined || this.#attached.size === 0) return;
+    this.#fresh.push(entry);
+    this.#freshBytes += entry.bytes;
+    if (this.#freshBytes >= this.#env.flushBytes) this.flush();
+    else if (this.#fresh.length === 1) this.#env.onDirty(this);
+  }
+
+  #attach(reader: Reader): void {
+    this.#waiting.delete(reader);
+    if (reader.isClosed) return;
+    reader.state = 'attached';
+    reader.at = undefined;
+    this.#attached.add(reader);
+    if (reader.hasStarted) return;
+    reader.hasStarted = true;
+    reader.sink.onStart(reader, { position: '', recovered: false, reason: undefined });
+  }
+}
