@@ -74,6 +74,8 @@ export class Site implements AsyncDisposable {
   readonly followers: Follower[] = [];
   /** Publishes that were refused, by status; 0 when nobody answered. */
   readonly refusals = new Map<number, number>();
+  /** How long the slowest publish took to be answered or refused. */
+  slowestMs = 0;
   readonly #group: InstanceGroup;
   readonly #balancer: TcpBalancer;
   #numbers = 0;
@@ -153,7 +155,12 @@ export class Site implements AsyncDisposable {
   }
 
   /** A browser's own `EventSource` and `WebSocket`, in one page. */
-  async followInPage(page: Page, channels: readonly string[] = this.channels): Promise<void> {
+  async followInPage(
+    page: Page,
+    channels: readonly string[] = this.channels,
+    streams = this.url,
+    sockets = streams,
+  ): Promise<void> {
     await page.goto(`${this.url}/page`);
     for (const [kind, Kind] of [
       ['stream', StreamEar],
@@ -164,8 +171,7 @@ export class Site implements AsyncDisposable {
       await page.exposeFunction(tell, (told: [string, ...unknown[]][]) => {
         for (const one of told) ear.hear(...(one as [string, string, string]));
       });
-      const url =
-        kind === 'stream' ? this.#events(channels, this.url) : `${this.url.replace('http', 'ws')}/ws`;
+      const url = kind === 'stream' ? this.#events(channels, streams) : `${sockets.replace('http', 'ws')}/ws`;
       const call = kind === 'stream' ? '(EventSource, url, tell)' : '(WebSocket, [url], channels, tell)';
       const follow = kind === 'stream' ? followStream : followSocket;
       // What is told is gathered for a moment: each call leaves the browser.
@@ -204,11 +210,13 @@ export class Site implements AsyncDisposable {
   async publish(index: number, channel: string, { burst = 1, bytes = 40 }: LoadInit = {}): Promise<string[]> {
     const values = Array.from({ length: burst }, () => ++this.#numbers);
     for (let attempt = index; ; attempt++) {
+      const startedAt = performance.now();
       const answer = await fetch(`${this.instance(attempt).url}/publish`, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify({ channel, values, bytes }),
       }).catch(() => undefined);
+      this.slowestMs = Math.max(this.slowestMs, performance.now() - startedAt);
       if (answer?.ok) {
         const published = (await answer.json()) as { position: string }[];
         for (const [at, { position }] of published.entries())
@@ -277,9 +285,9 @@ export class Site implements AsyncDisposable {
   /** `healthy`, `degraded` or `unhealthy`, as the instance says of its realtime. */
   async health(index: number): Promise<string | undefined> {
     const report = (await (await fetch(`${this.instance(index).url}/health`)).json()) as {
-      checks: Record<string, { status: string }>;
+      components: Record<string, string>;
     };
-    return report.checks.realtime?.status;
+    return report.components.realtime;
   }
 
   /** What all instances together count under this name. */

@@ -22,6 +22,17 @@ const scenarios: readonly (readonly [string, ...(readonly [file: string, test: s
     [faults('pubsub-kill'), 'no client loses, repeats or notices anything'],
   ],
   [
+    'a subscriber is half dead: its connection stands, and nothing arrives',
+    [faults('half-dead'), 'says so, finds a way around, and brings its clients everything they have missed'],
+    [faults('half-dead'), 'because it listens to a server that nobody publishes to any more, moves on'],
+  ],
+  [
+    'Redis loses everything',
+    [faults('emptied'), '%s: each client is told exactly once, and goes on'],
+    [faults('emptied'), 'because it is killed and starts empty'],
+    [faults('emptied'), 'under standing connections'],
+  ],
+  [
     'Redis comes back, with its data or empty',
     [faults('restart'), '%s: each client is told exactly once in each channel, and goes on'],
     [faults('restart'), 'empty: clients that come back later with an old position are told, too'],
@@ -30,11 +41,16 @@ const scenarios: readonly (readonly [string, ...(readonly [file: string, test: s
     'a replica of Redis takes over, and may lack what was acknowledged',
     [faults('failover'), 'behind sentinels: what it may lack is told, and nothing else'],
     [faults('failover'), 'in a cluster: what it may lack is told, and nothing else'],
+    [faults('lost-writes'), 'who has seen them is told, nobody skips anything in silence'],
   ],
   [
     'Redis stands still',
     [faults('freeze'), 'makes publishes fail within their deadline; connections stay, and nothing is lost'],
     [faults('freeze'), 'makes publishes wait, where that is wanted, and each is carried out once'],
+  ],
+  [
+    'a connection is cut, after whatever byte',
+    [faults('cuts'), 'every client resumes where it was, to the message'],
   ],
   [
     'the judge of all of them is blind',

@@ -1,0 +1,67 @@
+import { waitFor } from '@pando/core/testing';
+import { expect, it, onTestFinished } from 'vitest';
+import { CutProxy } from '../followers/cut-proxy.js';
+import { StreamEar } from '../followers/ears.js';
+import { type Follower, Site } from '../followers/site.js';
+import { launchBrowser } from '../infra/browser.js';
+import { testSize } from '../infra/context.js';
+import { startRedis } from '../infra/redis.js';
+
+const isFull = testSize() === 'full';
+/** How far the cuts go: from the first byte of the answer's head to behind the first messages. */
+const BYTES = isFull ? 1_400 : 900;
+const STEP = isFull ? 1 : 13;
+const CUTS = Math.floor(BYTES / STEP);
+/** Before the first cut a client has to hear how soon it may come back. */
+const BEFORE_BYTES = 2_000;
+/** A browser takes the beginning of a head for the answer of a server that is none, and never comes back. */
+const HEAD_BYTES = 450;
+
+/** After how many bytes the connection with this number is cut. */
+const limitOf = (fromByte: number) => (connection: number) => {
+  if (connection === 0) return BEFORE_BYTES;
+  return connection <= CUTS ? fromByte + connection * STEP : undefined;
+};
+
+it('connections that are cut after any number of bytes: every client resumes where it was, to the message', async () => {
+  await using redis = await startRedis();
+  await using site = await Site.start({
+    redis: () => redis.url,
+    instances: 2,
+    realtime: { reconnect: { minMs: 1, maxMs: 5 } },
+  });
+  const all: CutProxy[] = [];
+  const open = async (index: number, fromByte = 0) => {
+    const proxy = await CutProxy.open(site.instance(index).port, limitOf(fromByte));
+    onTestFinished(() => proxy[Symbol.asyncDispose]());
+    all.push(proxy);
+    return proxy.url;
+  };
+  await using chromium = await launchBrowser();
+  const followers: Follower[] = [];
+  for (const channels of [site.channels, site.channels.slice(0, 1)]) {
+    followers.push(site.followStream('eventsource', channels, await open(0)));
+    followers.push(site.followStream('undici', channels, await open(1)));
+    followers.push(site.followSocket(channels, [await open(followers.length % 2)]));
+    await site.followInPage(
+      await chromium.browser.newPage(),
+      channels,
+      await open(0, HEAD_BYTES),
+      await open(1),
+    );
+  }
+  const load = site.load({ burst: 1, everyMs: 10, bytes: 10 });
+  await waitFor(() => all.every(({ cuts }) => cuts >= CUTS), {
+    timeoutMs: isFull ? 300_000 : 40_000,
+    message: () => `each connection to be cut ${CUTS} times: ${all.map(({ cuts }) => cuts)}`,
+  });
+  await load.stop();
+  await site.caughtUp();
+  expect(site.verifier.resets().flat()).toEqual([]);
+  expect(site.ears.some(({ hasGivenUp }) => hasGivenUp)).toBe(false);
+  const repeated = site.ears.map((ear) => (ear instanceof StreamEar ? ear.repeated : 0));
+  console.log(
+    `${site.verifier.messages} seen over ${site.ears.map(({ connections }) => connections)} connections;`,
+  );
+  console.log(`heard again by an EventSource on several channels: ${repeated}`);
+});
