@@ -33,17 +33,24 @@ export interface LookupInit {
 /** What the shared level is asked for. */
 export type Question = Pick<Call, 'key' | 'tags' | 'lifetime' | 'context'>;
 
+/** Many values that one caller asks for. */
+export interface Questions extends Pick<Question, 'lifetime' | 'context'> {
+  readonly keys: readonly string[];
+  /** The tags of the value of a key, the key among them. */
+  tagsOf(key: string): readonly string[];
+}
+
 /** What a value must be good for to answer. */
 export type Uses = readonly Exclude<Use, 'none'>[];
 
 /** What the shared level has for a call. `beyond`: the call demands more than any level can prove. */
 export type Answer =
-  | { readonly kind: 'found'; readonly found: Found }
+  | Found
   | { readonly kind: 'absent' | 'away' }
   | { readonly kind: 'beyond'; readonly instead?: CachePosition };
 
 /** How far the shared level has come, or why that is no use; `'again'`: its asker demands something else by now. */
-type Standing = CacheClock | Exclude<Answer, { readonly kind: 'found' }> | 'again';
+type Standing = CacheClock | Exclude<Answer, Found> | 'again';
 
 const absent = Object.freeze({ kind: 'absent' } as const);
 const away = Object.freeze({ kind: 'away' } as const);
@@ -85,7 +92,7 @@ export class Lookup {
     const use = shelf.useOf(entry, question, now);
     if (use === 'none' || !uses.includes(use) || !this.#isKnown(entry, context, now)) return undefined;
     const { value, tags, seen, asOf } = entry;
-    return { value, tags, seen, asOf, use };
+    return { kind: 'found', value, tags, seen, asOf, use };
   }
 
   /**
@@ -95,7 +102,7 @@ export class Lookup {
    */
   async shared(question: Question, uses: Uses): Promise<Answer> {
     try {
-      const { level, reader } = this.#init;
+      const { level, reader, shelf } = this.#init;
       const { context, key, tags } = question;
       if (!level.isUp || this.#isUnconfirmed(tags)) return away;
       if (!this.#isAdmitted && !(await this.#admits())) return away;
@@ -104,8 +111,8 @@ export class Lookup {
       const clock = standing instanceof Promise ? await standing : standing;
       if (clock === 'again') return await this.shared(question, uses);
       if ('kind' in clock) return clock;
-      const answer = this.#judge(question, reading, clock, uses);
-      return answer instanceof Promise ? await answer : answer;
+      const found = shelf.find(key, reading.of(key), clock, tags, question);
+      return this.#answer(found instanceof Promise ? await found : found, uses);
     } catch (cause) {
       this.#init.kernel.logger.debug({ err: cause, key: question.key }, 'the shared level did not answer');
       return away;
@@ -113,22 +120,13 @@ export class Lookup {
   }
 
   /** The same for many values that one caller asks for, in as few questions as they fit into. */
-  async sharedAll(
-    questions: readonly Question[],
-    context: RequestContext,
-    uses: Uses,
-  ): Promise<readonly Answer[]> {
+  async sharedAll(questions: Questions, uses: Uses): Promise<readonly Answer[]> {
+    const { keys } = questions;
+    if (keys.length <= MAX_KEYS) return this.#askSome(keys, questions, uses);
     const answers: Promise<readonly Answer[]>[] = [];
-    for (let at = 0; at < questions.length; at += MAX_KEYS) {
-      const some = questions.slice(at, at + MAX_KEYS);
-      const answer = this.#askAll(some, context, uses).catch((cause: unknown) => {
-        this.#init.kernel.logger.debug({ err: cause, keys: some.length }, 'the shared level did not answer');
-        return some.map(() => away);
-      });
-      answers.push(answer);
-    }
-    const [first = [], ...others] = await Promise.all(answers);
-    return others.length === 0 ? first : [first, ...others].flat();
+    for (let at = 0; at < keys.length; at += MAX_KEYS)
+      answers.push(this.#askSome(keys.slice(at, at + MAX_KEYS), questions, uses));
+    return (await Promise.all(answers)).flat();
   }
 
   /** The present, and nothing before the request began: what was trusted then is not trusted for longer. */
@@ -147,22 +145,31 @@ export class Lookup {
     return rules.reaches(token, entry.epoch, known) && !this.#isUnconfirmed(entry.tags);
   }
 
-  async #askAll(
-    questions: readonly Question[],
-    context: RequestContext,
-    uses: Uses,
-  ): Promise<readonly Answer[]> {
-    const { level, reader } = this.#init;
-    if (!level.isUp || (!this.#isAdmitted && !(await this.#admits()))) return questions.map(() => away);
-    const keys = questions.map(({ key }) => key);
-    const reading = await reader.readAll(keys, context.token.pending);
-    const clock = await this.#standing(context, reading);
-    if (clock === 'again') return this.#askAll(questions, context, uses);
-    if ('kind' in clock) return questions.map(() => clock);
-    const answers = questions.map((question) =>
-      this.#isUnconfirmed(question.tags) ? away : this.#judge(question, reading, clock, uses),
-    );
-    return answers.some((answer) => answer instanceof Promise) ? Promise.all(answers) : (answers as Answer[]);
+  async #askSome(keys: readonly string[], questions: Questions, uses: Uses): Promise<readonly Answer[]> {
+    try {
+      const { level, reader, shelf } = this.#init;
+      const { context } = questions;
+      if (!level.isUp || (!this.#isAdmitted && !(await this.#admits()))) return keys.map(() => away);
+      const reading = await reader.readAll(keys, context.token.pending);
+      const clock = await this.#standing(context, reading);
+      if (clock === 'again') return await this.#askSome(keys, questions, uses);
+      if ('kind' in clock) return keys.map(() => clock);
+      const { lifetime } = questions;
+      const asker = { context, lifetime, now: this.#init.kernel.clock.now() };
+      let isLate = false;
+      const answers = keys.map((key, index) => {
+        const tags = questions.tagsOf(key);
+        if (this.#isUnconfirmed(tags)) return away;
+        const found = shelf.find(key, reading.at(index), clock, tags, asker);
+        if (!(found instanceof Promise)) return this.#answer(found, uses);
+        isLate = true;
+        return found.then((late) => this.#answer(late, uses));
+      });
+      return isLate ? await Promise.all(answers) : (answers as Answer[]);
+    } catch (cause) {
+      this.#init.kernel.logger.debug({ err: cause, keys: keys.length }, 'the shared level did not answer');
+      return keys.map(() => away);
+    }
   }
 
   get #isAdmitted(): boolean {
@@ -207,17 +214,9 @@ export class Lookup {
   }
 
   /** Whether a stored value may answer. */
-  #judge(question: Question, reading: Reading, clock: CacheClock, uses: Uses): Answer | Promise<Answer> {
-    const { key, tags } = question;
-    const found = this.#init.shelf.find(key, reading.of(key), clock, tags, question);
-    return found instanceof Promise
-      ? found.then((late) => this.#answer(late, uses))
-      : this.#answer(found, uses);
-  }
-
   #answer(found: Found | undefined, uses: Uses): Answer {
     if (found === undefined || !uses.includes(found.use)) return absent;
-    return this.#isUnconfirmed(found.tags) ? absent : { kind: 'found', found };
+    return this.#isUnconfirmed(found.tags) ? absent : found;
   }
 
   /** The clock of a state that did not exist when it was asked for, once this instance has caught up with it. */

@@ -1,12 +1,11 @@
-import type { RequestContext } from '../kernel/context.js';
 import type { Kernel } from '../kernel/kernel.js';
 import type { ManyLoader } from './api.js';
 import { Batch } from './batch.js';
-import type { Lifetime } from './lifetime.js';
 import type { Loads } from './loads.js';
-import type { Answer, Lookup, Question } from './lookup.js';
+import type { Answer, Lookup, Question, Questions } from './lookup.js';
 import type { SharedLevel } from './ports.js';
 import type { CacheRules } from './rules.js';
+import type { Found } from './shelf.js';
 import { usesAtOnce } from './staleness.js';
 import type { Supply } from './supply.js';
 
@@ -21,13 +20,8 @@ export interface ManyInit {
 }
 
 /** What is wanted of many keys. */
-export interface Wanted {
-  readonly keys: readonly string[];
+export interface Wanted extends Questions {
   readonly load: ManyLoader<unknown>;
-  /** The tags of the value of a key, the key among them. */
-  tagsOf(key: string): readonly string[];
-  readonly lifetime: Lifetime;
-  readonly context: RequestContext;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -52,64 +46,73 @@ export class Many {
       else if (entry.isDue) due.push(key);
       values.set(key, entry?.value);
     }
-    if (wanted.lifetime.refreshAheadRatio !== false) this.#replace(this.#questions(due, wanted), wanted);
-    if (missing.length > 0) await this.#fetch(this.#questions(missing, wanted), wanted, values);
+    if (wanted.lifetime.refreshAheadRatio !== false) this.#replace(due, wanted);
+    if (missing.length > 0) await this.#fetch(missing, wanted, values);
     for (const [key, value] of values) if (value === undefined) values.delete(key);
     return values;
   }
 
-  #questions(keys: readonly string[], { tagsOf, lifetime, context }: Wanted): readonly Question[] {
-    return keys.map((key) => ({ key, tags: tagsOf(key), lifetime, context }));
-  }
-
-  async #fetch(questions: readonly Question[], wanted: Wanted, values: Map<string, unknown>): Promise<void> {
+  async #fetch(keys: readonly string[], wanted: Wanted, values: Map<string, unknown>): Promise<void> {
     const { supply } = this.#init;
-    const { context, signal } = wanted;
-    const answers = await this.#ask(questions, wanted);
-    const open = questions.filter((_, index) => answers[index]?.kind !== 'found');
-    const batch = this.#batch(open, wanted);
-    const due: Question[] = [];
-    const loading: Promise<void>[] = [];
-    for (let index = 0; index < questions.length; index++) {
-      const question = questions[index] as Question;
-      const answer = answers[index] as Answer;
-      const { key } = question;
-      if (answer.kind === 'found') {
-        values.set(key, supply.take(answer.found, context));
-        if (answer.found.use !== 'fresh') due.push(question);
-      } else {
-        const load = supply.load({ ...question, signal, batch }, answer);
-        const keep = (value: unknown) => void values.set(key, value);
-        loading.push(load.then(keep).finally(() => batch.pass(key)));
+    const answers = await this.#ask(keys, wanted);
+    const open: [key: string, answer: Exclude<Answer, Found>][] = [];
+    const due: string[] = [];
+    for (let index = 0; index < keys.length; index++) {
+      const [key, answer] = [keys[index] as string, answers[index] as Answer];
+      if (answer.kind !== 'found') {
+        open.push([key, answer]);
+        continue;
       }
+      values.set(key, supply.take(answer, wanted.context));
+      if (answer.use !== 'fresh') due.push(key);
     }
     this.#replace(due, wanted);
+    if (open.length > 0) await this.#load(open, wanted, values);
+  }
+
+  async #load(
+    open: readonly (readonly [key: string, answer: Exclude<Answer, Found>])[],
+    wanted: Wanted,
+    values: Map<string, unknown>,
+  ): Promise<void> {
+    const { supply } = this.#init;
+    const { signal } = wanted;
+    const batch = this.#batch(
+      open.map(([key]) => key),
+      wanted,
+    );
+    const loading = open.map(([key, answer]) => {
+      const load = supply.load({ ...this.#question(key, wanted), signal, batch }, answer);
+      return load.then((value) => void values.set(key, value)).finally(() => batch.pass(key));
+    });
     await Promise.all(loading);
   }
 
   /** Has values replaced in the background, by one call of the loader. */
-  #replace(questions: readonly Question[], wanted: Wanted): void {
-    if (questions.length === 0) return;
-    const batch = this.#batch(questions, wanted);
-    for (const question of questions) this.#init.supply.replace({ ...question, signal: undefined, batch });
+  #replace(keys: readonly string[], wanted: Wanted): void {
+    if (keys.length === 0) return;
+    const batch = this.#batch(keys, wanted);
+    for (const key of keys)
+      this.#init.supply.replace({ ...this.#question(key, wanted), signal: undefined, batch });
   }
 
   /** What the levels have; where that is of use, what is held here past its time is not asked for. */
-  async #ask(questions: readonly Question[], { context, lifetime }: Wanted): Promise<readonly Answer[]> {
+  async #ask(keys: readonly string[], wanted: Wanted): Promise<readonly Answer[]> {
     const { lookup } = this.#init;
-    const uses = usesAtOnce({ context, lifetime });
-    if (!uses.includes('stale')) return lookup.sharedAll(questions, context, uses);
-    const held = questions.map((question) => lookup.held(question, uses));
-    const asked = questions.filter((_, index) => held[index] === undefined);
-    const answers = (await lookup.sharedAll(asked, context, uses)).values();
-    return held.map((found) =>
-      found === undefined ? (answers.next().value as Answer) : { kind: 'found', found },
-    );
+    const uses = usesAtOnce(wanted);
+    if (!uses.includes('stale')) return lookup.sharedAll({ ...wanted, keys }, uses);
+    const held = keys.map((key) => lookup.held(this.#question(key, wanted), uses));
+    const asked = keys.filter((_, index) => held[index] === undefined);
+    const answers = (await lookup.sharedAll({ ...wanted, keys: asked }, uses)).values();
+    return held.map((found) => found ?? (answers.next().value as Answer));
   }
 
-  #batch(questions: readonly Question[], { load, context }: Wanted): Batch {
+  #question(key: string, { tagsOf, lifetime, context }: Wanted): Question {
+    return { key, tags: tagsOf(key), lifetime, context };
+  }
+
+  #batch(keys: readonly string[], { load, context }: Wanted): Batch {
     const { kernel, level, rules, loads } = this.#init;
-    const keys = questions.map(({ key }) => key);
     return new Batch(keys, {
       clock: kernel.clock,
       level,

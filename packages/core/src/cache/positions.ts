@@ -34,6 +34,8 @@ export class Positions {
   #epoch: string | undefined;
   #applied = 0;
   #floor = 0;
+  /** No tag is known to have moved after this. */
+  #latest = 0;
   #version = 0;
 
   constructor(maxTags: number, isNext: IsNext = follows) {
@@ -68,6 +70,7 @@ export class Positions {
 
   /** Whether something with these tags that is as new as `asOf` is still current, as far as is known here. */
   check(tags: readonly string[], asOf: number): Verdict {
+    if (asOf >= this.#latest) return 'valid';
     let verdict: Verdict = 'valid';
     for (const tag of tags) {
       const sequence = this.#tags.get(tag);
@@ -150,6 +153,7 @@ export class Positions {
     this.#ahead.clear();
     this.#applied = clock.sequence;
     this.#floor = clock.sequence;
+    this.#latest = clock.sequence;
     this.#version++;
   }
 
@@ -162,6 +166,7 @@ export class Positions {
 
   #forgetUpTo(sequence: number): void {
     if (sequence > this.#floor) this.#floor = sequence;
+    if (sequence > this.#latest) this.#latest = sequence;
     for (const [tag, moved] of this.#tags) if (moved <= sequence) this.#forget(tag);
     this.#version++;
   }
@@ -208,6 +213,7 @@ export class Positions {
     if (known === undefined && sequence <= this.#floor && asOf < this.#floor) return;
     this.#tags.delete(tag); // to the end: the map is in order of the last move
     this.#tags.set(tag, sequence);
+    if (sequence > this.#latest) this.#latest = sequence;
     if (sequence > (known ?? this.#floor)) this.#version++;
     if (this.#tags.size > this.#maxTags) this.#forgetOldest();
   }

@@ -1,5 +1,5 @@
 import type { Follower, Since } from './follower.js';
-import type { CacheClock, SharedLevel } from './ports.js';
+import type { CacheClock, ReadReply, SharedLevel } from './ports.js';
 
 /** Keys in one question: the shared level answers it as a whole, and does nothing else meanwhile. */
 export const MAX_KEYS = 1_000;
@@ -13,13 +13,13 @@ export class Reading {
   readonly since: Since;
   /** Whether this instance has caught up with the clock. */
   readonly isMet: boolean;
-  readonly #values: readonly (Buffer | undefined)[];
-  readonly #indices: ReadonlyMap<string, number>;
+  readonly #values: ReadReply['values'];
+  readonly #indices: ReadonlyMap<string, number> | undefined;
 
   constructor(
     answer: Pick<Reading, 'clock' | 'settled' | 'since' | 'isMet'>,
-    indices: ReadonlyMap<string, number>,
-    values: readonly (Buffer | undefined)[],
+    values: ReadReply['values'],
+    indices?: ReadonlyMap<string, number> | undefined,
   ) {
     this.clock = answer.clock;
     this.settled = answer.settled;
@@ -29,9 +29,14 @@ export class Reading {
     this.#values = values;
   }
 
-  /** The stored bytes of a key that was asked for. */
+  /** The stored bytes of a key that was asked for by itself. */
   of(key: string): Buffer | undefined {
-    return this.#values[this.#indices.get(key) as number];
+    return this.at(this.#indices?.get(key) as number);
+  }
+
+  /** The stored bytes of one of the keys that were asked for together. */
+  at(index: number): Buffer | undefined {
+    return this.#values[index];
   }
 }
 
@@ -62,20 +67,24 @@ export class Reader {
 
   /** Asks for many keys, {@link MAX_KEYS} at most, in a question of their own. */
   readAll(keys: readonly string[], ids: readonly string[]): Promise<Reading> {
-    return this.#ask(new Map(keys.map((key, index) => [key, index])), ids);
+    return this.#ask(keys, ids);
   }
 
   #send(batch: Batch): Promise<Reading> {
     if (this.#batch === batch) this.#batch = undefined;
-    return this.#ask(batch.keys, [...batch.ids]);
+    return this.#ask([...batch.keys.keys()], [...batch.ids], batch.keys);
   }
 
-  async #ask(indices: ReadonlyMap<string, number>, ids: readonly string[]): Promise<Reading> {
+  async #ask(
+    keys: readonly string[],
+    ids: readonly string[],
+    indices?: ReadonlyMap<string, number>,
+  ): Promise<Reading> {
     const since = this.#follower.now();
-    const { clock, values, settled } = await this.#level.read([...indices.keys()], ids);
+    const { clock, values, settled } = await this.#level.read(keys, ids);
     const isMet = clock !== undefined && (await this.#follower.meet(clock, since));
     const done = new Set(ids.filter((_, index) => settled[index]));
-    return new Reading({ clock, settled: done, since, isMet }, indices, values);
+    return new Reading({ clock, settled: done, since, isMet }, values, indices);
   }
 }
 

@@ -16,6 +16,7 @@ import { aheadMsOf, type Grace, keptMs, type Times, type Use, useOf } from './st
 
 /** A stored value that may be used. */
 export interface Found {
+  readonly kind: 'found';
   readonly value: unknown;
   readonly tags: readonly string[];
   readonly seen: Token;
@@ -30,6 +31,8 @@ type Conditions = Pick<LocalEntry, 'epoch' | 'asOf' | 'tags' | 'seen'>;
 interface Asker {
   readonly context: Pick<RequestContext, 'token'>;
   readonly lifetime: Lifetime;
+  /** Epoch ms, where it has been read for many values at once. */
+  readonly now?: number | undefined;
 }
 
 /** A stored value that is of use, unless one of its tags has moved. */
@@ -119,7 +122,7 @@ export class Shelf {
     const frame = bytes && decodeFrame(bytes, known);
     if (frame === undefined || frame.codec !== codec.name) return undefined;
     const { asOf, epoch } = frame;
-    const pastMs = this.#init.clock.now() - frame.expiresAt;
+    const pastMs = (asker.now ?? this.#init.clock.now()) - frame.expiresAt;
     const { lifetime } = asker;
     if (frame.isNothing && lifetime.negativeTtlMs === 0) return undefined;
     if (useOf(pastMs, frame, lifetime) === 'none' || !rules.isSameEpoch(epoch, clock.epoch)) return undefined;
@@ -129,25 +132,32 @@ export class Shelf {
     if (!follower.positions.reached(clock.epoch, clock.sequence)) return undefined;
     const all = withTags(frame.tags, tags);
     const verdict = rules.check(follower.positions, all, asOf);
-    const candidate = { key, frame, tags: all, asker, pastMs };
-    return verdict === 'unknown' ? this.#inquire(candidate) : this.#take(candidate, verdict);
+    return verdict === 'unknown'
+      ? this.#inquire({ key, frame, tags: all, asker, pastMs })
+      : this.#take(key, frame, all, asker, pastMs, verdict);
   }
 
   /** Asks the shared level about tags of which too little is known here. */
   async #inquire(candidate: Candidate): Promise<Found | undefined> {
     const { follower, rules } = this.#init;
-    const { frame, tags } = candidate;
+    const { key, frame, tags, asker, pastMs } = candidate;
     const { clock, moves } = await this.#inquiry.ask(tags);
     const { positions } = follower;
     if (!rules.isSameEpoch(clock.epoch, frame.epoch)) return undefined;
     if (!rules.isSameEpoch(clock.epoch, positions.epoch)) return undefined;
     positions.learn(clock, tags, moves);
-    return this.#take(candidate, rules.check(positions, tags, frame.asOf));
+    return this.#take(key, frame, tags, asker, pastMs, rules.check(positions, tags, frame.asOf));
   }
 
-  #take(candidate: Candidate, verdict: Verdict): Found | undefined {
+  #take(
+    key: string,
+    frame: Frame,
+    tags: readonly string[],
+    asker: Asker,
+    pastMs: number,
+    verdict: Verdict,
+  ): Found | undefined {
     const { codec, reopening, local } = this.#init;
-    const { key, frame, tags, asker, pastMs } = candidate;
     const { lifetime } = asker;
     // Whoever asked before the shared level went away may get its answer after the return.
     if (!reopening.isOpen) return undefined;
@@ -165,7 +175,7 @@ export class Shelf {
       const times = { ttlMs, staleMs, staleIfErrorMs, aheadMs: isNothing ? 0 : aheadMsOf(lifetime) };
       this.#keep(key, value, { epoch, asOf, seen, tags }, times, payload.length);
     }
-    return { value, tags, seen, asOf, use };
+    return { kind: 'found', value, tags, seen, asOf, use };
   }
 
   /**

@@ -55,7 +55,7 @@ export class Supply {
     const held = allowStale ? lookup.held(asked, uses) : undefined;
     if (held !== undefined) return this.take(held, question.context);
     const answer = await lookup.shared(asked, uses);
-    if (answer.kind === 'found') return this.take(answer.found, question.context);
+    if (answer.kind === 'found') return this.take(answer, question.context);
     this.#misses.add();
     return undefined;
   }
@@ -70,10 +70,9 @@ export class Supply {
     const { lookup } = this.#init;
     const uses = usesAtOnce(call);
     const held = lookup.held(call, uses);
-    const answer: Answer =
-      held === undefined ? await lookup.shared(call, uses) : { kind: 'found', found: held };
-    span?.answered(answer.kind === 'found' ? answer.found.use : answer.kind);
-    return answer.kind === 'found' ? this.takeAndReplace(answer.found, call) : this.load(call, answer);
+    const answer: Answer = held ?? (await lookup.shared(call, uses));
+    span?.answered(answer.kind === 'found' ? answer.use : answer.kind);
+    return answer.kind === 'found' ? this.takeAndReplace(answer, call) : this.load(call, answer);
   }
 
   /** Gives what is stored. Nothing that a stale value goes into is stored. */
@@ -109,7 +108,7 @@ export class Supply {
   }
 
   /** Loads what the shared level does not have, or cannot answer for. */
-  async load(call: Call, answer: Exclude<Answer, { readonly kind: 'found' }>): Promise<unknown> {
+  async load(call: Call, answer: Exclude<Answer, Found>): Promise<unknown> {
     const { loads } = this.#init;
     if (answer.kind === 'beyond') {
       const value = await loads.direct(call);
@@ -128,7 +127,7 @@ export class Supply {
     if (found === undefined) {
       const answer = await lookup.shared(call, usesInstead);
       if (answer.kind !== 'found') throw cause;
-      found = answer.found;
+      found = answer;
     }
     kernel.logger.warn({ err: cause, key: call.key }, 'a cached value is served instead of an error');
     return this.take(found, call.context);

@@ -8,7 +8,12 @@ export interface RedisClient {
   readonly status: string;
   readonly options: Record<string, unknown>;
   /** The socket, once there is one; clusters have many. */
-  readonly stream?: { readonly remoteAddress?: string; readonly remotePort?: number };
+  readonly stream?: {
+    readonly remoteAddress?: string;
+    readonly remotePort?: number;
+    cork(): void;
+    uncork(): void;
+  };
   connect(): Promise<unknown>;
   disconnect(): void;
   quit(): Promise<unknown>;

@@ -115,14 +115,9 @@ export class Commands {
   /** Sends several commands in one write. */
   batch(commands: readonly RedisCommand[], options: RedisCallOptions = {}): Promise<readonly unknown[]> {
     if (commands.length === 0) return Promise.resolve([]);
-    const send = async (client: Client) => {
-      const pipeline = client.pipeline();
-      for (const [name, ...args] of commands) {
-        if (options.buffers) pipeline.callBuffer(name.toUpperCase(), ...args);
-        else pipeline.call(name.toUpperCase(), ...args);
-      }
-      return unwrap((await pipeline.exec()) ?? []);
-    };
+    const { buffers = false } = options;
+    const send = (client: Client) =>
+      isCluster(client) ? pipelined(client, commands, buffers) : together(client, commands, buffers);
     return this.#dispatch(`a batch of ${commands.length} commands`, send, options, false) as Promise<
       readonly unknown[]
     >;
@@ -312,6 +307,38 @@ class Call implements Wait {
     this.#reject(this.#commands.unansweredError(this));
     this.#commands.missed(this);
   }
+}
+
+/** All at once: a pipeline of the library does the same for a tenth of what a read of a hundred values takes. */
+function together(
+  client: RedisClient,
+  commands: readonly RedisCommand[],
+  buffers: boolean,
+): Promise<readonly unknown[]> {
+  const { stream } = client;
+  stream?.cork();
+  try {
+    return Promise.all(
+      commands.map(([name, ...args]) =>
+        buffers ? client.callBuffer(name.toUpperCase(), ...args) : client.call(name.toUpperCase(), ...args),
+      ),
+    );
+  } finally {
+    stream?.uncork();
+  }
+}
+
+async function pipelined(
+  client: RedisClusterClient,
+  commands: readonly RedisCommand[],
+  buffers: boolean,
+): Promise<readonly unknown[]> {
+  const pipeline = client.pipeline();
+  for (const [name, ...args] of commands) {
+    if (buffers) pipeline.callBuffer(name.toUpperCase(), ...args);
+    else pipeline.call(name.toUpperCase(), ...args);
+  }
+  return unwrap((await pipeline.exec()) ?? []);
 }
 
 function unwrap(replies: readonly (readonly [Error | null, unknown])[]): readonly unknown[] {

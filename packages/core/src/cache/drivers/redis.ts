@@ -68,6 +68,8 @@ export class RedisLevel implements SharedLevel {
   readonly #floor: RedisFloor;
   readonly #options: RedisLevelOptions;
   readonly #stateKey: string;
+  /** What the names of values begin with. */
+  readonly #valuePrefix: string;
   readonly #stateKeys: readonly [state: string, demands: string, epoch: string];
   readonly #channel: string;
   /** For commands of which there may be many at once; on Cluster they go to any node, one by one. */
@@ -81,6 +83,7 @@ export class RedisLevel implements SharedLevel {
     this.#floor = floor;
     this.#options = options;
     this.#stateKey = keys.atomic('cache', 'state');
+    this.#valuePrefix = keys.spread('cache', 'v', '');
     this.#stateKeys = [this.#stateKey, keys.atomic('cache', 'demands'), epochKey];
     this.#channel = keys.atomic('cache', 'announcements');
     this.#pipe = isCluster(floor.client as Parameters<typeof isCluster>[0]) ? undefined : new Pipe(floor);
@@ -227,7 +230,7 @@ export class RedisLevel implements SharedLevel {
   }
 
   #valueKey(key: string): string {
-    return this.#floor.keys.spread('cache', 'v', key);
+    return this.#valuePrefix + key;
   }
 
   #leaseKey(key: string): string {
