@@ -1,7 +1,7 @@
 import type { Cache, CacheOptions } from '@pando/core/cache';
 import { CacheRoom } from '../../packages/core/src/cache/cache.js';
-import { createLruLevel } from '../../packages/core/src/cache/drivers/lru.js';
 import { RedisLevel } from '../../packages/core/src/cache/drivers/redis.js';
+import { createSieveLevel } from '../../packages/core/src/cache/drivers/sieve.js';
 import { resolveCacheOptions } from '../../packages/core/src/cache/options.js';
 import type { SharedLevel } from '../../packages/core/src/cache/ports.js';
 import { type CacheRules, soundRules } from '../../packages/core/src/cache/rules.js';
@@ -45,7 +45,7 @@ export async function startInstance(
     kernel,
     options,
     level: level(new RedisLevel(redis, { ownsFloor: false, doubtMs: options.doubtMs, maxTags, onError })),
-    local: createLruLevel({ maxEntries: 10_000, maxBytes: 2 ** 24 }),
+    local: createSieveLevel({ maxEntries: 10_000, maxBytes: 2 ** 24 }),
     rules: { ...soundRules, ...rules },
   });
   await redis.start();

@@ -13,6 +13,7 @@ import type { EffectsRunner } from './kernel/effects.js';
 import { createHistories } from './kernel/histories.js';
 import { createKernel, type Kernel } from './kernel/kernel.js';
 import { createLedgers } from './kernel/ledger.js';
+import { Revision } from './kernel/revision.js';
 import type { Check } from './kernel/room.js';
 import { createTokenCodec, type TokenCodec } from './kernel/token-codec.js';
 import { createMemoryShelf, type TokenShelf } from './kernel/token-shelf.js';
@@ -92,9 +93,10 @@ export async function composePando(options: PandoOptions, rules: KitRules = {}):
   let signingSecret = ''; // learned before anybody can sign: the rooms start after it
   const tokens = createTokenCodec(name, () => signingSecret);
   const tokenShelf = redis ? createRedisShelf(redis, kernel.clock) : createMemoryShelf(kernel.clock);
-  const ledgers = createLedgers(); // the cache asks them; the database, which comes after it, keeps one
-  const histories = createHistories(); // and says here which history it is on
-  const cacheWiring = { kernel, redis, ledger: ledgers, histories };
+  const revision = new Revision(); // tells the cache that one of the following two has changed
+  const ledgers = createLedgers(revision); // the cache asks them; the database, which comes after it, keeps one
+  const histories = createHistories(revision); // and says here which history it is on
+  const cacheWiring = { kernel, redis, ledger: ledgers, histories, revision };
   const cache = composeCache(options.cache ?? {}, cacheWiring, rules.cache);
   const realtime = createRealtime(options.realtime, { kernel, redis, tokens });
   const sound = createEffectsRunner({ cache, realtime, logger: kernel.logger });

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { Revision } from '../kernel/revision.js';
 import { createFakeClock } from '../testing/fake-clock.js';
 import { Backlog } from './backlog.js';
 import type { InvalidationRequest } from './ports.js';
@@ -8,6 +9,7 @@ it('settles nothing that was added while a flush was on its way, and carries it 
   const carriedOut: { readonly tags: readonly string[]; readonly settles: readonly string[] }[] = [];
   const backlog = new Backlog({
     clock,
+    revision: new Revision(),
     maxTags: 10,
     isUp: () => true,
     renew: () => Promise.resolve(),

@@ -1,4 +1,5 @@
 import type { Clock } from '../kernel/clock.js';
+import type { Revision } from '../kernel/revision.js';
 import { type DbPosition, emptyToken, mergeTokens } from '../kernel/token.js';
 import type { CacheClock, InvalidationRequest } from './ports.js';
 
@@ -8,6 +9,8 @@ const RETRY_MS = 250;
 /** What carries the backlog out. */
 export interface BacklogInit {
   readonly clock: Clock;
+  /** Advances with each addition. */
+  readonly revision: Revision;
   /** Tags kept; with more, everything counts as invalidated. */
   readonly maxTags: number;
   isUp(): boolean;
@@ -60,7 +63,7 @@ export class Backlog {
 
   /** Takes an unconfirmed invalidation over. */
   add({ tags, written, settles }: InvalidationRequest): void {
-    const stamp = ++this.#stamp;
+    const stamp = this.#next();
     for (const tag of tags) this.#stamps.set(tag, stamp);
     if (this.#stamps.size > this.#init.maxTags) {
       this.#stamps.clear();
@@ -74,7 +77,7 @@ export class Backlog {
 
   /** Takes tags out of use without carrying anything out: somebody else sees to that. */
   bar(tags: readonly string[]): void {
-    const stamp = ++this.#stamp;
+    const stamp = this.#next();
     for (const tag of tags) this.#barred.set(tag, stamp);
   }
 
@@ -113,6 +116,11 @@ export class Backlog {
     if (this.#everythingAt === everythingAt) this.#everythingAt = undefined;
     this.#ids = this.#ids.slice(settles.length);
     if (this.isEmpty) this.#written = [];
+  }
+
+  #next(): number {
+    this.#init.revision.advance();
+    return ++this.#stamp;
   }
 
   #later(): void {

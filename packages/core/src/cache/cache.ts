@@ -4,6 +4,7 @@ import { ClosedError } from '../kernel/errors.js';
 import type { Histories } from '../kernel/histories.js';
 import type { Kernel } from '../kernel/kernel.js';
 import type { Ledger } from '../kernel/ledger.js';
+import { Revision } from '../kernel/revision.js';
 import type { Check } from '../kernel/room.js';
 import { emptyToken } from '../kernel/token.js';
 import type {
@@ -38,6 +39,7 @@ import { Many } from './many.js';
 import { cacheInstruments } from './metrics.js';
 import { checkKey, checkTags } from './names.js';
 import { Namespace } from './namespace.js';
+import { Near } from './near.js';
 import type { ResolvedCacheOptions } from './options.js';
 import { Outcomes } from './outcomes.js';
 import { Pending } from './pending.js';
@@ -69,6 +71,8 @@ export interface CacheParts {
   readonly spans?: CacheSpans | undefined;
   readonly ledger?: Ledger | undefined;
   readonly histories?: Histories | undefined;
+  /** That of the ledger and the histories. */
+  readonly revision?: Revision | undefined;
   readonly random?: (() => number) | undefined;
   readonly rules?: CacheRules | undefined;
 }
@@ -84,6 +88,7 @@ export class CacheRoom implements Cache {
   readonly #rules: CacheRules;
   readonly #follower: Follower;
   readonly #backlog: Backlog;
+  readonly #near: Near;
   readonly #supply: Supply;
   readonly #outcomes = new Outcomes();
   readonly #many: Many;
@@ -100,13 +105,14 @@ export class CacheRoom implements Cache {
     const { kernel, options, level, local, bus, ledger, histories } = parts;
     const { rules = soundRules, random = Math.random, spans } = parts;
     const { clock, meter, logger } = kernel;
+    const { revision = new Revision() } = parts;
     this.#kernel = kernel;
     this.#options = options;
     this.lifetime = options.lifetime;
     this.#level = level;
     this.#local = local;
     this.#rules = rules;
-    const positions = new Positions(MAX_POSITIONS, rules.isNext);
+    const positions = new Positions(MAX_POSITIONS, rules.isNext, revision);
     const replays = meter.counter(cacheInstruments.replays);
     const epochs = meter.counter(cacheInstruments.epochs);
     const follower = new Follower({
@@ -122,6 +128,7 @@ export class CacheRoom implements Cache {
     });
     const backlog = new Backlog({
       clock,
+      revision,
       maxTags: MAX_BACKLOG,
       isUp: () => level.isUp,
       renew: () => level.renew(),
@@ -136,19 +143,21 @@ export class CacheRoom implements Cache {
     const { mayReopen } = rules;
     const reader = new Reader(level, follower);
     const pending = new Pending({ kernel, level, ledger, rules });
-    const reopening = new Reopening({ clock, logger, ledger, mayReopen });
+    const reopening = new Reopening({ clock, logger, ledger, revision, mayReopen });
     const lineage = new Lineage({ level, follower, clock, logger, histories, rules });
     const shelf = new Shelf({ clock, codec, level, local, follower, reopening, rules });
     const levels = { kernel, level, local, reader, follower, backlog, shelf, lineage, rules };
     const looking = { ...levels, trustMs, reopening, pending };
     this.#explainer = new Explainer({ ...looking, codec });
     const lookup = new Lookup(looking);
+    const near = new Near({ ...looking, lookup });
+    this.#near = near;
     const loads = new Loads({ ...levels, options, random });
     const replace = (call: Call) => loads.replace(call);
     this.#refreshes = new Refreshes({ kernel, max: options.maxLoads, replace });
     const supply = new Supply({ kernel, lookup, loads, refreshes: this.#refreshes, spans });
     this.#supply = supply;
-    this.#many = new Many({ ...levels, lookup, loads, supply });
+    this.#many = new Many({ ...levels, near, lookup, loads, supply });
     if (options.interop !== undefined && bus !== undefined) {
       this.#interop = new Interop({ ...levels, bus, histories, random, options: options.interop });
     }
@@ -175,13 +184,13 @@ export class CacheRoom implements Cache {
   }
 
   getOrLoad<T>(key: string, load: Loader<T>, options: GetOrLoadOptions<T> = {}): Promise<T> {
-    checkKey(key);
     const { signal } = options;
     if (signal?.aborted) return Promise.reject(signal.reason);
     const context = this.#kernel.contexts.current();
-    if (this.#rules.isApart(context)) return runHere(load, context, signal);
-    const local = this.#supply.near(key, context);
+    const local = this.#near.get(key, context);
     if (local !== undefined && !local.isDue) return this.#outcomes.of(local) as Promise<T>;
+    checkKey(key);
+    if (this.#rules.isApart(context)) return runHere(load, context, signal);
     const named = typeof options.tags === 'function' ? [] : (options.tags ?? []);
     const tags = checkTags(this.#rules.tagsOf(key, named));
     const lifetime = lifetimeOf('getOrLoad', options, this.#options.lifetime);
@@ -214,19 +223,18 @@ export class CacheRoom implements Cache {
   }
 
   peek<T>(key: string): T | undefined {
-    checkKey(key);
-    const context = this.#kernel.contexts.current();
-    if (this.#rules.isApart(context)) return undefined;
-    return this.#supply.near(key, context)?.value as T | undefined;
+    const local = this.#near.get(key, this.#kernel.contexts.current());
+    if (local === undefined) checkKey(key); // what is there has been checked
+    return local?.value as T | undefined;
   }
 
   get<T>(key: string, { signal, allowStale = false }: GetOptions = {}): Promise<T | undefined> {
-    checkKey(key);
     if (signal?.aborted) return Promise.reject(signal.reason);
     const context = this.#kernel.contexts.current();
-    if (this.#rules.isApart(context)) return Promise.resolve(undefined);
-    const local = this.#supply.near(key, context);
+    const local = this.#near.get(key, context);
     if (local !== undefined) return this.#outcomes.of(local) as Promise<T>;
+    checkKey(key);
+    if (this.#rules.isApart(context)) return Promise.resolve(undefined);
     if (this.#closing !== undefined) return Promise.reject(new ClosedError('The cache'));
     const question = { key, tags: this.#rules.tagsOf(key, []), lifetime: this.#options.lifetime, context };
     return abortable(this.#supply.find(question, allowStale), signal) as Promise<T | undefined>;

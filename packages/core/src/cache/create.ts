@@ -1,16 +1,17 @@
 import type { Histories } from '../kernel/histories.js';
 import { createKernel, type Kernel } from '../kernel/kernel.js';
 import type { Ledger } from '../kernel/ledger.js';
+import type { Revision } from '../kernel/revision.js';
 import { createRedisFloor } from '../redis/floor.js';
 import type { RedisFloor } from '../redis/ports.js';
 import type { Cache } from './api.js';
 import { CacheRoom } from './cache.js';
 import { CloningRoom } from './cloning-room.js';
 import { freezing } from './copies.js';
-import { createLruLevel } from './drivers/lru.js';
 import { createMemoryWorld, MemoryLevel, type MemoryWorld } from './drivers/memory.js';
 import { OpenTelemetrySpans } from './drivers/open-telemetry.js';
 import { RedisLevel } from './drivers/redis.js';
+import { createSieveLevel } from './drivers/sieve.js';
 import { type CacheOptions, resolveCacheOptions } from './options.js';
 import type { MessageBus } from './ports.js';
 import { type CacheRules, soundRules } from './rules.js';
@@ -26,6 +27,8 @@ export interface CacheWiring {
   readonly ledger?: Ledger | undefined;
   /** Says which histories databases are on: nothing is cached across a failover. */
   readonly histories?: Histories | undefined;
+  /** Advances whenever the ledger or the histories change what may be served. */
+  readonly revision?: Revision | undefined;
   /** Where values live without Redis: caches that share a world behave like instances that share a Redis. */
   readonly world?: MemoryWorld | undefined;
 }
@@ -56,7 +59,7 @@ export function composeCache(
   const resolved = resolveCacheOptions(options);
   const kernel = wiring.kernel ?? createKernel({ name: resolved.name });
   const { clock, logger } = kernel;
-  const local = resolved.local === false ? undefined : createLruLevel(resolved.local, kernel.meter);
+  const local = resolved.local === false ? undefined : createSieveLevel(resolved.local, kernel.meter);
   const onError = (cause: unknown) => logger.error({ err: cause }, 'a listener of the shared cache threw');
   const floor =
     wiring.redis ?? (resolved.redis === undefined ? undefined : createRedisFloor(resolved.redis, kernel));
@@ -69,7 +72,7 @@ export function composeCache(
     subscribe: (...args) => floor.subscribe(...args),
     publish: (channel, payload) => floor.publish(channel, payload),
   };
-  const { ledger, histories } = wiring;
+  const { ledger, histories, revision } = wiring;
   const { codec, copies } = resolved;
   const Room = copies === 'cloned' ? CloningRoom : CacheRoom;
   return new Room({
@@ -81,6 +84,7 @@ export function composeCache(
     spans: resolved.spans ? new OpenTelemetrySpans() : undefined,
     ledger,
     histories,
+    revision,
     rules: { ...soundRules, ...rules },
   });
 }

@@ -136,6 +136,7 @@ export class Follower {
 
   #distrust(): void {
     this.#provenAt = Number.NEGATIVE_INFINITY;
+    this.positions.revision.advance();
   }
 
   #adopt(clock: CacheClock): void {

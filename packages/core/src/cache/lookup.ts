@@ -6,8 +6,9 @@ import type { Backlog } from './backlog.js';
 import type { Call } from './call.js';
 import type { Follower } from './follower.js';
 import type { Lineage } from './lineage.js';
+import type { LocalEntry } from './local-entry.js';
 import type { Pending } from './pending.js';
-import type { CacheClock, LocalEntry, LocalLevel, SharedLevel } from './ports.js';
+import type { CacheClock, LocalLevel, SharedLevel } from './ports.js';
 import { MAX_KEYS, type Reader, type Reading } from './reader.js';
 import type { Reopening } from './reopening.js';
 import type { CacheRules } from './rules.js';
@@ -73,13 +74,9 @@ export class Lookup {
     return rules.isTrusted(level.isLive, kernel.clock.monotonic() - follower.provenAt, trustMs);
   }
 
-  /** The local value of a key, if it is fresh and may answer here and now. Allocates nothing. */
-  local(key: string, context: RequestContext): LocalEntry | undefined {
-    const { local, shelf } = this.#init;
-    const entry = local?.get(key);
-    if (entry === undefined) return undefined;
-    const now = this.#now(context);
-    return this.#isKnown(entry, context, now) && shelf.isValid(key, entry, now) ? entry : undefined;
+  /** Whether a local value is fresh, and may answer here and now; forgets it when it is of no use any more. */
+  isServable(entry: LocalEntry, context: RequestContext, now: number): boolean {
+    return this.#isKnown(entry, context, now) && this.#init.shelf.isValid(entry, now);
   }
 
   /** The local value of a key, even if it is past its time, where that is of use and may answer here and now. */

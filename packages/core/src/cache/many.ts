@@ -3,6 +3,7 @@ import type { ManyLoader } from './api.js';
 import { Batch } from './batch.js';
 import type { Loads } from './loads.js';
 import type { Answer, Lookup, Question, Questions } from './lookup.js';
+import type { Near } from './near.js';
 import type { SharedLevel } from './ports.js';
 import type { CacheRules } from './rules.js';
 import type { Found } from './shelf.js';
@@ -14,6 +15,7 @@ export interface ManyInit {
   readonly kernel: Kernel;
   readonly level: SharedLevel;
   readonly rules: CacheRules;
+  readonly near: Near;
   readonly lookup: Lookup;
   readonly loads: Loads;
   readonly supply: Supply;
@@ -35,13 +37,13 @@ export class Many {
 
   /** Resolves to the values in the order of the keys, without those that there are none for. */
   async get(wanted: Wanted): Promise<Map<string, unknown>> {
-    const { supply } = this.#init;
+    const { near } = this.#init;
     const values = new Map<string, unknown>();
     const missing: string[] = [];
     const due: string[] = [];
     for (const key of wanted.keys) {
       if (values.has(key)) continue;
-      const entry = supply.near(key, wanted.context);
+      const entry = near.get(key, wanted.context);
       if (entry === undefined) missing.push(key);
       else if (entry.isDue) due.push(key);
       values.set(key, entry?.value);

@@ -1,5 +1,5 @@
 import { AsyncResource } from 'node:async_hooks';
-import type { LocalEntry } from './ports.js';
+import type { LocalEntry } from './local-entry.js';
 
 const resolved = (value: unknown): Promise<unknown> => Promise.resolve(value);
 

@@ -1,9 +1,10 @@
 import type { Signalled } from '../kernel/abort.js';
 import type { Events } from '../kernel/events.js';
 import type { DatabaseHistory } from '../kernel/histories.js';
-import type { CachePosition, DbPosition, Token } from '../kernel/token.js';
+import type { CachePosition, DbPosition } from '../kernel/token.js';
 import type { Expiries } from './expiries.js';
 import type { Use } from './lifetime.js';
+import type { LocalEntry } from './local-entry.js';
 
 /** Where the shared state stands: its life, how many invalidations it has counted, and how far back it remembers. */
 export interface CacheClock extends CachePosition {
@@ -161,38 +162,14 @@ export interface CacheSpans {
   within<T>(key: string, work: (span: CacheSpan | undefined) => Promise<T>): Promise<T>;
 }
 
-/** A value inside the process. */
-export interface LocalEntry {
-  readonly value: unknown;
-  /** The value as callers wait for it: one promise for all of them; undefined until the first of them. */
-  outcome: Promise<unknown> | undefined;
-  readonly epoch: string;
-  /** No invalidation up to here can make it older. */
-  readonly asOf: number;
-  readonly tags: readonly string[];
-  /** What its readers have seen with it; empty where nobody wanted to know. */
-  readonly seen: Token;
-  /** Monotonic instant up to which it is fresh. */
-  readonly expiresAt: number;
-  /** Monotonic instant from which on a hit has it replaced; not before `expiresAt` where none does. */
-  readonly dueAt: number;
-  /** Whether a hit was that late. */
-  isDue: boolean;
-  /** How long after that it may be served, and how long instead of an error. */
-  readonly staleMs: number;
-  readonly staleIfErrorMs: number;
-  /** State of knowledge at which it was last found valid. */
-  checkedAt: number;
-}
-
-/** A bounded map that forgets what was not used for longest. */
+/** A bounded map that forgets what was not used lately. */
 export interface LocalLevel {
   readonly size: number;
   /** Sum of what its entries were said to take. */
   readonly bytes: number;
   get(key: string): LocalEntry | undefined;
-  /** `bytes` is what the entry takes of the process's memory; it is not kept where that is more than there may be. */
-  set(key: string, entry: LocalEntry, bytes: number): void;
+  /** Keeps an entry under its key, unless it alone takes more memory than there may be. */
+  set(entry: LocalEntry): void;
   delete(key: string): void;
   clear(): void;
 }

@@ -78,13 +78,13 @@ describe('positions', () => {
     expect(positions.check(['x'], 0)).toBe('valid');
   });
 
-  it('change their version with everything that can turn a verdict, and not with what cannot', () => {
+  it('advance their revision with everything that can turn a verdict, and not with what cannot', () => {
     const positions = following(5);
-    const { version } = positions;
+    const { number } = positions.revision;
     positions.learn({ epoch, sequence: 5, floor: 0 }, ['x'], [['x', 3]]);
-    expect(positions.version).toBe(version);
+    expect(positions.revision.number).toBe(number);
     positions.hear(announcement(6, 'x'));
-    expect(positions.version).toBeGreaterThan(version);
+    expect(positions.revision.number).toBeGreaterThan(number);
   });
 
   it('never call valid what an invalidation they were told of has made old, however little they may remember', () => {

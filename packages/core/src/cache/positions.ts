@@ -1,3 +1,4 @@
+import { Revision } from '../kernel/revision.js';
 import { afterInvalidation, type Expiries, type Expiry, firstExpiry, withExpiry } from './expiries.js';
 import type { Announcement, CacheClock, LogReply, TagMove } from './ports.js';
 
@@ -25,6 +26,8 @@ const follows: IsNext = (applied, sequence) => sequence === applied + 1;
  * raises the floor, so a bounded memory costs questions to the shared level, never a wrong answer.
  */
 export class Positions {
+  /** Advances with everything that can turn a verdict. */
+  readonly revision: Revision;
   readonly #maxTags: number;
   readonly #isNext: IsNext;
   readonly #tags = new Map<string, number>();
@@ -36,9 +39,9 @@ export class Positions {
   #floor = 0;
   /** No tag is known to have moved after this. */
   #latest = 0;
-  #version = 0;
 
-  constructor(maxTags: number, isNext: IsNext = follows) {
+  constructor(maxTags: number, isNext: IsNext = follows, revision = new Revision()) {
+    this.revision = revision;
     this.#maxTags = maxTags;
     this.#isNext = isNext;
   }
@@ -51,11 +54,6 @@ export class Positions {
   /** Every invalidation up to here is known. */
   get applied(): number {
     return this.#applied;
-  }
-
-  /** Changes with everything that can turn a verdict. */
-  get version(): number {
-    return this.#version;
   }
 
   /** Whether an invalidation is missing although a later one is known. */
@@ -154,7 +152,7 @@ export class Positions {
     this.#applied = clock.sequence;
     this.#floor = clock.sequence;
     this.#latest = clock.sequence;
-    this.#version++;
+    this.revision.advance();
   }
 
   #advance(sequence: number): void {
@@ -168,7 +166,7 @@ export class Positions {
     if (sequence > this.#floor) this.#floor = sequence;
     if (sequence > this.#latest) this.#latest = sequence;
     for (const [tag, moved] of this.#tags) if (moved <= sequence) this.#forget(tag);
-    this.#version++;
+    this.revision.advance();
   }
 
   #invalidate(tag: string, sequence: number): void {
@@ -214,7 +212,7 @@ export class Positions {
     this.#tags.delete(tag); // to the end: the map is in order of the last move
     this.#tags.set(tag, sequence);
     if (sequence > this.#latest) this.#latest = sequence;
-    if (sequence > (known ?? this.#floor)) this.#version++;
+    if (sequence > (known ?? this.#floor)) this.revision.advance();
     if (this.#tags.size > this.#maxTags) this.#forgetOldest();
   }
 

@@ -2,6 +2,7 @@ import { deadline } from '../kernel/abort.js';
 import type { Clock } from '../kernel/clock.js';
 import type { Ledger } from '../kernel/ledger.js';
 import type { Logger } from '../kernel/logger.js';
+import type { Revision } from '../kernel/revision.js';
 
 /** How long the ledger may take to answer. */
 const ASK_MS = 1_000;
@@ -12,6 +13,8 @@ const PAUSE_MS = 100;
 export interface ReopeningInit {
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Advances when it shuts. */
+  readonly revision: Revision;
   /** Undefined: nobody writes down what is left to invalidate. */
   readonly ledger: Ledger | undefined;
   /** Whether what is cached may be used although these rows, from before the return, are not carried out. */
@@ -53,6 +56,7 @@ export class Reopening {
   /** The shared level is back; there may be invalidations that have not reached it. */
   returned(): void {
     this.#wait = anew();
+    this.#init.revision.advance();
   }
 
   /** Whether what is cached may be used. Waits for the first look after a return, not for later ones. */

@@ -7,8 +7,9 @@ import { footprintOf } from './footprint.js';
 import { decodeFrame, encodeFrame, type Frame } from './frame.js';
 import { Inquiry } from './inquiry.js';
 import type { Lifetime } from './lifetime.js';
+import { LocalEntry } from './local-entry.js';
 import { withTags } from './names.js';
-import type { CacheClock, LocalEntry, LocalLevel, SharedLevel } from './ports.js';
+import type { CacheClock, LocalLevel, SharedLevel } from './ports.js';
 import type { Verdict } from './positions.js';
 import type { Reopening } from './reopening.js';
 import type { CacheRules } from './rules.js';
@@ -69,20 +70,20 @@ export class Shelf {
   }
 
   /** Whether a local value is fresh, and valid as far as is known here; forgets it when it is of no use any more. */
-  isValid(key: string, entry: LocalEntry, now: number): boolean {
+  isValid(entry: LocalEntry, now: number): boolean {
     const { positions } = this.#init.follower;
     const { local, rules } = this.#init;
     if (entry.expiresAt > now && entry.dueAt <= now) entry.isDue = true;
-    // Nothing was heard since it was last found valid, of another epoch neither: nearly all hits end here.
-    if (entry.checkedAt === positions.version && entry.expiresAt > now) return true;
+    // Nothing has happened since it was last found valid.
+    if (entry.checkedAt === positions.revision.number && entry.expiresAt > now) return true;
     if (entry.expiresAt > now && rules.isSameEpoch(entry.epoch, positions.epoch)) {
       const verdict = rules.check(positions, entry.tags, entry.asOf);
-      if (verdict === 'valid') entry.checkedAt = positions.version;
+      if (verdict === 'valid') entry.checkedAt = positions.revision.number;
       if (verdict !== 'moved') return verdict === 'valid';
     } else if (entry.expiresAt + keptMs(entry) > now && rules.isSameEpoch(entry.epoch, positions.epoch)) {
       return false;
     }
-    local?.delete(key);
+    local?.delete(entry.key);
     return false;
   }
 
@@ -215,18 +216,10 @@ export class Shelf {
     if (local === undefined || from.epoch !== follower.positions.epoch) return;
     const { ttlMs, staleMs, staleIfErrorMs, aheadMs } = times;
     const expiresAt = clock.monotonic() + ttlMs;
-    const entry: LocalEntry = {
-      value,
-      outcome: undefined,
-      ...from,
-      epoch: follower.positions.epoch, // the same string: comparing others takes as long as all else that a hit is checked for
-      expiresAt,
-      dueAt: expiresAt - aheadMs,
-      isDue: false,
-      staleMs,
-      staleIfErrorMs,
-      checkedAt: -1, // checked when it is first asked for
-    };
-    local.set(key, entry, footprintOf({ key, value, ...from, encodedBytes }));
+    const bytes = footprintOf({ key, value, ...from, encodedBytes });
+    const { epoch } = follower.positions; // the same string: others take longer to compare
+    local.set(
+      new LocalEntry({ ...from, key, value, epoch, expiresAt, aheadMs, staleMs, staleIfErrorMs, bytes }),
+    );
   }
 }

@@ -6,7 +6,7 @@ import { asGranted } from './lifetime.js';
 import type { Loads } from './loads.js';
 import type { Answer, Lookup, Question } from './lookup.js';
 import { cacheInstruments } from './metrics.js';
-import type { CacheSpan, CacheSpans, LocalEntry } from './ports.js';
+import type { CacheSpan, CacheSpans } from './ports.js';
 import type { Refreshes } from './refreshes.js';
 import type { Found } from './shelf.js';
 import { mayHide, usesAtOnce, usesInstead, usesInTime } from './staleness.js';
@@ -24,7 +24,6 @@ export interface SupplyInit {
 /** Gives values: from the nearest level that may serve them, or from a loader. */
 export class Supply {
   readonly #init: SupplyInit;
-  readonly #localHits: CounterCell;
   readonly #sharedHits: CounterCell;
   readonly #staleHits: CounterCell;
   readonly #misses: CounterCell;
@@ -32,19 +31,9 @@ export class Supply {
   constructor(init: SupplyInit) {
     const { meter } = init.kernel;
     this.#init = init;
-    this.#localHits = meter.counter(cacheInstruments.requests, { source: 'local' });
     this.#sharedHits = meter.counter(cacheInstruments.requests, { source: 'shared' });
     this.#staleHits = meter.counter(cacheInstruments.requests, { source: 'stale' });
     this.#misses = meter.counter(cacheInstruments.requests, { source: 'none' });
-  }
-
-  /** The local value of a key, if it may answer here and now. */
-  near(key: string, context: RequestContext): LocalEntry | undefined {
-    const entry = this.#init.lookup.local(key, context);
-    if (entry === undefined) return undefined;
-    this.#localHits.add();
-    includeIn(context, entry);
-    return entry;
   }
 
   /** What the levels have; undefined where somebody would have to load it. `allowStale`: what is past its time will do. */

@@ -21,6 +21,8 @@ export interface ClusterParts {
   readonly options: ResolvedDatabaseOptions;
   readonly driver: DatabaseDriver;
   readonly kernel: Kernel;
+  /** The database is on another history, or its history is known now. */
+  readonly branched?: (() => void) | undefined;
   readonly createReplica: (...args: ConstructorParameters<typeof Replica>) => Replica;
 }
 
@@ -42,8 +44,8 @@ export class Cluster {
   #gauges: readonly Disposable[] = [];
   #isObserving = false;
 
-  constructor({ options, driver, kernel, createReplica }: ClusterParts) {
-    const primary = new Primary(options, driver, kernel, (left) => this.#left(left));
+  constructor({ options, driver, kernel, branched, createReplica }: ClusterParts) {
+    const primary = new Primary(options, driver, kernel, (left) => this.#left(left), branched);
     // The first answer of any replica counts: a silent one must not hold up who waits for another.
     const ask = () =>
       Promise.any(this.replicas.filter((r) => r.isInRotation && !r.isStalled).map((r) => r.monitor.sample()));

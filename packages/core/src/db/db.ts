@@ -3,7 +3,7 @@ import type { Clock } from '../kernel/clock.js';
 import type { RequestContext } from '../kernel/context.js';
 import type { EffectsRunner } from '../kernel/effects.js';
 import { ClosedError } from '../kernel/errors.js';
-import type { Histories } from '../kernel/histories.js';
+import type { AddedSource, Histories } from '../kernel/histories.js';
 import type { Kernel } from '../kernel/kernel.js';
 import type { Ledgers } from '../kernel/ledger.js';
 import type { Check } from '../kernel/room.js';
@@ -84,7 +84,7 @@ export class DatabaseRoom implements Database {
   readonly #lostCommits: LostCommits;
   readonly #afterCommit: AfterCommit;
   readonly #ledger: Disposable | undefined;
-  readonly #source: Disposable | undefined;
+  readonly #source: AddedSource | undefined;
   readonly #transactions: Transactions;
   readonly pool: PgPool;
   readonly #watch: StatementWatch;
@@ -105,7 +105,8 @@ export class DatabaseRoom implements Database {
     this.#clock = clock;
     this.#classifier = driver.classifier;
     this.#watch = new StatementWatch({ ...options, kernel, spans: parts.spans });
-    const cluster = new Cluster({ options, driver, kernel, createReplica });
+    const branched = () => this.#source?.changed();
+    const cluster = new Cluster({ options, driver, kernel, createReplica, branched });
     const { primary, watch } = cluster;
     this.#cluster = cluster;
     this.#reads = new Reads({

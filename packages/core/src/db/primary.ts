@@ -39,6 +39,7 @@ export class Primary {
   readonly #failovers: CounterCell;
   readonly #rivals = new Map<ResolvedServer, Rival>();
   readonly #moved: (left: ResolvedServer) => void;
+  readonly #branched: () => void;
   #seat: Seat;
   #history: History | undefined;
   /** A newer timeline that somebody else has seen. */
@@ -46,15 +47,17 @@ export class Primary {
   #isObserving = false;
   #isEnding = false;
 
-  /** `moved` is told which server has lost the part to another one. */
+  /** `moved` is told which server has lost the part to another one; `branched`, that the history is another one, or known now. */
   constructor(
     options: ResolvedDatabaseOptions,
     driver: DatabaseDriver,
     kernel: Kernel,
     moved: (left: ResolvedServer) => void = () => undefined,
+    branched: () => void = () => undefined,
   ) {
     this.#kernel = kernel;
     this.#moved = moved;
+    this.#branched = branched;
     this.#failovers = kernel.meter.counter(databaseInstruments.failovers);
     this.log = new PrimaryLog(options.maxLagMs);
     this.#parts = {
@@ -253,6 +256,7 @@ export class Primary {
       this.#kernel.logger.warn({ server: this.label, system, timeline }, 'database has another history now');
     }
     this.#history = { system: report.system, timeline: report.timeline };
+    this.#branched();
     this.log.reset();
   }
 

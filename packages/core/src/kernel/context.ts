@@ -80,6 +80,7 @@ class OpenContext {
   readonly #parent: RequestContext | undefined;
   readonly #onWrote: ContextInit['onWrote'];
   #token: Token;
+  #isPlain = false;
   #written: Token = emptyToken;
 
   constructor(init: ContextInit, openedAt: number, derivation: Derivation = {}) {
@@ -92,7 +93,16 @@ class OpenContext {
     this.transactionOn = derivation.transactionOn;
     this.#parent = derivation.parent;
     this.#onWrote = init.onWrote;
-    this.#token = init.token ?? emptyToken;
+    this.#token = emptyToken;
+    this.#see(init.token ?? emptyToken);
+  }
+
+  /**
+   * Whether any cached value that is valid may answer here, and nobody has to be told: there is no transaction, and no load, and
+   * nothing was seen that a value could be older than. Costs nothing, unlike a look at the token.
+   */
+  get isPlain(): boolean {
+    return this.#isPlain;
   }
 
   get inTransaction(): boolean {
@@ -111,7 +121,7 @@ class OpenContext {
 
   /** Adds to what has been seen. */
   observe(token: Token): void {
-    if (this.#parent === undefined) this.#token = mergeTokens(this.#token, token);
+    if (this.#parent === undefined) this.#see(mergeTokens(this.#token, token));
     else this.#parent.observe(token);
   }
 
@@ -120,7 +130,7 @@ class OpenContext {
     if (this.#parent !== undefined) {
       this.#parent.wrote(token);
     } else {
-      this.#token = mergeTokens(this.#token, token);
+      this.#see(mergeTokens(this.#token, token));
       this.#written = mergeTokens(this.#written, token);
       this.#onWrote?.(this.#written);
     }
@@ -128,14 +138,14 @@ class OpenContext {
 
   /** Forgets cache positions of an epoch that is gone, in favour of the one that is. */
   replaceCache(position: CachePosition): void {
-    this.#token = replaceCachePosition(this.#token, position);
+    this.#see(replaceCachePosition(this.#token, position));
     if (this.#written.cache.length > 0) this.#written = replaceCachePosition(this.#written, position);
     this.#parent?.replaceCache(position);
   }
 
   /** Forgets an outbox row whose effects have been carried out. */
   settle(row: string): void {
-    this.#token = withoutPending(this.#token, row);
+    this.#see(withoutPending(this.#token, row));
     this.#written = withoutPending(this.#written, row);
     this.#parent?.settle(row);
   }
@@ -152,6 +162,12 @@ class OpenContext {
   loading({ load, token, openedAt }: RequestContext): RequestContext {
     const { id, signal, deadlineAt, priority } = this;
     return new OpenContext({ id, signal, deadlineAt, priority, token }, openedAt, { parent: this, load });
+  }
+
+  #see(token: Token): void {
+    const isRoot = this.#parent === undefined && this.load === undefined && this.transactionOn === undefined;
+    this.#token = token;
+    this.#isPlain = isRoot && token.cache.length + token.pending.length + token.opaque.length === 0;
   }
 }
 

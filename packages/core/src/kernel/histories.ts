@@ -1,4 +1,5 @@
 import type { Signalled } from './abort.js';
+import { Revision } from './revision.js';
 import type { DbPosition } from './token.js';
 
 /** A history of a database: a failover begins another one, which may lack what was acknowledged on the first. */
@@ -22,17 +23,24 @@ export interface HistorySource {
 export interface Histories {
   readonly sources: ReadonlySet<HistorySource>;
   /** Takes one more in, until it is disposed. */
-  add(source: HistorySource): Disposable;
+  add(source: HistorySource): AddedSource;
 }
 
-/** Begins without any. */
-export function createHistories(): Histories {
+/** A source that was taken in. */
+export interface AddedSource extends Disposable {
+  /** It is on another history, or on its first. */
+  changed(): void;
+}
+
+/** Begins without any. `revision` advances with each source, and each of its histories. */
+export function createHistories(revision = new Revision()): Histories {
   const sources = new Set<HistorySource>();
   return {
     sources,
     add(source) {
       sources.add(source);
-      return { [Symbol.dispose]: () => void sources.delete(source) };
+      revision.advance();
+      return { changed: () => revision.advance(), [Symbol.dispose]: () => void sources.delete(source) };
     },
   };
 }

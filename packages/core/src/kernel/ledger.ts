@@ -1,4 +1,5 @@
 import type { Signalled } from './abort.js';
+import { Revision } from './revision.js';
 
 /** Where the effects of committed transactions stand, one row each, until they were carried out. */
 export interface Ledger {
@@ -20,13 +21,18 @@ export interface Ledgers extends Ledger {
   add(ledger: Ledger): Disposable;
 }
 
-/** Begins without any. */
-export function createLedgers(): Ledgers {
-  return new JoinedLedgers();
+/** Begins without any. `revision` advances with each that is added. */
+export function createLedgers(revision = new Revision()): Ledgers {
+  return new JoinedLedgers(revision);
 }
 
 class JoinedLedgers implements Ledgers {
   readonly #ledgers = new Set<Ledger>();
+  readonly #revision: Revision;
+
+  constructor(revision: Revision) {
+    this.#revision = revision;
+  }
 
   get isAbsent(): boolean {
     return this.#ledgers.size === 0;
@@ -34,6 +40,7 @@ class JoinedLedgers implements Ledgers {
 
   add(ledger: Ledger): Disposable {
     this.#ledgers.add(ledger);
+    this.#revision.advance();
     return { [Symbol.dispose]: () => void this.#ledgers.delete(ledger) };
   }
 

@@ -1,6 +1,6 @@
 import { CacheRoom } from '../cache/cache.js';
-import { createLruLevel } from '../cache/drivers/lru.js';
 import { createMemoryWorld, MemoryLevel, type MemoryWorld } from '../cache/drivers/memory.js';
+import { createSieveLevel } from '../cache/drivers/sieve.js';
 import type { Cache, CacheOptions, Invalidation, SharedLevel } from '../cache/index.js';
 import { resolveCacheOptions } from '../cache/options.js';
 import type { MessageBus } from '../cache/ports.js';
@@ -9,6 +9,7 @@ import type { Clock } from '../kernel/clock.js';
 import { createHistories, type DatabaseHistory } from '../kernel/histories.js';
 import { createKernel, type Kernel } from '../kernel/kernel.js';
 import type { Ledger } from '../kernel/ledger.js';
+import { Revision } from '../kernel/revision.js';
 import { type DbPosition, dbToken, emptyToken, isStrongToken, type Token } from '../kernel/token.js';
 
 /** What the token of a finished request is, and what the request gave. */
@@ -127,9 +128,10 @@ export class CacheFleet {
     const { clock, rules, options, bus, ledger, random = () => 0.5 } = this.#options;
     const kernel = createKernel({ name: 'fleet', clock });
     const level = new MemoryLevel(this.world);
-    const histories = createHistories();
+    const revision = new Revision();
+    const histories = createHistories(revision);
     const resolved = resolveCacheOptions(options);
-    const local = resolved.local === false ? undefined : createLruLevel(resolved.local);
+    const local = resolved.local === false ? undefined : createSieveLevel(resolved.local);
     const cache = new CacheRoom({
       kernel,
       options: resolved,
@@ -138,6 +140,7 @@ export class CacheFleet {
       bus,
       ledger,
       histories,
+      revision,
       random,
       rules: { ...soundRules, ...rules },
     });
@@ -156,8 +159,15 @@ export class CacheFleet {
           kernel.contexts.current().wrote(written);
           return cache[verb]([key], { token: written });
         }, token);
+    let history: DatabaseHistory | undefined;
     const instance: FleetInstance = {
-      history: undefined,
+      get history() {
+        return history;
+      },
+      set history(other) {
+        history = other;
+        source.changed();
+      },
       cache,
       kernel,
       level,
@@ -167,10 +177,10 @@ export class CacheFleet {
       write: writing('invalidate'),
       expire: writing('expire'),
     };
-    histories.add({
+    const source = histories.add({
       shard: 'main',
       get history() {
-        return instance.history;
+        return history;
       },
       position: async () => this.registers.position,
     });
