@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { createHistories } from '../kernel/histories.js';
 import { createKernel } from '../kernel/kernel.js';
+import { Revision } from '../kernel/revision.js';
 import { dbToken } from '../kernel/token.js';
 import { createFakeClock } from '../testing/fake-clock.js';
 import { during, startMemoryDatabase as setup } from '../testing/memory-cluster.js';
@@ -127,6 +129,33 @@ describe('a connection to what is no primary any more', () => {
     await during(clock, repeated);
     expect(first.value('a')).toBe(1);
   });
+});
+
+it('tells whoever keeps what it has read when it has another history', async () => {
+  const clock = createFakeClock();
+  const kernel = createKernel({ clock });
+  const world = new MemoryWorld({ clock, replicas: 1 });
+  const [first] = world.replicas as [MemoryServer];
+  const options = resolveDatabaseOptions({ primary: world.primary.label, replicas: [first.label] });
+  const revision = new Revision();
+  const histories = createHistories(revision);
+  const db = new DatabaseRoom(options, {
+    driver: createMemoryDriver(world, options, kernel),
+    kernel,
+    histories,
+  });
+  const [source] = histories.sources;
+  const added = revision.number;
+  await during(clock, db.start());
+  expect(source?.history?.timeline).toBe(1);
+  const known = revision.number;
+  expect(known).toBeGreaterThan(added);
+  await clock.advance(5_000);
+  expect(revision.number).toBe(known);
+  promote(first);
+  await clock.advance(1_000);
+  expect(source?.history?.timeline).toBe(2);
+  expect(revision.number).toBeGreaterThan(known);
 });
 
 describe('while no server takes writes', () => {
