@@ -17,6 +17,7 @@ export interface Source {
 
 /** A `WebSocket`, as far as it is used here. */
 export interface SocketLike {
+  readonly readyState: number;
   onopen: unknown;
   onmessage: unknown;
   onerror: unknown;
@@ -50,21 +51,22 @@ export function followSocket(
   let attempts = 0;
   let isClosed = false;
   let socket: SocketLike;
-  const subscribe = () => {
-    for (const channel of channels) if (positions[channel] === undefined) tell('fresh', channel);
-    socket.send(JSON.stringify({ t: 'sub', id: attempts, c: channels, since: positions }));
+  const subscribe = (some: readonly string[]) => {
+    for (const channel of some) if (positions[channel] === undefined) tell('fresh', channel);
+    socket.send(JSON.stringify({ t: 'sub', id: attempts, c: some, since: positions }));
   };
   const open = () => {
     let waitMs = 20;
     socket = new WebSocket(urls[attempts++ % urls.length] as string, 'pando.v1');
     socket.onopen = () => {
       tell('open');
-      subscribe();
+      subscribe(channels);
     };
     socket.onmessage = ({ data }: { data: string }) => {
       const frame = JSON.parse(data);
       if (frame.t === 'bye') waitMs = frame.afterMs;
-      else if (frame.t !== 'unsub') {
+      else if (frame.t === 'unsub') subscribe([frame.c]);
+      else {
         if (frame.i !== undefined) positions[frame.c] = frame.i;
         tell('frame', frame);
       }
@@ -90,10 +92,11 @@ export function followSocket(
       isClosed = false;
       open();
     },
-    /** Leaves its channels and subscribes anew, from where it was. */
+    /** Leaves its channels and subscribes anew, from where it was, if it is connected. */
     again() {
+      if (socket.readyState !== 1) return;
+      // Messages come until this is answered: only then it is known from where to go on.
       socket.send(JSON.stringify({ t: 'unsub', id: attempts, c: channels }));
-      subscribe();
     },
   };
 }

@@ -49,6 +49,27 @@ const scenarios: readonly (readonly [string, ...(readonly [file: string, test: s
     [faults('freeze'), 'makes publishes wait, where that is wanted, and each is carried out once'],
   ],
   [
+    'clients read so slowly that everything waits for them',
+    [faults('slow'), 'cost no more than their share, hold up nobody, and have everything in the end'],
+  ],
+  [
+    'clients come and go while it takes long to find out who they are, and everybody publishes',
+    [faults('churn'), 'clients that come, leave and subscribe anew all the time'],
+  ],
+  [
+    'the history does not reach back to where a client was',
+    [
+      faults('churn'),
+      'who was away for so long that the history no longer reaches back is told so, exactly once',
+    ],
+    [servers('realtime/instances'), 'tell each other what was trimmed'],
+  ],
+  [
+    'the clock of Redis is set back',
+    [faults('churn'), 'the clock of Redis is set back by seconds: what is published goes on in its order'],
+    [servers('realtime/broker'), 'even if the clock was set back meanwhile'],
+  ],
+  [
     'a connection is cut, after whatever byte',
     [faults('cuts'), 'every client resumes where it was, to the message'],
   ],
