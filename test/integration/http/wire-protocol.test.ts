@@ -83,6 +83,8 @@ describe('frames of pando.v1', () => {
       socket.say(frame);
       await waitFor(() => answersTo(answer) > before, { message: `the answer to ${JSON.stringify(frame)}` });
     };
+    await say({ t: 'sub', id: 1, c: 'unused' });
+    await pando.realtime.publish('posts', event, { token });
     await say({ t: 'sub', id: 1, c: 'posts' });
     await pando.realtime.publish('posts', event, { token });
     await waitFor(() => answersTo('m') > 0, { message: 'the event' });
@@ -115,6 +117,14 @@ describe('event streams', () => {
     return { outlet, arrived, close: () => connection.close() };
   };
 
+  /** An event whose token the channel remembers, here too. */
+  const publishedAndHeard = async () => {
+    const heard: string[] = [];
+    await using _ = await pando.realtime.subscribe('posts', (message) => heard.push(message.position));
+    const { position: published } = await pando.realtime.publish('posts', event, { token });
+    await waitFor(() => heard.includes(published), { message: 'the event before' });
+  };
+
   it('in raw format', async () => {
     const { outlet, arrived, close } = await stream(['wire-raw']);
     await arrived('event: cursor');
@@ -125,6 +135,7 @@ describe('event streams', () => {
   });
 
   it('in envelopes', async () => {
+    await publishedAndHeard();
     const { outlet, arrived, close } = await stream(['posts', 'wire-other']);
     await waitFor(() => /^id: c1~\w+!\S+!\S+$/m.test(outlet.text), {
       message: 'the positions of both channels',
@@ -136,9 +147,12 @@ describe('event streams', () => {
     });
     close();
     expect(normal(outlet.text)).toBe(normal(`${envelope}\n`));
+    for (const text of [outlet.text, envelope])
+      expect(text).toMatch(/event: cursor\nid: .*\ndata: {"t":"1\./);
   });
 
   it('with a reset', async () => {
+    await publishedAndHeard();
     const { outlet, arrived, close } = await stream(['posts'], 'nonsense');
     await arrived('event: reset');
     close();
@@ -192,7 +206,7 @@ function shapeOf(frame: object): string {
 function normal(text: string): string {
   return text
     .replace(/\d+-\d+(\.\d+)?~\w+/g, '<position>')
-    .replace(/(event: cursor\nid: c1~\S+\ndata:\n\n)+/g, '<cursor>\n\n') // each channel begins when its position is known
     .replace(/"1\.[^"]+"/g, '"<token>"')
+    .replace(/(event: cursor\nid: c1~\S+\ndata:( \{"t":"<token>"\})?\n\n)+/g, '<cursor>\n\n') // each channel begins when its position is known
     .replace(/retry: \d+/g, 'retry: <ms>');
 }

@@ -8,7 +8,14 @@ import type {
   SseSession,
   StreamPresence,
 } from './connection.js';
-import type { Message, Published, PublishOptions, SubscribeOptions, Subscription } from './message.js';
+import type {
+  ChannelPosition,
+  Message,
+  Published,
+  PublishOptions,
+  SubscribeOptions,
+  Subscription,
+} from './message.js';
 import type { HeldId } from './ports.js';
 import type { Presence } from './presence/presence.js';
 
@@ -59,6 +66,17 @@ export interface Realtime extends Room {
     listener: (message: Message) => void,
     options?: SubscribeOptions,
   ): Promise<Subscription>;
+
+  /**
+   * Asks where a channel is now, for who shows state and follows the channel from there: first the position, then the
+   * state, then {@link Realtime.subscribe} or a client with `since`. Nothing is missed then; a message may tell what the state
+   * has already.
+   *
+   * What the calling request reads afterwards is at least as new as all events up to the position.
+   *
+   * @throws `InvalidChannelError`. `RealtimeUnavailableError` while Redis is away.
+   */
+  position(channel: string, options?: Signalled): Promise<ChannelPosition>;
 
   /**
    * Reads who is on a channel: the connections that were opened as present there, of all instances.

@@ -32,6 +32,7 @@ export {
   TooManyChannelsError,
 } from './errors.js';
 export type {
+  ChannelPosition,
   Message,
   Published,
   PublishOptions,

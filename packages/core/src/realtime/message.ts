@@ -31,6 +31,8 @@ export interface Reset {
   readonly reason: ResetReason;
   /** Where the channel goes on. */
   readonly position: string;
+  /** What the channel's events have written: state read under it is at least as new as those that may be missing. */
+  readonly token: Token;
 }
 
 /** The outcome of a publish. */
@@ -39,6 +41,15 @@ export interface Published {
   readonly position: string;
   /** Whether a message with this id had been published already, so that nothing was added. */
   readonly duplicate: boolean;
+}
+
+/** Where a channel is. */
+export interface ChannelPosition {
+  readonly channel: string;
+  /** After its last message: hand it to `since` to go on from here. Empty where nothing is kept of the channel. */
+  readonly position: string;
+  /** What the channel's events have written: state read under it is at least as new. */
+  readonly token: Token;
 }
 
 /** How to publish. */
@@ -70,6 +81,8 @@ export interface Subscription extends AsyncDisposable {
   readonly channel: string;
   /** The position of the last message handed over. Empty on a channel without history. */
   readonly position: string;
+  /** What the channel's events had written when it began to listen: state read under it is at least as new. */
+  readonly token: Token;
   /** Stops the calls at once. Idempotent. */
   close(): Promise<void>;
 }

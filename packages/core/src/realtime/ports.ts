@@ -1,4 +1,5 @@
 import type { Signalled } from '../kernel/abort.js';
+import type { Token } from '../kernel/token.js';
 import type { PresenceStore } from './presence/ports.js';
 
 /** What a broker keeps, and for how long. */
@@ -43,6 +44,8 @@ export interface OutgoingMessage {
   readonly isHeld?: boolean | undefined;
   /** The event's JSON and its token: see packing.ts. */
   readonly packed: Buffer;
+  /** The same token, for {@link LogPage.seen}. */
+  readonly token?: Token | undefined;
 }
 
 /** Where one message of an append went. */
@@ -79,6 +82,11 @@ export interface LogPage {
   readonly entries: readonly LogEntry[];
   /** Whether the log held more than was asked for. */
   readonly more: boolean;
+  /**
+   * The merged token of everything appended up to the head, and perhaps of more: remembered for as long as the head. Of cache
+   * epochs the last one that was named, for those before it are gone.
+   */
+  readonly seen: Token;
 }
 
 /** What to read. */

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { abortable } from '../kernel/abort.js';
 import type { Clock } from '../kernel/clock.js';
 import { ClosedError, isPandoError } from '../kernel/errors.js';
+import type { Token } from '../kernel/token.js';
 import type { ChannelPlan, ChannelPlans } from './channel-plans.js';
 import { RealtimeUnavailableError } from './errors.js';
 import type { Published } from './message.js';
@@ -29,6 +30,7 @@ export interface Outgoing {
   readonly id: string | undefined;
   readonly isHeld: boolean;
   readonly packed: Buffer;
+  readonly token: Token | undefined;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -45,13 +47,14 @@ class Pending implements OutgoingMessage {
   readonly id: string | undefined;
   readonly isHeld: boolean;
   readonly packed: Buffer;
+  readonly token: Token | undefined;
   readonly signal: AbortSignal | undefined;
   readonly since: number;
   readonly resolve: (published: Published) => void;
   readonly reject: (cause: unknown) => void;
 
   constructor(
-    { isHeld, packed, signal }: Outgoing,
+    { isHeld, packed, token, signal }: Outgoing,
     id: string | undefined,
     since: number,
     resolve: (published: Published) => void,
@@ -60,6 +63,7 @@ class Pending implements OutgoingMessage {
     this.id = id;
     this.isHeld = isHeld;
     this.packed = packed;
+    this.token = token;
     this.signal = signal;
     this.since = since;
     this.resolve = resolve;

@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { createKernel, type Kernel } from '../kernel/kernel.js';
-import { coversToken, dbToken } from '../kernel/token.js';
+import { cacheToken, coversToken, dbToken, emptyToken } from '../kernel/token.js';
 import { createTokenCodec } from '../kernel/token-codec.js';
 import { createFakeClock } from '../testing/fake-clock.js';
-import { TestOutlet } from '../testing/suites/realtime/wires.js';
+import { TestOutlet, TestSocket } from '../testing/suites/realtime/wires.js';
 import type { Realtime } from './api.js';
 import { createMemoryWorld, createRealtime } from './create.js';
 import type { MemoryWorldInit } from './drivers/memory.js';
@@ -172,7 +172,7 @@ describe('listening', () => {
   it('is told when it cannot', async () => {
     const { instance, listen } = setUp();
     const { resets, heard } = await listen(await instance(), 'c', 'nonsense');
-    expect(resets).toEqual([{ channel: 'c', reason: 'malformed', position: expect.any(String) }]);
+    expect(resets).toMatchObject([{ channel: 'c', reason: 'malformed', position: expect.any(String) }]);
     expect(heard).toEqual([]);
   });
 
@@ -407,7 +407,7 @@ describe('another life of the data', () => {
     await settle();
     for (const { heard, resets } of listeners) {
       expect(heard).toEqual([1, 2]);
-      expect(resets).toEqual([{ channel: 'c', reason: 'failover', position: expect.any(String) }]);
+      expect(resets).toMatchObject([{ channel: 'c', reason: 'failover', position: expect.any(String) }]);
     }
   });
 
@@ -500,5 +500,117 @@ describe('options', () => {
     );
     expect(() => createRealtime({ reconnect: { minMs: 10, maxMs: 5 } })).toThrow('realtime.reconnect.maxMs');
     expect(() => createRealtime({ onUnavailable: 'queue' as never })).toThrow('"reject", "wait"');
+  });
+});
+
+describe('what a channel has seen', () => {
+  const later = cacheToken({ epoch: 'e', sequence: 7 });
+  /** A room that has published two events, and one that has yet to hear of the channel. */
+  const published = async () => {
+    const parts = setUp();
+    const [one, two] = [await parts.instance(), await parts.instance()];
+    await one.publish('c', 1, { token });
+    await one.publish('c', 2, { token: later });
+    await one.publish('c', 3);
+    await parts.settle();
+    return { ...parts, one, two };
+  };
+
+  it('is told to a listener that begins, who will not get those events', async () => {
+    const { one, two, listen } = await published();
+    for (const room of [one, two]) {
+      const { subscription, heard } = await listen(room, 'c');
+      expect(heard).toEqual([]);
+      expect(coversToken(subscription.token, token)).toBe(true);
+      expect(coversToken(subscription.token, later)).toBe(true);
+    }
+    expect((await listen(one, 'other')).subscription.token).toEqual(emptyToken);
+  });
+
+  it('holds what came while somebody listened', async () => {
+    const { two, listen, one, settle } = await published();
+    await listen(two, 'c');
+    const newer = dbToken({ shard: 'main', system: '1', timeline: 1, lsn: 43n });
+    await one.publish('c', 4, { token: newer });
+    await settle();
+    expect(coversToken((await listen(two, 'c')).subscription.token, newer)).toBe(true);
+  });
+
+  it('is with the position that is asked for, and with what the request reads then', async () => {
+    const { two, clock, world, tokens, listen } = await published();
+    const kernel = createKernel({ clock });
+    const room = createRealtime({}, { kernel, world, tokens });
+    opened.push(room);
+    await room.start();
+    const context = kernel.contexts.open({ id: 'r', signal: new AbortController().signal });
+    const asked = await kernel.contexts.run(context, () => room.position('c'));
+    expect(coversToken(asked.token, later)).toBe(true);
+    expect(coversToken(context.token, asked.token)).toBe(true);
+    const { position } = await two.publish('c', 4);
+    const { heard, resets } = await listen(room, 'c', asked.position);
+    await clock.advance(0);
+    expect([heard, resets, position]).toEqual([[4], [], expect.any(String)]);
+    await expect(room.position('not a name')).rejects.toThrow('not a name');
+  });
+
+  it('is with a reset, whose listener reads nothing older', async () => {
+    const { two, clock, world, tokens } = await published();
+    const kernel = createKernel({ clock });
+    const room = createRealtime({}, { kernel, world, tokens });
+    opened.push(room);
+    await room.start();
+    const read: boolean[] = [];
+    const onReset = ({ token: seen }: Reset) =>
+      read.push(coversToken(seen, later), coversToken(kernel.contexts.current().token, later));
+    await room.subscribe('c', () => undefined, { since: 'nonsense', onReset });
+    world.restart({ keepsData: true });
+    world.restore();
+    await clock.advance(0);
+    await two.publish('c', 4);
+    await clock.advance(0);
+    expect(read).toEqual([true, true, true, true]);
+  });
+
+  it('names one cache epoch only, the later one', async () => {
+    const { one, two, listen, settle } = await published();
+    const next = cacheToken({ epoch: 'f', sequence: 1 });
+    const { subscription } = await listen(two, 'c');
+    expect(subscription.token.cache).toEqual(later.cache);
+    await one.publish('c', 4, { token: next });
+    await settle();
+    expect((await listen(two, 'c')).subscription.token.cache).toEqual(next.cache);
+    expect((await two.position('c')).token.cache).toEqual(next.cache);
+  });
+
+  it('reaches clients with the answer to their subscription, with a reset, and at the start of a stream', async () => {
+    const { two, tokens, clock, world } = await published();
+    const covers = (text: unknown) => {
+      const decoded = tokens.decode(String(text));
+      return decoded.kind === 'token' && coversToken(decoded.token, later);
+    };
+    const settle = async () => {
+      for (let turn = 0; turn < 4; turn++) await clock.advance(0);
+    };
+    const socket = new TestSocket();
+    two.openSocket(socket, { authorize: () => true });
+    socket.say({ t: 'sub', id: 1, c: 'c' });
+    const outlets = [new TestOutlet(), new TestOutlet()];
+    await two.openSse(outlets[0] as TestOutlet, { channels: ['c'] });
+    await two.openSse(outlets[1] as TestOutlet, { channels: ['c', 'd'] });
+    await settle();
+    world.restart({ keepsData: true });
+    world.restore();
+    await settle();
+    expect(socket.frames).toMatchObject([{ t: 'sub' }, { t: 'reset' }]);
+    for (const { token: text } of socket.frames as { token?: string }[]) expect(covers(text)).toBe(true);
+    for (const outlet of outlets) {
+      const told = outlet.client.events.filter(
+        ({ type, data }) => (type === 'cursor' && data !== '') || type === 'reset',
+      );
+      expect(told[0]?.type).toBe('cursor');
+      expect(told.some(({ type }) => type === 'reset')).toBe(true);
+      for (const { data } of told.filter(({ data: json }) => !json.includes('"d"')))
+        expect(covers((JSON.parse(data) as { t?: string }).t)).toBe(true);
+    }
   });
 });

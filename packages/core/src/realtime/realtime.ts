@@ -25,11 +25,19 @@ import { eventJson } from './event-json.js';
 import type { Format } from './hub/entry.js';
 import { Hub } from './hub/hub.js';
 import { Lifetimes } from './lifetime.js';
-import type { Message, Published, PublishOptions, SubscribeOptions, Subscription } from './message.js';
+import type {
+  ChannelPosition,
+  Message,
+  Published,
+  PublishOptions,
+  SubscribeOptions,
+  Subscription,
+} from './message.js';
 import { realtimeInstruments } from './metrics.js';
 import type { ResolvedRealtimeOptions } from './options.js';
 import { packMessage } from './packing.js';
 import type { Broker, HeldId } from './ports.js';
+import { formatPosition } from './position.js';
 import { memberOf, type Presence, presenceOf } from './presence/presence.js';
 import { Roster } from './presence/roster.js';
 import { Publisher } from './publisher.js';
@@ -100,7 +108,7 @@ export class RealtimeRoom implements Realtime {
     );
     const metrics = this.#metrics;
     const settings = { lingerMs, sweepMs, tickMs };
-    this.#hub = new Hub({ broker, clock, logger, metrics, recovery: rules, plans, settings });
+    this.#hub = new Hub({ broker, clock, logger, metrics, recovery: rules, plans, tokens, settings });
     const { pulse } = this.#hub;
     const store = broker.presence;
     this.#roster = new Roster({ store, clock, pulse, logger, metrics, leaveMs, leaseMs, maxInfoBytes });
@@ -120,7 +128,7 @@ export class RealtimeRoom implements Realtime {
         this.#roster.ended(connection, comesBack ? reconnectMaxMs : 0);
       },
     };
-    this.#sse = { ...shared, heartbeatMs };
+    this.#sse = { ...shared, heartbeatMs, tokens };
     this.#ws = {
       ...shared,
       logger,
@@ -173,7 +181,8 @@ export class RealtimeRoom implements Realtime {
     signal?.throwIfAborted();
     assertChannelName(channel);
     const json = eventJson(channel, event);
-    const packed = packMessage(this.#tokenText(options.token), json);
+    const token = this.#tokenOf(options.token);
+    const packed = packMessage(token === undefined ? '' : (this.#tokens?.encode(token) ?? ''), json);
     const { maxEventBytes } = this.#options;
     // A character takes one to three bytes, so most events need no exact count.
     if (json.length * 3 > maxEventBytes) {
@@ -181,7 +190,7 @@ export class RealtimeRoom implements Realtime {
       if (bytes > maxEventBytes) throw new EventTooLargeError(channel, bytes, maxEventBytes);
     }
     const isHeld = holdId === true && id !== undefined;
-    return await this.#publisher.publish({ channel, id, isHeld, packed, signal });
+    return await this.#publisher.publish({ channel, id, isHeld, packed, token, signal });
   }
 
   async release(ids: readonly HeldId[], { signal }: Signalled = {}): Promise<void> {
@@ -217,6 +226,20 @@ export class RealtimeRoom implements Realtime {
       throw cause;
     }
     return subscription;
+  }
+
+  async position(channel: string, { signal }: Signalled = {}): Promise<ChannelPosition> {
+    signal?.throwIfAborted();
+    if (this.#closing !== undefined) throw new ClosedError('realtime');
+    assertFollowableName(channel);
+    if (this.#options.channels.of(channel).isEphemeral) return { channel, position: '', token: emptyToken };
+    const {
+      head: id,
+      lineage,
+      seen,
+    } = await this.#broker.read(channel, { from: undefined, limit: 0, signal });
+    this.#kernel.contexts.current().observe(seen);
+    return { channel, position: formatPosition({ id, index: undefined, lineage }), token: seen };
   }
 
   async presence(channel: string, { signal }: Signalled = {}): Promise<Presence> {
@@ -325,9 +348,9 @@ export class RealtimeRoom implements Realtime {
   }
 
   /** What the event's receivers will have seen: what this request wrote, and what the caller adds. */
-  #tokenText(given: Token = emptyToken): string {
+  #tokenOf(given: Token = emptyToken): Token | undefined {
     const token = mergeTokens(this.#kernel.contexts.current().written, given);
-    return this.#tokens === undefined || isEmptyToken(token) ? '' : this.#tokens.encode(token);
+    return this.#tokens === undefined || isEmptyToken(token) ? undefined : token;
   }
 
   #checkChannels(channels: readonly string[]): void {

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { emptyToken } from '../kernel/token.js';
 import type { LogEntry, LogPage } from './ports.js';
 import { compareIds, originId, type Position } from './position.js';
 import { type Continuation, continueFrom } from './recovery.js';
@@ -20,7 +21,7 @@ function pageOf(
   lineage = 'a',
 ): LogPage {
   const found = kept.filter(({ id }) => compareIds(id, from) >= 0);
-  return { lineage, head, entries: found.slice(0, limit), more: found.length > limit };
+  return { lineage, head, entries: found.slice(0, limit), more: found.length > limit, seen: emptyToken };
 }
 
 const at = (id: string, index?: number, lineage = 'a'): Position => ({ id, index, lineage });

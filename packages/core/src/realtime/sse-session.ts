@@ -1,7 +1,9 @@
 import type { Outlet } from '../kernel/outlet.js';
+import type { TokenCodec } from '../kernel/token-codec.js';
 import type { Connection, SseSession } from './connection.js';
 import { cursorName, cursorPart, formatCursor } from './cursor.js';
 import { envelopeSse, rawSse } from './formats/sse.js';
+import { laterSeen, type Seen, textOf } from './hub/channel-token.js';
 import type { Format } from './hub/entry.js';
 import type { Gathering, Hub } from './hub/hub.js';
 import type { Beating } from './hub/pulse.js';
@@ -22,11 +24,16 @@ export interface SseEnvironment extends OutboxLimits {
   readonly metrics: RealtimeMetrics;
   readonly lifetimes: Lifetimes;
   readonly heartbeatMs: number;
+  /** Writes tokens. Absent: events carry none. */
+  readonly tokens: TokenCodec | undefined;
   /** A delay for the client's next attempt, another one each time. */
   retryMs(): number;
   /** `comesBack`: whether its client was told to. */
   onEnded(connection: SseConnection, comesBack: boolean): void;
 }
+
+/** What goes with a cursor where channels begin. An empty data line is needed: some clients ignore an id without data. */
+const startData = (token: string): string => (token === '' ? '' : JSON.stringify({ t: token }));
 
 const heartbeat = Buffer.from(sseHeartbeat);
 
@@ -48,6 +55,8 @@ export class SseConnection implements Connection, Sink<Buffer>, Gathering, Beati
   /** What goes out with the next cursor. */
   #gathered: Buffer[] = [];
   #gatheredBytes = 0;
+  /** What channels have seen that began since the last cursor. */
+  #begun: Seen | undefined;
   /** Whether a position has moved since the last cursor. */
   #hasMoved = false;
   #wroteAt: number;
@@ -91,18 +100,22 @@ export class SseConnection implements Connection, Sink<Buffer>, Gathering, Beati
     for (const reader of this.#readers) reader.join();
   }
 
-  onStart(reader: Reader<Buffer>, { position, recovered, reason }: Start): void {
-    if (reason !== undefined) this.onReset(reader, { channel: reader.channel.name, reason, position });
-    // From here on a reconnect loses nothing, even if no message has come.
-    else if (!recovered && position !== '') this.#moveTo(position);
+  onStart(reader: Reader<Buffer>, { position, recovered, reason, seen }: Start): void {
+    const { name: channel } = reader.channel;
+    if (reason !== undefined) this.#tellReset({ channel, reason, position }, seen);
+    else if (!recovered && position !== '') this.#begin(position, seen);
   }
 
   onFrames(_reader: Reader<Buffer>, frames: readonly Buffer[]): void {
     for (const frame of frames) this.#send(frame);
   }
 
-  onReset(_reader: Reader<Buffer>, { channel, reason, position }: Reset): void {
-    const data = JSON.stringify({ c: channel, i: position, reason });
+  onReset(_reader: Reader<Buffer>, reset: Reset, seen: Seen): void {
+    this.#tellReset(reset, seen);
+  }
+
+  #tellReset({ channel, reason, position }: Omit<Reset, 'token'>, seen: Seen): void {
+    const data = JSON.stringify({ c: channel, i: position, reason, t: textOf(seen) });
     const id = this.format === rawSse ? position : undefined;
     this.#send(Buffer.from(formatSseEvent({ event: 'reset', id, data })));
   }
@@ -166,14 +179,18 @@ export class SseConnection implements Connection, Sink<Buffer>, Gathering, Beati
         (groups.get(position.lineage) ?? '') + cursorPart(tag as string, position),
       );
     }
-    // The empty data line is needed: some clients ignore an id without data.
-    return { event: 'cursor', id: formatCursor(groups), data: '' };
+    const data = startData(this.#begun?.text ?? '');
+    this.#begun = undefined;
+    return { event: 'cursor', id: formatCursor(groups), data };
   }
 
-  #moveTo(position: string): void {
+  /** From here on a reconnect loses nothing, even if no message has come. */
+  #begin(position: string, seen: Seen): void {
     if (this.format === rawSse) {
-      this.#write(Buffer.from(formatSseEvent({ event: 'cursor', id: position, data: '' })));
+      const data = startData(seen.text);
+      this.#write(Buffer.from(formatSseEvent({ event: 'cursor', id: position, data })));
     } else {
+      this.#begun = this.#begun === undefined ? seen : laterSeen(this.#begun, seen, this.#env.tokens);
       this.#hasMoved = true;
       this.#env.hub.touch(this);
     }

@@ -1,7 +1,7 @@
 import type { Contexts } from '../kernel/context.js';
 import { messageOf } from '../kernel/errors.js';
 import type { Logger } from '../kernel/logger.js';
-import type { Token } from '../kernel/token.js';
+import { emptyToken, type Token } from '../kernel/token.js';
 import type { TokenCodec } from '../kernel/token-codec.js';
 import type { Entry, Format } from './hub/entry.js';
 import type { Reader, Sink, Start } from './hub/reader.js';
@@ -73,6 +73,7 @@ export class LocalSubscription implements Subscription, Sink<Message> {
   readonly started: Promise<void>;
   #reader: Reader<Message> | undefined;
   #position = '';
+  #token = emptyToken;
 
   constructor(init: SubscriptionInit) {
     this.channel = init.channel;
@@ -89,15 +90,20 @@ export class LocalSubscription implements Subscription, Sink<Message> {
     return this.#position;
   }
 
+  get token(): Token {
+    return this.#token;
+  }
+
   follow(reader: Reader<Message>): void {
     this.#reader = reader;
     reader.join();
   }
 
-  onStart(_reader: Reader<Message>, { position, reason }: Start): void {
+  onStart(_reader: Reader<Message>, { position, reason, seen: { token } }: Start): void {
     this.#position = position;
+    this.#token = token;
     this.#started();
-    if (reason !== undefined) this.#tellReset({ channel: this.channel, reason, position });
+    if (reason !== undefined) this.#tellReset({ channel: this.channel, reason, position, token });
   }
 
   onFrames(reader: Reader<Message>, messages: readonly Message[]): void {
@@ -130,7 +136,14 @@ export class LocalSubscription implements Subscription, Sink<Message> {
   }
 
   #tellReset(reset: Reset): void {
-    this.#guard(() => this.#init.onReset?.(reset));
+    // What is read afresh because of it must be at least as new as what may be missing.
+    const { contexts, onReset } = this.#init;
+    const context = contexts.open({
+      id: reset.position,
+      signal: new AbortController().signal,
+      token: reset.token,
+    });
+    this.#guard(() => contexts.run(context, () => onReset?.(reset)));
   }
 
   #guard(run: () => void): void {

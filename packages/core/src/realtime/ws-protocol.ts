@@ -6,7 +6,7 @@ import type { PresentMember } from './presence/presence.js';
  * Subprotocol pando.v1: each WebSocket text message is one JSON object with a type `t`.
  *
  * client                                                     server
- * {t:"sub", id?, c:channel|[…], since?:{channel:position},    {t:"sub", id?, c, i, recovered, reason?}   per channel
+ * {t:"sub", id?, c:channel|[…], since?:{channel:position},    {t:"sub", id?, c, i, recovered, reason?, token?}   per channel
  *  presence?:true}
  * {t:"unsub", id?, c:channel|[…]}                            {t:"unsub", id?, c}                        per channel
  * {t:"pub", id?, c, d, key?}                                 {t:"ack", id?, c, i, duplicate?}
@@ -14,11 +14,12 @@ import type { PresentMember } from './presence/presence.js';
  * {t:"auth", id?, credential}                                {t:"auth", id?, expiresAt?}
  * {t:"ping", id?}                                            {t:"pong", id?}
  *                                                            {t:"m", c, i, token?, d}
- *                                                            {t:"reset", c, i, reason}
+ *                                                            {t:"reset", c, i, reason, token?}
  *                                                            {t:"err", id?, c?, code, message}
  *                                                            {t:"bye", afterMs}
  *
- * `i` is a position. With `presence: true` the client is present on the channels that it subscribes to, as whom the
+ * `i` is a position. `token` is what an event had written, or all events of the channel so far: whoever returns it with a
+ * request reads state that is at least as new. With `presence: true` the client is present on the channels that it subscribes to, as whom the
  * application says, until it unsubscribes or its connection ends. `presence` asks who is on a channel: `members` is a list
  * of {id, connections, info?}, and `i` a position on the channel's presence channel, `c` with "#p" behind it. That is
  * subscribed to like any other, and its events tell who comes and leaves: {type:"join"|"update"|"leave", id, info?, users,
@@ -178,6 +179,7 @@ export type ServerFrame =
       readonly i: string;
       readonly recovered: boolean;
       readonly reason: ResetReason | undefined;
+      readonly token: string | undefined;
     }
   | {
       readonly t: 'unsub';
@@ -204,7 +206,13 @@ export type ServerFrame =
       readonly truncated: boolean;
     }
   | { readonly t: 'pong'; readonly id: RequestId | undefined }
-  | { readonly t: 'reset'; readonly c: string; readonly i: string; readonly reason: ResetReason }
+  | {
+      readonly t: 'reset';
+      readonly c: string;
+      readonly i: string;
+      readonly reason: ResetReason;
+      readonly token: string | undefined;
+    }
   | {
       readonly t: 'err';
       readonly id: RequestId | undefined;

@@ -4,6 +4,7 @@ import { isPresenceChannel } from './channel-name.js';
 import { bringsBack, type CloseCode, closeCodes } from './close-codes.js';
 import type { Refreshed, SocketConnection, SocketSession } from './connection.js';
 import { framedWs, rawWs } from './formats/ws.js';
+import { type Seen, textOf } from './hub/channel-token.js';
 import type { Format } from './hub/entry.js';
 import type { Beating } from './hub/pulse.js';
 import type { Reader, Sink, Start } from './hub/reader.js';
@@ -111,9 +112,10 @@ export class WsConnection implements SocketConnection, Sink<Buffer>, Beating, He
 
   // What channels say
 
-  onStart(reader: Reader<Buffer>, { position, recovered, reason }: Start): void {
+  onStart(reader: Reader<Buffer>, { position, recovered, reason, seen }: Start): void {
     const id = reader.tag as RequestId | undefined;
-    this.tell({ t: 'sub', id, c: reader.channel.name, i: position, recovered, reason });
+    const token = textOf(seen);
+    this.tell({ t: 'sub', id, c: reader.channel.name, i: position, recovered, reason, token });
     if (id === undefined) this.#inbox.begun();
   }
 
@@ -121,10 +123,10 @@ export class WsConnection implements SocketConnection, Sink<Buffer>, Beating, He
     for (const frame of frames) this.#write(frame);
   }
 
-  onReset(_reader: Reader<Buffer>, { channel, reason, position }: Reset): void {
+  onReset(_reader: Reader<Buffer>, { channel, reason, position }: Reset, seen: Seen): void {
     // Without a protocol there is no other way to say it.
     if (this.format === rawWs) this.end(closeCodes.reset, 'reset');
-    else this.tell({ t: 'reset', c: channel, i: position, reason });
+    else this.tell({ t: 'reset', c: channel, i: position, reason, token: textOf(seen) });
   }
 
   beat(): number {

@@ -1,7 +1,9 @@
 import type { Signalled } from '../../kernel/abort.js';
 import { type Clock, systemClock } from '../../kernel/clock.js';
 import { ClosedError } from '../../kernel/errors.js';
+import { emptyToken, type Token } from '../../kernel/token.js';
 import { RealtimeUnavailableError } from '../errors.js';
+import { laterToken } from '../later-token.js';
 import { packHeader } from '../packing.js';
 import type {
   Announcement,
@@ -32,6 +34,7 @@ interface Log {
   places: Map<string, Appended>;
   oldPlaces: Map<string, Appended>;
   placesSince: number;
+  seen: Token;
 }
 
 type Listener = (announcement: Announcement) => void;
@@ -181,6 +184,7 @@ export class MemoryWorld {
       head: log?.head ?? originId,
       entries: found.slice(0, limit),
       more: found.length > limit,
+      seen: log?.seen ?? emptyToken,
     };
   }
 
@@ -218,6 +222,7 @@ export class MemoryWorld {
       places: new Map(),
       oldPlaces: new Map(),
       placesSince: this.#clock.monotonic(),
+      seen: emptyToken,
     };
     this.#logs.set(channel, log);
     return log;
@@ -236,6 +241,7 @@ export class MemoryWorld {
     log.entries.push({ id, prev, packed });
     while (log.entries.length > retention.historyEntries) log.entries.shift();
     log.head = id;
+    for (const { token } of messages) if (token !== undefined) log.seen = laterToken(log.seen, token);
     log.expiresAt = this.#clock.monotonic() + retention.historyTtlMs;
     this.#touch(channel, log);
     this.#forgetOldest(retention);

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import type { Signalled } from '../../kernel/abort.js';
+import { emptyToken } from '../../kernel/token.js';
 import type { RedisArgument, RedisFloor, RedisScript } from '../../redis/ports.js';
 import { RealtimeUnavailableError } from '../errors.js';
+import { laterToken } from '../later-token.js';
 import { packHeader } from '../packing.js';
 import type {
   Announcement,
@@ -19,14 +21,20 @@ import type {
   Retention,
 } from '../ports.js';
 import { originId, unkept } from '../position.js';
-import appendSource from './lua/append-7.lua';
+import appendSource from './lua/append-8.lua';
 import logSource from './lua/log-0.lua';
-import readSource from './lua/read-3.lua';
+import readSource from './lua/read-4.lua';
+import seenSource from './lua/seen-0.lua';
 import { RedisChannels } from './redis-channels.js';
 import { RedisPresence } from './redis-presence.js';
+import { seenArguments, seenToken } from './seen.js';
 
-const appendScript: RedisScript = { name: 'realtime-append', source: logSource + appendSource, keyCount: 7 };
-const readScript: RedisScript = { name: 'realtime-read', source: logSource + readSource, keyCount: 3 };
+const appendScript: RedisScript = {
+  name: 'realtime-append',
+  source: logSource + seenSource + appendSource,
+  keyCount: 8,
+};
+const readScript: RedisScript = { name: 'realtime-read', source: logSource + readSource, keyCount: 4 };
 
 const SPACE = 0x20;
 
@@ -76,6 +84,9 @@ export class RedisBroker implements Broker {
   ): Promise<readonly Appended[]> {
     const { historyEntries, historyTtlMs, headTtlMs, idempotencyMs, heldIdMs } = this.#retention;
     const channels = this.#channels;
+    const seen = seenArguments(
+      messages.reduce((sum, { token = emptyToken }) => laterToken(sum, token), emptyToken),
+    );
     const args: RedisArgument[] = [
       channels.topic(channel),
       history?.entries ?? historyEntries,
@@ -85,6 +96,8 @@ export class RedisBroker implements Broker {
       heldIdMs,
       channel,
       this.#header,
+      seen.length,
+      ...seen,
     ];
     for (const { id, isHeld, packed } of messages) args.push(id ?? '', isHeld ? 'held' : '', packed);
     const keys = [
@@ -92,6 +105,7 @@ export class RedisBroker implements Broker {
       channels.key('ids', channel),
       channels.key('ids-before', channel),
       ...this.#heldKeys,
+      channels.key('seen', channel),
     ];
     return this.#channels.ask(`publishing to channel "${channel}" failed`, async () => {
       const reply = await this.#floor.run(appendScript, keys, args, { signal });
@@ -135,16 +149,18 @@ export class RedisBroker implements Broker {
   read(channel: string, { from, limit, signal }: ReadOptions): Promise<LogPage> {
     return this.#channels.ask(`reading the history of channel "${channel}" failed`, async () => {
       const args = [from ?? '', limit];
-      const reply = await this.#floor.run(readScript, this.#channels.logKeys(channel), args, {
+      const keys = [...this.#channels.logKeys(channel), this.#channels.key('seen', channel)];
+      const reply = await this.#floor.run(readScript, keys, args, {
         signal,
         buffers: true,
       });
-      const [lineage, head, entries] = reply as readonly [Buffer, Buffer, readonly StreamEntry[]];
+      const [lineage, head, entries, seen] = reply as ReadReply;
       return {
         lineage: lineage.toString(),
         head: head.toString(),
         entries: entries.map(readEntry),
         more: limit > 0 && entries.length >= limit,
+        seen: seenToken(seen),
       };
     });
   }
@@ -191,6 +207,13 @@ export class RedisBroker implements Broker {
 function lineageOf(epoch: string): string {
   return createHash('sha1').update(epoch).digest('hex').slice(0, 8);
 }
+
+type ReadReply = readonly [
+  lineage: Buffer,
+  head: Buffer,
+  entries: readonly StreamEntry[],
+  seen: readonly Buffer[],
+];
 
 type StreamEntry = readonly [id: Buffer, fields: readonly Buffer[]];
 

@@ -1,7 +1,9 @@
 import { messageOf } from '../../kernel/errors.js';
+import type { TokenCodec } from '../../kernel/token-codec.js';
 import type { ChannelPlan } from '../channel-plans.js';
-import type { ResetReason } from '../message.js';
+import type { Reset, ResetReason } from '../message.js';
 import { compareIds, formatPosition, originId, type Position } from '../position.js';
+import { ChannelToken } from './channel-token.js';
 import type { Entry } from './entry.js';
 import type { History, SharedPage } from './history.js';
 import type { Reader, ReaderHost } from './reader.js';
@@ -10,6 +12,8 @@ import { Run, type RunEnvironment, type RunListener } from './run.js';
 
 /** What a channel shares with all others of its hub. */
 export interface ChannelEnvironment extends RunEnvironment {
+  /** Reads the tokens of events. Absent: they carry none. */
+  readonly tokens: TokenCodec | undefined;
   readonly history: History;
   readonly ringEntries: number;
   readonly ringBytes: number;
@@ -37,6 +41,7 @@ export class Channel implements ReaderHost, RunListener {
   readonly #env: ChannelEnvironment;
   readonly #plan: ChannelPlan;
   readonly #ring: Ring;
+  readonly #token: ChannelToken;
   readonly #attached = new Set<Reader>();
   /** For the next look at the log, or for the log to be reachable. */
   readonly #waiting = new Set<Reader>();
@@ -53,6 +58,7 @@ export class Channel implements ReaderHost, RunListener {
     this.#env = env;
     this.#plan = plan;
     this.#ring = new Ring(env.ringEntries, env.ringBytes);
+    this.#token = new ChannelToken(env.tokens);
     this.run = new Run(name, env, plan, this);
   }
 
@@ -108,11 +114,13 @@ export class Channel implements ReaderHost, RunListener {
   // The run
 
   onBegin(): void {
+    this.#token.join(this.run.seen);
     this.#flushed = this.#end();
   }
 
   onEntry(entry: Entry): void {
     this.#ring.push(entry);
+    this.#token.add(entry);
     this.#fresh.push(entry);
     this.#freshBytes += entry.bytes;
     if (this.#freshBytes >= this.#env.flushBytes) this.flush();
@@ -122,11 +130,13 @@ export class Channel implements ReaderHost, RunListener {
   onRestart(reason: ResetReason): void {
     this.flush(); // what came before it is theirs
     this.#ring.clear();
+    this.#token.join(this.run.seen);
     this.#flushed = this.#end();
-    const reset = { channel: this.name, reason, position: formatPosition(this.#flushed) };
+    const { seen } = this.#token;
+    const reset = this.#reset(reason, this.#flushed);
     for (const reader of this.#attached) {
       this.#env.metrics.reset(reason);
-      reader.sink.onReset(reader, reset);
+      reader.sink.onReset(reader, reset, seen);
     }
   }
 
@@ -307,7 +317,11 @@ export class Channel implements ReaderHost, RunListener {
       return;
     }
     this.#env.metrics.reset(reason);
-    reader.sink.onReset(reader, { channel: this.name, reason, position: formatPosition(at) });
+    reader.sink.onReset(reader, this.#reset(reason, at), this.#token.seen);
+  }
+
+  #reset(reason: ResetReason, at: Position): Reset {
+    return { channel: this.name, reason, position: formatPosition(at), token: this.#token.seen.token };
   }
 
   /** Tells the sink, once, where its messages begin. */
@@ -316,6 +330,7 @@ export class Channel implements ReaderHost, RunListener {
     reader.hasStarted = true;
     if (reader.lost !== undefined) this.#env.metrics.reset(reader.lost);
     const recovered = reader.resumes && reader.lost === undefined;
-    reader.sink.onStart(reader, { position: formatPosition(reader.at), recovered, reason: reader.lost });
+    const { at, lost: reason } = reader;
+    reader.sink.onStart(reader, { position: formatPosition(at), recovered, reason, seen: this.#token.seen });
   }
 }

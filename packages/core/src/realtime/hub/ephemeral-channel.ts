@@ -1,6 +1,7 @@
 import { messageOf } from '../../kernel/errors.js';
 import type { Announcement, BrokerSubscription } from '../ports.js';
 import type { ChannelEnvironment } from './channel.js';
+import { nothingSeen } from './channel-token.js';
 import { Entry } from './entry.js';
 import type { Reader, ReaderHost } from './reader.js';
 
@@ -131,6 +132,6 @@ export class EphemeralChannel implements ReaderHost {
     this.#attached.add(reader);
     if (reader.hasStarted) return;
     reader.hasStarted = true;
-    reader.sink.onStart(reader, { position: '', recovered: false, reason: undefined });
+    reader.sink.onStart(reader, { position: '', recovered: false, reason: undefined, seen: nothingSeen });
   }
 }

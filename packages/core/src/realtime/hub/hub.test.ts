@@ -78,7 +78,8 @@ async function setUp() {
   const metrics = new RealtimeMetrics(noopMeter);
   const plans = new ChannelPlans('reset');
   const settings = { tickMs: 1_000, lingerMs: 10_000, sweepMs: 30_000 } as const;
-  const hub = new Hub({ broker, clock, logger: noopLogger, metrics, recovery, plans, settings });
+  const parts = { broker, clock, logger: noopLogger, metrics, recovery, plans, tokens: undefined };
+  const hub = new Hub({ ...parts, settings });
   hubs.push(hub);
   await broker.start(hub);
   const settle = async () => {

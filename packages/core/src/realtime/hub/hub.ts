@@ -1,6 +1,7 @@
 import type { Clock } from '../../kernel/clock.js';
 import { messageOf } from '../../kernel/errors.js';
 import type { Logger } from '../../kernel/logger.js';
+import type { TokenCodec } from '../../kernel/token-codec.js';
 import type { ChannelPlans } from '../channel-plans.js';
 import type { Broker, BrokerListener } from '../ports.js';
 import { compareIds } from '../position.js';
@@ -37,6 +38,8 @@ export interface HubInit {
   readonly metrics: RealtimeMetrics;
   readonly recovery: Recovery;
   readonly plans: ChannelPlans;
+  /** Reads the tokens of events. Absent: they carry none. */
+  readonly tokens: TokenCodec | undefined;
   readonly settings: HubSettings;
 }
 
@@ -70,7 +73,7 @@ export class Hub implements BrokerListener {
   #sweepAgain = false;
   #sweepDueAt: number;
 
-  constructor({ broker, clock, logger, metrics, recovery, plans, settings }: HubInit) {
+  constructor({ broker, clock, logger, metrics, recovery, plans, tokens, settings }: HubInit) {
     this.#broker = broker;
     this.#logger = logger;
     this.#settings = settings;
@@ -84,6 +87,7 @@ export class Hub implements BrokerListener {
       metrics,
       logger,
       recovery,
+      tokens,
       onDirty: (channel) => {
         this.#dirty.push(channel);
         this.#scheduleFlush();

@@ -1,5 +1,6 @@
 import type { Reset, ResetReason } from '../message.js';
 import type { Position } from '../position.js';
+import type { Seen } from './channel-token.js';
 import type { Format } from './entry.js';
 
 /** Where a reader wants to go on from. Empty: from now on. */
@@ -17,6 +18,8 @@ export interface Start {
   readonly recovered: boolean;
   /** Why it does not, if it asked to. */
   readonly reason: ResetReason | undefined;
+  /** What the channel's events had written up to where it is now. */
+  readonly seen: Seen;
 }
 
 /**
@@ -31,7 +34,7 @@ export interface Sink<Frame> {
   readonly isFull: boolean;
   onStart(reader: Reader<Frame>, start: Start): void;
   onFrames(reader: Reader<Frame>, frames: readonly Frame[]): void;
-  onReset(reader: Reader<Frame>, reset: Reset): void;
+  onReset(reader: Reader<Frame>, reset: Reset, seen: Seen): void;
 }
 
 /**

@@ -1,8 +1,9 @@
 import { messageOf } from '../../kernel/errors.js';
 import type { Logger } from '../../kernel/logger.js';
+import { emptyToken, type Token } from '../../kernel/token.js';
 import type { ChannelPlan } from '../channel-plans.js';
 import type { ResetReason } from '../message.js';
-import type { Announcement, Broker, BrokerSubscription, LogEntry } from '../ports.js';
+import type { Announcement, Broker, BrokerSubscription, LogEntry, LogPage } from '../ports.js';
 import { originId, unkept } from '../position.js';
 import type { RealtimeMetrics } from '../realtime-metrics.js';
 import type { Recovery } from '../recovery.js';
@@ -51,6 +52,7 @@ export class Run {
   readonly #listener: RunListener;
   #lineage = '';
   #lastId = originId;
+  #seen: Token = emptyToken;
   #pending: Announcement[] = [];
   #subscription: BrokerSubscription | undefined;
   #hasBegun = false;
@@ -80,6 +82,11 @@ export class Run {
 
   get lineage(): string {
     return this.#lineage;
+  }
+
+  /** What everything had written up to where the run began, or began anew. */
+  get seen(): Token {
+    return this.#seen;
   }
 
   /** Whether there is no reason to doubt where it stands. */
@@ -124,26 +131,27 @@ export class Run {
     if (!this.#isLooking || this.#pending.length === 0) this.heal();
   }
 
-  /** Applies what follows, drops what is known; false when something lies in between. */
+  /** Applies what follows, drops what is known; false when something lies in between, or the log must say what it is. */
   #accept(announced: Announcement): boolean {
     const relation = this.#env.recovery.relate(announced, this);
-    if (relation === 'next') this.#apply(announced);
-    return relation !== 'gap';
+    if (relation !== 'next') return relation === 'known';
+    return this.#apply(announced);
   }
 
-  #apply(logged: LogEntry): void {
+  /** Applies the next entry; false, and nothing has happened, when it cannot be read. */
+  #apply(logged: LogEntry): boolean {
     const entry = Entry.from(this.#channel, this.#lineage, logged);
-    if (entry === undefined) {
-      this.#restart('unreadable', logged.id, this.#lineage);
-      return;
-    }
+    if (entry === undefined) return false;
     this.#lastId = entry.id;
     this.#listener.onEntry(this.#plan.isLatest ? entry.newest : entry);
+    return true;
   }
 
-  #restart(reason: ResetReason, id: string, lineage: string): void {
+  /** Begins anew behind an entry of the page, or where the page ends. */
+  #restart(reason: ResetReason, { lineage, head, seen }: LogPage, id = head): void {
     this.#lastId = id;
     this.#lineage = lineage;
+    this.#seen = seen;
     this.#env.logger.warn({ channel: this.#channel, reason }, 'channel reset: messages may be missing');
     this.#listener.onRestart(reason);
   }
@@ -185,9 +193,10 @@ export class Run {
       void this.#subscription.close();
       return;
     }
-    const { head, lineage } = await broker.read(this.#channel, { from: undefined, limit: 0 });
+    const { head, lineage, seen } = await broker.read(this.#channel, { from: undefined, limit: 0 });
     this.#lastId = head;
     this.#lineage = lineage;
+    this.#seen = seen;
     this.#hasBegun = true;
     this.#listener.onBegin();
   }
@@ -204,16 +213,17 @@ export class Run {
       if (found.kind === 'lost' && found.reason === 'trimmed' && isLatest && newest !== undefined) {
         // What was passed over does not count.
         this.#lineage = page.lineage;
-        this.#apply(newest);
+        if (!this.#apply(newest)) this.#restart('unreadable', page, newest.id);
         more = page.more;
         continue;
       }
       if (found.kind === 'lost') {
-        this.#restart(found.reason, page.head, page.lineage);
+        this.#restart(found.reason, page);
         return;
       }
       this.#lineage = page.lineage;
-      for (const logged of found.entries) this.#apply(logged);
+      for (const logged of found.entries)
+        if (!this.#apply(logged)) this.#restart('unreadable', page, logged.id);
       more = found.more;
     }
   }

@@ -1,4 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import {
+  cacheToken,
+  dbToken,
+  emptyToken,
+  mergeTokens,
+  pendingToken,
+  type Token,
+} from '../../kernel/token.js';
 import { packMessage, unpackEntry } from '../../realtime/packing.js';
 import type { Announcement, Broker, OutgoingMessage } from '../../realtime/ports.js';
 import { compareIds, originId, unkept } from '../../realtime/position.js';
@@ -195,7 +203,24 @@ export function brokerSuite(name: string, setup: () => Promise<BrokerSetup>): vo
         head: originId,
         entries: [],
         more: false,
+        seen: emptyToken,
       });
+    });
+
+    it('remembers, and merges, what the events of a channel have written', async () => {
+      const { a, b, channel } = await world();
+      const at = (lsn: bigint, timeline = 1) => dbToken({ shard: 'a b', system: '7', timeline, lsn });
+      const writing = (token: Token): OutgoingMessage => ({ ...message(1), token });
+      const seen = async (name = channel) => (await b.read(name, { from: undefined, limit: 0 })).seen;
+      await a.append(channel, [message(1), writing(at(2n ** 53n)), writing(at(5n))]);
+      expect(await seen()).toEqual(at(2n ** 53n));
+      await b.append(channel, [writing(cacheToken({ epoch: 'é 1', sequence: 3 })), writing(at(1n))]);
+      expect((await seen()).cache).toEqual([{ epoch: 'é 1', sequence: 3 }]);
+      await b.append(channel, [writing(mergeTokens(at(4n, 2), cacheToken({ epoch: 'f', sequence: 1 })))]);
+      expect(await seen()).toEqual(mergeTokens(at(4n, 2), cacheToken({ epoch: 'f', sequence: 1 })));
+      await a.append(channel, [writing(pendingToken('row'))]);
+      expect((await seen()).pending).toEqual(['row']);
+      expect(await seen(`${channel}x`)).toEqual(emptyToken);
     });
 
     it('carries bytes of any kind', async () => {

@@ -7,17 +7,19 @@
 -- KEYS[5]  hash: the same, of the generation before
 -- KEYS[6]  hash: "<channel> <idempotency key>" -> the same, for keys that are held until they are released
 -- KEYS[7]  hash: the same, of the generation before
+-- KEYS[8]  sorted set: what the channel's events have written, see seen-0.lua
 -- ARGV[1]  pub/sub channel
 -- ARGV[2]  number of entries to keep, roughly
 -- ARGV[3]  milliseconds to keep the log, the head (ARGV[4]) and, at least, idempotency keys (ARGV[5])
 -- ARGV[6]  milliseconds to hold, at least, keys that nobody releases
 -- ARGV[7]  the channel's name
 -- ARGV[8]  bytes in front of the entry's messages
--- ARGV[9..] for each message: idempotency key, empty for none; "held" or empty; its packed bytes
+-- ARGV[9]  how many arguments follow that say what these messages have written: scores and members of KEYS[8]
+-- ARGV[..] these; then for each message: idempotency key, empty for none; "held" or empty; its packed bytes
 --
 -- Returns the lineage, the id of the new entry (empty when nothing was new), and for each message an empty string, or,
 -- if its key was known, where it went.
--- Needs log-0.lua in front, which announces the entry.
+-- Needs log-0.lua, which announces the entry, and seen-0.lua in front.
 -- Error NOEPOCH when the data set has lost its epoch: nothing was done.
 --
 -- Atomic: keys are checked, the entry is stored, remembered as the head and announced in one step. Appends to a channel
@@ -42,7 +44,8 @@ local outcome = { lineage, '' }
 local packed = { ARGV[8] }
 local keyed = {}
 local is_held = {}
-for at = 9, #ARGV, 3 do
+local first = 10 + ARGV[9]
+for at = first, #ARGV, 3 do
   local key = ARGV[at]
   local known = key ~= '' and (keyed[key] and 'same' or place_of(key, ARGV[at + 1] ~= ''))
   outcome[#outcome + 1] = known or ''
@@ -58,6 +61,10 @@ if #packed == 1 then
   return outcome
 end
 
+-- First: whoever hears of the entry may ask at once what it has seen.
+if first > 10 then
+  note_seen(KEYS[8], 10, first - 1, ARGV[4])
+end
 local keep = { entries = ARGV[2], log_ms = ARGV[3], head_ms = ARGV[4] }
 local id = append_to(KEYS[1], KEYS[2], ARGV[1], lineage, table.concat(packed), keep)
 outcome[2] = id
