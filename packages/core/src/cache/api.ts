@@ -1,6 +1,8 @@
 import type { Signalled } from '../kernel/abort.js';
+import type { Codec } from '../kernel/codec.js';
 import type { Room } from '../kernel/room.js';
 import type { Token } from '../kernel/token.js';
+import type { Copies } from './copies.js';
 import type { CacheExplanation, ExplainOptions } from './explanation.js';
 import type { Lifetime, LifetimeOptions } from './lifetime.js';
 
@@ -111,6 +113,13 @@ export interface NamespaceOptions extends LifetimeOptions {
    * with values of its own, and an invalidation reaches those of both. @defaultValue none
    */
   readonly version?: string | undefined;
+  /**
+   * Turns the values into bytes, whoever reads or stores them. One for all who name the namespace, and the version, in this
+   * process; make such a namespace once. @defaultValue that of the cache
+   */
+  readonly codec?: Codec | undefined;
+  /** What the callers of one stored value share. With `'cloned'`, those who come through the namespace. @defaultValue as the cache has it */
+  readonly copies?: Copies | undefined;
   /** Off: loaders always run, and nothing is stored; `set` and `delete` still forget what others have stored. @defaultValue `true` */
   readonly enabled?: boolean | (() => boolean) | undefined;
 }
@@ -136,6 +145,8 @@ export interface CacheNamespace<T = unknown> {
   set(key: string, value: T, options?: SetOptions): Promise<SetOutcome>;
   delete(keys: string | readonly string[], options?: InvalidateOptions): Promise<Invalidation>;
   expire(keys: string | readonly string[], options?: InvalidateOptions): Promise<Invalidation>;
+  /** Says why a key is or is not served, as `cache.explain` does. */
+  explain(key: string, options?: ExplainOptions): Promise<CacheExplanation>;
   wrap<Args extends readonly unknown[], Value extends T>(
     fn: (...args: Args) => Promise<Value> | Value,
     options: WrapOptions<Args, Value>,

@@ -31,6 +31,7 @@ import type { CacheExplanation, ExplainOptions } from './explanation.js';
 import { Follower } from './follower.js';
 import { Interop } from './interop.js';
 import { Invalidations } from './invalidations.js';
+import { KeyCodecs } from './key-codecs.js';
 import { type Lifetime, lifetimeOf } from './lifetime.js';
 import { Lineage } from './lineage.js';
 import { Loads } from './loads.js';
@@ -38,7 +39,7 @@ import { Lookup } from './lookup.js';
 import { Many } from './many.js';
 import { cacheInstruments } from './metrics.js';
 import { checkKey, checkTags } from './names.js';
-import { Namespace } from './namespace.js';
+import { Namespace, type NamespaceCache } from './namespace.js';
 import { Near } from './near.js';
 import type { ResolvedCacheOptions } from './options.js';
 import { Outcomes } from './outcomes.js';
@@ -86,6 +87,7 @@ export class CacheRoom implements Cache {
   readonly #level: SharedLevel;
   readonly #local: LocalLevel | undefined;
   readonly #rules: CacheRules;
+  readonly #codecs: KeyCodecs;
   readonly #follower: Follower;
   readonly #backlog: Backlog;
   readonly #near: Near;
@@ -139,16 +141,18 @@ export class CacheRoom implements Cache {
         return position;
       },
     });
-    const { trustMs, codec } = options;
+    const { trustMs } = options;
+    const codecs = new KeyCodecs(options);
+    this.#codecs = codecs;
     const { mayReopen } = rules;
     const reader = new Reader(level, follower);
     const pending = new Pending({ kernel, level, ledger, rules });
     const reopening = new Reopening({ clock, logger, ledger, revision, mayReopen });
     const lineage = new Lineage({ level, follower, clock, logger, histories, rules });
-    const shelf = new Shelf({ clock, codec, level, local, follower, reopening, rules });
+    const shelf = new Shelf({ clock, codecs, level, local, follower, reopening, rules });
     const levels = { kernel, level, local, reader, follower, backlog, shelf, lineage, rules };
     const looking = { ...levels, trustMs, reopening, pending };
-    this.#explainer = new Explainer({ ...looking, codec });
+    this.#explainer = new Explainer({ ...looking, codecs });
     const lookup = new Lookup(looking);
     const near = new Near({ ...looking, lookup });
     this.#near = near;
@@ -163,7 +167,7 @@ export class CacheRoom implements Cache {
     }
     this.#invalidations = new Invalidations({ ...levels, confirmed: (tags) => this.#interop?.send(tags) });
     const invalidations = this.#invalidations;
-    this.#writer = new Writer({ codec, shelf, lineage, invalidations, random });
+    this.#writer = new Writer({ shelf, lineage, invalidations, random });
     this.#follower = follower;
     this.#backlog = backlog;
     const usable = (level: 'local' | 'shared') =>
@@ -280,10 +284,16 @@ export class CacheRoom implements Cache {
 
   namespace<T = unknown>(name: string, options?: NamespaceOptions): CacheNamespace<T> {
     return new Namespace<T>(name, options, {
-      cache: this,
+      cache: this.asKept,
+      codecs: this.#codecs,
       lifetime: this.#options.lifetime,
       bypass: (load, { signal }) => runHere(load, this.#kernel.contexts.current(), signal),
     });
+  }
+
+  /** The cache without what it does to each value that it gives. */
+  protected get asKept(): NamespaceCache {
+    return this;
   }
 
   explain(key: string, options: ExplainOptions = {}): Promise<CacheExplanation> {

@@ -7,7 +7,6 @@ import type { RedisFloor } from '../redis/ports.js';
 import type { Cache } from './api.js';
 import { CacheRoom } from './cache.js';
 import { CloningRoom } from './cloning-room.js';
-import { freezing } from './copies.js';
 import { createMemoryWorld, MemoryLevel, type MemoryWorld } from './drivers/memory.js';
 import { OpenTelemetrySpans } from './drivers/open-telemetry.js';
 import { RedisLevel } from './drivers/redis.js';
@@ -73,11 +72,10 @@ export function composeCache(
     publish: (channel, payload) => floor.publish(channel, payload),
   };
   const { ledger, histories, revision } = wiring;
-  const { codec, copies } = resolved;
-  const Room = copies === 'cloned' ? CloningRoom : CacheRoom;
+  const Room = resolved.copies === 'cloned' ? CloningRoom : CacheRoom;
   return new Room({
     kernel,
-    options: copies === 'frozen' ? { ...resolved, codec: freezing(codec) } : resolved,
+    options: resolved,
     level,
     local,
     bus,

@@ -3,6 +3,7 @@ import type { Codec } from './codecs.js';
 import { type Expiry, firstExpiry } from './expiries.js';
 import { type CacheExplanation, explanationOf, Findings, type LevelExplanation } from './explanation.js';
 import { decodeFrame, type Frame } from './frame.js';
+import type { KeyCodecs } from './key-codecs.js';
 import type { LookupInit, Question } from './lookup.js';
 import { withTags } from './names.js';
 import type { CacheClock } from './ports.js';
@@ -10,7 +11,7 @@ import { type Use, useOf, usesAtOnce } from './staleness.js';
 
 /** What explanations stand on: the same as lookups. */
 export interface ExplainerInit extends LookupInit {
-  readonly codec: Codec;
+  readonly codecs: KeyCodecs;
 }
 
 const sayings: Readonly<Record<Use, string>> = {
@@ -122,9 +123,9 @@ export class Explainer {
   }
 
   async #stored(findings: Findings, question: Question, bytes: Buffer, clock: CacheClock): Promise<void> {
-    const { kernel, codec, level } = this.#init;
+    const { kernel, codecs, level } = this.#init;
     const frame = decodeFrame(bytes);
-    if (!this.#readable(findings, frame, codec)) return;
+    if (!this.#readable(findings, frame, codecs.of(question.key))) return;
     const tags = withTags(frame.tags, question.tags);
     const leftMs = frame.expiresAt - kernel.clock.now();
     findings.value = { tags, asOf: frame.asOf, leftMs, bytes: bytes.length };

@@ -90,6 +90,11 @@ export class Findings {
   }
 }
 
+/** Says why no level is asked about a key at all. */
+export function explanationOfNothing(key: string, tags: readonly string[], why: string): CacheExplanation {
+  return { key, tags: [...new Set([key, ...tags])], answer: 'loader', levels: [], text: why };
+}
+
 /** Puts the levels together, and all of it into words. */
 export function explanationOf(
   key: string,

@@ -36,3 +36,35 @@ it('takes nothing from a log that was asked for in another epoch than it answers
   expect(await reached).toBe(false);
   follower.close();
 });
+
+it('has a state replaced once for all who meet the same setback', async () => {
+  const state = { epoch: 'old', sequence: 3, floor: 0 };
+  let renewals = 0;
+  const level = {
+    isUp: true,
+    isLive: true,
+    events: new Events<SharedLevelEvents>(),
+    log: async () => ({ clock: { ...state }, moves: [] }),
+    renew: async () => {
+      renewals++;
+      Object.assign(state, { epoch: `new ${renewals}`, sequence: 0 });
+    },
+  };
+  const clock = createFakeClock();
+  const positions = new Positions(100);
+  const follower = new Follower({
+    level: level as unknown as SharedLevel,
+    clock,
+    positions,
+    adopted: () => undefined,
+    replayed: () => undefined,
+  });
+  positions.adopt({ epoch: 'old', sequence: 5, floor: 0 });
+  const since = follower.now();
+  const behind = { ...state };
+  const all = [follower.meet(behind, since), follower.meet(behind, since), follower.renew('old')];
+  expect(await Promise.all(all)).toEqual([false, false, undefined]);
+  expect(await follower.meet(behind, since)).toBe(false); // an answer that was long on its way
+  expect([renewals, positions.epoch]).toEqual([1, 'new 1']);
+  follower.close();
+});

@@ -36,6 +36,7 @@ export class Follower {
   readonly #waiting = new Set<(isLate: boolean) => void>();
   #arrival: Disposable | undefined;
   #replaying: Promise<void> | undefined;
+  #renewing: Promise<void> | undefined;
   #proving = false;
   /** Monotonic instant at which nothing was missing here, as the shared level itself has confirmed. */
   #provenAt = Number.NEGATIVE_INFINITY;
@@ -78,15 +79,23 @@ export class Follower {
    * An answer behind what was known when it was asked for comes from a state that has lost something: it gets another epoch.
    */
   async meet(clock: CacheClock, since: Since): Promise<boolean> {
-    if (clock.epoch !== this.positions.epoch) this.#adopt(clock);
     if (clock.epoch === since.epoch && clock.sequence < since.applied) {
-      await this.#init.level.renew();
-      await this.#replay();
+      await this.renew(clock.epoch);
       return false;
     }
+    if (clock.epoch !== this.positions.epoch) this.#adopt(clock);
     if (!(await this.reach(clock))) return false;
     if (since.at > this.#provenAt) this.#provenAt = since.at;
     return true;
+  }
+
+  /** Has a state replaced that has lost something, and follows its successor: once for all who have found that out at a time. */
+  renew(epoch: string): Promise<void> {
+    if (epoch !== this.positions.epoch) return this.#replay(); // it has been replaced since they asked
+    this.#renewing ??= this.#renew(epoch).finally(() => {
+      this.#renewing = undefined;
+    });
+    return this.#renewing;
   }
 
   /** Waits until an invalidation has been applied here: for its announcement first, by reading the log then. */
@@ -113,6 +122,12 @@ export class Follower {
     for (const listener of this.#listeners) listener[Symbol.dispose]();
     this.#arrival?.[Symbol.dispose]();
     this.#wake(true);
+  }
+
+  async #renew(epoch: string): Promise<void> {
+    await this.#init.level.renew();
+    // A log that was already being read may have been asked for too early.
+    for (let attempt = 0; attempt < 2 && this.positions.epoch === epoch; attempt++) await this.#replay();
   }
 
   async #prove(): Promise<void> {

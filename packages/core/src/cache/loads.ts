@@ -10,7 +10,6 @@ import type { Loader } from './api.js';
 import type { Backlog } from './backlog.js';
 import type { Ride } from './batch.js';
 import { type Call, handOver } from './call.js';
-import { encode } from './encoding.js';
 import { CacheLoadTimeoutError } from './errors.js';
 import { Flight, type Landing } from './flight.js';
 import type { Follower } from './follower.js';
@@ -212,7 +211,7 @@ export class Loads {
     settle: { release: () => void },
     isAgain = false,
   ): Promise<Landing> {
-    const { follower, shelf, lineage, options, random, rules } = this.#init;
+    const { follower, shelf, lineage, random, rules } = this.#init;
     const { key, tags, lifetime } = call;
     const { clock } = start;
     follower.positions.learn(clock, tags, start.moves);
@@ -242,7 +241,7 @@ export class Loads {
     }
     const asOf = rules.asOf(clock.sequence, follower.positions.applied);
     const from = { epoch: clock.epoch, asOf, tags: record.tags, seen };
-    const payload = value === undefined ? undefined : encode(key, options.codec, value);
+    const payload = value === undefined ? undefined : shelf.encode(key, value);
     const { value: kept, stored } = shelf.put(key, payload, from, times);
     const { release } = settle;
     settle.release = () => void stored.then(release); // others look for the value when the lease ends

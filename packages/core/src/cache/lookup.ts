@@ -198,12 +198,12 @@ export class Lookup {
   }
 
   #measure({ token }: RequestContext, clock: CacheClock): Standing | Promise<Standing> {
-    const { rules, level } = this.#init;
+    const { rules, follower } = this.#init;
     const demand = rules.demand(token);
     if (demand.kind === 'any') return clock;
     if (demand.kind === 'beyond') return { kind: 'beyond' };
     // Of two epochs one may be the present one: replaced by what the state knows of it, the token would forget what it has lost.
-    if (isAhead(token, clock)) return level.renew().then(() => ({ kind: 'beyond' }));
+    if (isAhead(token, clock)) return follower.renew(clock.epoch).then(() => ({ kind: 'beyond' }));
     if (demand.kind === 'gone' || demand.position.epoch !== clock.epoch) {
       return { kind: 'beyond', instead: { epoch: clock.epoch, sequence: clock.sequence } };
     }

@@ -1,6 +1,8 @@
 import { describe, expect, it, vi } from 'vitest';
 import { CacheFleet } from '../testing/cache-fleet.js';
 import { createFakeClock } from '../testing/fake-clock.js';
+import { copies } from './copies.js';
+import { binaryCodec, type CacheNamespace, type Codec, compressed, createCache } from './index.js';
 
 const setup = async () => {
   const clock = createFakeClock();
@@ -120,5 +122,68 @@ describe('a namespace', () => {
     );
     expect(() => a.cache.namespace('n', { ttlMs: 0 })).toThrow(/cache\.namespace\.ttlMs/);
     expect(() => a.cache.namespace('n', { vresion: '1' } as never)).toThrow(/Did you mean "version"/);
+  });
+
+  it('has a codec of its own, by which everybody reads and stores its values', async () => {
+    const { a, b } = await setup();
+    const since = new Date(0);
+    const both = [a, b].map(({ cache }) => cache.namespace<unknown>('events', { codec: binaryCodec }));
+    const [here, there] = both as [CacheNamespace, CacheNamespace];
+    expect(await here.getOrLoad('1', () => since)).toEqual(since);
+    expect(await there.get('1')).toEqual(since);
+    await there.set('2', since);
+    expect([await a.cache.get('events:2'), (await a.cache.explain('events:2')).answer]).toEqual([
+      since,
+      'local',
+    ]);
+    const asText = since.toISOString();
+    expect([await b.cache.getOrLoad('other:1', () => since), await a.cache.get('other:1')]).toEqual([
+      asText,
+      asText,
+    ]);
+    const values = await here.getOrLoadMany(['3'], () => new Map([['3', since]]));
+    expect([values.get('3'), await b.cache.get('events:3')]).toEqual([since, since]);
+    a.cache.namespace('events', { codec: binaryCodec, ttlMs: 5 });
+    expect(() => a.cache.namespace('events', { codec: compressed() })).toThrow(/codec/);
+    expect(() => a.cache.namespace('events', { codec: {} as Codec })).toThrow(/codec/);
+  });
+
+  it.each(copies.flatMap((own) => copies.map((whole) => [own, whole] as const)))(
+    'gives values that are %s, in a cache whose values are %s',
+    async (own, whole) => {
+      await using cache = createCache({ copies: whole });
+      await cache.start();
+      const posts = cache.namespace<{ id: number }>('posts', { copies: own });
+      const load = () => ({ id: 1 });
+      const first = await posts.getOrLoad('1', load);
+      const others = [
+        await posts.getOrLoad('1', load),
+        await posts.get('1'),
+        posts.peek('1'),
+        (await posts.getOrLoadMany(['1'], () => new Map())).get('1'),
+      ];
+      for (const other of others) {
+        expect(other).toEqual(first);
+        expect(other === first).toBe(own !== 'cloned');
+      }
+      expect(Object.isFrozen(first)).toBe(own === 'frozen');
+    },
+  );
+
+  it('explains its keys as the cache does, and says when it is off', async () => {
+    const { a } = await setup();
+    let enabled = true;
+    const posts = a.cache.namespace<string>('posts', { version: '2', enabled: () => enabled });
+    await posts.getOrLoad('1', () => 'a post', { tags: ['author:7'] });
+    expect(await posts.explain('1')).toMatchObject({
+      key: 'posts#2:1',
+      answer: 'local',
+      levels: [{ value: { tags: expect.arrayContaining(['posts:1', 'author:7']) } }, {}],
+    });
+    await a.cache.invalidate(['author:7']);
+    expect((await posts.explain('1')).answer).toBe('loader');
+    enabled = false;
+    const { answer, text } = await posts.explain('1', { tags: ['author:7'] });
+    expect([answer, text]).toEqual(['loader', expect.stringContaining('"posts" is off')]);
   });
 });

@@ -17,12 +17,24 @@ import type {
   WrapOptions,
   Wrapped,
 } from './api.js';
+import { cloneOf, copies } from './copies.js';
+import { type CacheExplanation, type ExplainOptions, explanationOfNothing } from './explanation.js';
+import type { KeyCodecs } from './key-codecs.js';
 import { type Lifetime, lifetimeOf, readLifetime } from './lifetime.js';
+import { readCodec } from './options.js';
 import { wrap } from './wrap.js';
+
+/** What a namespace translates for. */
+export type NamespaceCache = Pick<
+  Cache,
+  'expire' | 'explain' | 'get' | 'getOrLoad' | 'getOrLoadMany' | 'invalidate' | 'peek' | 'set'
+>;
 
 /** What a namespace stands on. */
 export interface NamespaceInit {
-  readonly cache: Cache;
+  /** Gives values as they are kept. */
+  readonly cache: NamespaceCache;
+  readonly codecs: KeyCodecs;
   /** What a call has that does not say, where the namespace does not either. */
   readonly lifetime: Lifetime;
   /** Runs a loader as if there were no cache. */
@@ -32,7 +44,9 @@ export interface NamespaceInit {
 /** Translates keys: everything else is the cache's. */
 export class Namespace<T> implements CacheNamespace<T> {
   readonly name: string;
-  readonly #cache: Cache;
+  readonly #cache: NamespaceCache;
+  /** Makes what one caller gets of a stored value. */
+  readonly #given: <Value>(key: string, value: Value) => Value;
   readonly #bypass: NamespaceInit['bypass'];
   readonly #lifetime: Lifetime;
   readonly #version: string | undefined;
@@ -42,7 +56,7 @@ export class Namespace<T> implements CacheNamespace<T> {
   constructor(
     name: string,
     options: NamespaceOptions | undefined,
-    { cache, lifetime, bypass }: NamespaceInit,
+    { cache, codecs, lifetime, bypass }: NamespaceInit,
   ) {
     const reader = readOptions('cache.namespace', { ...options, name });
     this.#cache = cache;
@@ -55,6 +69,14 @@ export class Namespace<T> implements CacheNamespace<T> {
       reader.fail('enabled', 'true, false, or a function that says which');
     }
     this.#isEnabled = typeof enabled === 'function' ? (enabled as () => boolean) : () => enabled === true;
+    const { usual } = codecs;
+    const codec = readCodec(reader, usual.codec);
+    const copied = reader.oneOf('copies', copies, usual.copies);
+    if (codec !== usual.codec || copied !== usual.copies) {
+      const isOne = codecs.claim(this.#nameOf(''), { codec, copies: copied });
+      if (!isOne) reader.fail('codec', 'that of all who name the namespace, as `copies` must be');
+    }
+    this.#given = copied === 'cloned' ? cloneOf : asItIs;
     reader.done();
   }
 
@@ -69,11 +91,13 @@ export class Namespace<T> implements CacheNamespace<T> {
   ): Promise<Value> {
     if (!this.#isEnabled()) return this.#bypass(load, options);
     const { tags } = options;
-    return this.#cache.getOrLoad(this.#nameOf(key), load, {
+    const name = this.#nameOf(key);
+    const value = this.#cache.getOrLoad(name, load, {
       ...options,
       ...lifetimeOf('getOrLoad', options, this.#lifetime),
       tags: typeof tags === 'function' ? (value) => this.#tagsOf(key, tags(value)) : this.#tagsOf(key, tags),
     });
+    return this.#given === asItIs ? value : value.then((kept) => this.#given(name, kept));
   }
 
   async getOrLoadMany<Value extends T>(
@@ -96,15 +120,17 @@ export class Namespace<T> implements CacheNamespace<T> {
           tags: (name) => this.#tagsOf(own(name), typeof tags === 'function' ? tags(own(name)) : tags),
         })
       : this.#bypass((given) => translated(names, given), options));
-    return new Map([...values].map(([name, value]) => [own(name), value]));
+    return new Map([...values].map(([name, value]) => [own(name), this.#given(name, value)]));
   }
 
   async get(key: string, options?: GetOptions): Promise<T | undefined> {
-    return this.#isEnabled() ? this.#cache.get<T>(this.#nameOf(key), options) : undefined;
+    const name = this.#nameOf(key);
+    return this.#isEnabled() ? this.#given(name, await this.#cache.get<T>(name, options)) : undefined;
   }
 
   peek(key: string): T | undefined {
-    return this.#isEnabled() ? this.#cache.peek<T>(this.#nameOf(key)) : undefined;
+    const name = this.#nameOf(key);
+    return this.#isEnabled() ? this.#given(name, this.#cache.peek<T>(name)) : undefined;
   }
 
   async set(key: string, value: T, options: SetOptions = {}): Promise<SetOutcome> {
@@ -129,6 +155,17 @@ export class Namespace<T> implements CacheNamespace<T> {
 
   expire(keys: string | readonly string[], options?: InvalidateOptions): Promise<Invalidation> {
     return this.#cache.expire(this.#keysOf(keys), options);
+  }
+
+  async explain(key: string, options: ExplainOptions = {}): Promise<CacheExplanation> {
+    const name = this.#nameOf(key);
+    const tags = this.#tagsOf(key, options.tags);
+    if (!this.#isEnabled()) return explanationOfNothing(name, tags, `The namespace "${this.name}" is off.`);
+    return this.#cache.explain(name, {
+      ...lifetimeOf('explain', options, this.#lifetime),
+      signal: options.signal,
+      tags,
+    });
   }
 
   wrap<Args extends readonly unknown[], Value extends T>(
@@ -159,3 +196,5 @@ export class Namespace<T> implements CacheNamespace<T> {
     return this.#version === undefined ? tags : [this.keyOf(key), ...tags];
   }
 }
+
+const asItIs = <Value>(_key: string, value: Value): Value => value;

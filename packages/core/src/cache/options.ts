@@ -111,7 +111,7 @@ export function resolveCacheOptions(options: CacheOptions = {}): ResolvedCacheOp
     loadTimeoutMs: reader.ms('loadTimeoutMs', cacheDefaults.loadTimeoutMs),
     maxLoads: reader.int('maxLoads', cacheDefaults.maxLoads, { min: 1 }),
     doubtMs: reader.ms('doubtMs', cacheDefaults.doubtMs),
-    codec: readCodec(reader.any('codec'), () => reader.fail('codec', 'a codec with name, encode and decode')),
+    codec: readCodec(reader, cacheDefaults.codec),
     copies: reader.oneOf('copies', copies, cacheDefaults.copies),
     interop: readInterop(reader),
     spans: reader.boolean('spans', cacheDefaults.spans),
@@ -131,14 +131,14 @@ function readLocal(cache: OptionsReader): ResolvedCacheOptions['local'] {
   return resolved;
 }
 
-function readCodec(value: unknown, refuse: () => never): Codec {
-  if (value === undefined) return cacheDefaults.codec;
-  const codec = value as Partial<Codec> | null;
+/** Reads the codec of values. */
+export function readCodec(reader: OptionsReader, fallback: Codec): Codec {
+  const codec = (reader.any('codec') ?? fallback) as Partial<Codec>;
   const isCodec =
     typeof codec === 'object' &&
-    typeof codec?.encode === 'function' &&
+    typeof codec.encode === 'function' &&
     typeof codec.decode === 'function' &&
     typeof codec.name === 'string' &&
     /^[A-Za-z0-9]{1,8}(\+z)?$/.test(codec.name);
-  return isCodec ? (codec as Codec) : refuse();
+  return isCodec ? (codec as Codec) : reader.fail('codec', 'a codec with name, encode and decode');
 }

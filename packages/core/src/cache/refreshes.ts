@@ -1,4 +1,5 @@
 import { AsyncResource } from 'node:async_hooks';
+import { firstOf } from '../kernel/abort.js';
 import { ClosedError } from '../kernel/errors.js';
 import type { Kernel } from '../kernel/kernel.js';
 import type { CounterCell } from '../kernel/meter.js';
@@ -62,21 +63,23 @@ export class Refreshes {
 
   /**
    * Replaces what the call was given while its caller waits, in his own context. Resolves to undefined where that is under
-   * way or has just come to nothing; rejects as the load does.
+   * way or has just come to nothing; rejects as the load does, or with `ClosedError`.
    */
   async here(call: Call): Promise<Landing | undefined> {
     const { key } = call;
     if (!this.#mayBegin(key)) return undefined;
+    const ending = firstOf([call.signal, this.#controller.signal]);
     try {
-      const replacing = this.#init.replace(call);
+      const replacing = this.#init.replace({ ...call, signal: ending.signal });
       this.#running.set(key, replacing.then(ignore, ignore));
       const landing = await replacing;
       this.#ended(key, outcomeOf(landing));
       return landing;
     } catch (cause) {
-      if (!call.signal?.aborted) this.#ended(key, 'failed');
+      if (!ending.signal.aborted) this.#ended(key, 'failed');
       throw cause;
     } finally {
+      ending[Symbol.dispose]();
       this.#running.delete(key);
     }
   }

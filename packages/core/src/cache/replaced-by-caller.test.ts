@@ -1,7 +1,8 @@
 import { describe, expect, it, vi } from 'vitest';
+import { ClosedError } from '../kernel/errors.js';
 import { CacheFleet, latch } from '../testing/cache-fleet.js';
 import { createFakeClock } from '../testing/fake-clock.js';
-import type { CacheOptions } from './index.js';
+import type { CacheOptions, LoaderOptions } from './index.js';
 
 const setup = async (options: CacheOptions = {}) => {
   const clock = createFakeClock();
@@ -49,6 +50,23 @@ describe('a value past its time that its caller replaces', () => {
     leaving.abort(new Error('left'));
     await expect(replacing).rejects.toThrow('left');
     expect(await a.cache.getOrLoad('k', () => 2, { replacedBy })).toBe(2); // its end was nobody's failure
+  });
+
+  it('is not waited for by who closes the cache', async () => {
+    const { clock, a } = await setup();
+    await a.cache.getOrLoad('k', () => 1);
+    await clock.advance(1_000);
+    let loading: AbortSignal | undefined;
+    const load = ({ signal }: LoaderOptions) => {
+      loading = signal;
+      return new Promise<number>(() => undefined);
+    };
+    const replacing = a.cache.getOrLoad('k', load, { replacedBy });
+    const refused = expect(replacing).rejects.toThrow(ClosedError);
+    await clock.advance(0);
+    await a.cache.close();
+    await refused;
+    expect(loading?.aborted).toBe(true);
   });
 
   it('is served instead of an error, and then for a while to all who ask', async () => {

@@ -54,6 +54,24 @@ it('tells nothing where nobody wanted to know', async () => {
   }
 });
 
+it('tells who gets a value that was set what its maker had seen', async () => {
+  const { a, b } = await twoInstances();
+  await a.request(() => {
+    a.kernel.contexts.current().observe(seen(7n)); // as a read or write does, where databases tell
+    return a.cache.set('x', 'made');
+  });
+  for (const instance of [a, b]) {
+    const { value, token } = await instance.request(() => instance.cache.get('x'));
+    expect([value, token.db]).toEqual(['made', seen(7n).db]);
+  }
+});
+
+it('tells nothing of a value that was set where nobody wanted to know', async () => {
+  const { a, b } = await twoInstances();
+  await a.request(() => a.cache.set('x', 'made'), seen(7n));
+  expect((await b.request(() => b.cache.get('x'))).token).toEqual(emptyToken);
+});
+
 it('shows nothing older to who got a value than what was invalidated when it was loaded', async () => {
   const { clock, fleet, a, b } = await twoInstances();
   await a.write('x', 1);

@@ -5,6 +5,7 @@ import { createFakeClock } from '../testing/fake-clock.js';
 import { createMemoryWorld, MemoryLevel } from './drivers/memory.js';
 import { Follower } from './follower.js';
 import { encodeFrame } from './frame.js';
+import { KeyCodecs } from './key-codecs.js';
 import { lifetimeDefaults } from './lifetime.js';
 import { Positions } from './positions.js';
 import { soundRules } from './rules.js';
@@ -22,7 +23,14 @@ const follower = new Follower({
 });
 const reopening = { isOpen: true };
 const shelf = new Shelf({
-  ...{ clock, codec: jsonCodec, level, local: undefined, follower, reopening },
+  ...{
+    clock,
+    codecs: new KeyCodecs({ codec: jsonCodec, copies: 'shared' }),
+    level,
+    local: undefined,
+    follower,
+    reopening,
+  },
   rules: soundRules,
 });
 

@@ -1,11 +1,12 @@
 import type { Clock } from '../kernel/clock.js';
-import type { Codec } from '../kernel/codec.js';
 import type { RequestContext } from '../kernel/context.js';
 import type { Token } from '../kernel/token.js';
+import { encode } from './encoding.js';
 import type { Follower } from './follower.js';
 import { footprintOf } from './footprint.js';
 import { decodeFrame, encodeFrame, type Frame } from './frame.js';
 import { Inquiry } from './inquiry.js';
+import type { KeyCodecs } from './key-codecs.js';
 import type { Lifetime } from './lifetime.js';
 import { LocalEntry } from './local-entry.js';
 import { withTags } from './names.js';
@@ -48,7 +49,7 @@ interface Candidate {
 /** What a shelf stands on. */
 export interface ShelfInit {
   readonly clock: Clock;
-  readonly codec: Codec;
+  readonly codecs: KeyCodecs;
   readonly level: SharedLevel;
   readonly local: LocalLevel | undefined;
   readonly follower: Follower;
@@ -118,7 +119,8 @@ export class Shelf {
     tags: readonly string[],
     asker: Asker,
   ): Found | undefined | Promise<Found | undefined> {
-    const { codec, follower, rules } = this.#init;
+    const { codecs, follower, rules } = this.#init;
+    const codec = codecs.of(key);
     const known = { epoch: follower.positions.epoch, codec: codec.name, tags };
     const frame = bytes && decodeFrame(bytes, known);
     if (frame === undefined || frame.codec !== codec.name) return undefined;
@@ -158,7 +160,7 @@ export class Shelf {
     pastMs: number,
     verdict: Verdict,
   ): Found | undefined {
-    const { codec, reopening, local } = this.#init;
+    const { codecs, reopening, local } = this.#init;
     const { lifetime } = asker;
     // Whoever asked before the shared level went away may get its answer after the return.
     if (!reopening.isOpen) return undefined;
@@ -167,7 +169,7 @@ export class Shelf {
     if (use === 'none') return undefined;
     let value: unknown;
     try {
-      value = isNothing ? undefined : codec.decode(payload);
+      value = isNothing ? undefined : codecs.of(key).decode(payload);
     } catch {
       return undefined;
     }
@@ -177,6 +179,11 @@ export class Shelf {
       this.#keep(key, value, { epoch, asOf, seen, tags }, times, payload.length);
     }
     return { kind: 'found', value, tags, seen, asOf, use };
+  }
+
+  /** Turns the value of a key into bytes; throws `CacheValueError` where its codec cannot. */
+  encode(key: string, value: unknown): Buffer {
+    return encode(key, this.#init.codecs.of(key), value);
   }
 
   /**
@@ -189,7 +196,8 @@ export class Shelf {
     from: Conditions,
     times: Times,
   ): { readonly value: unknown; readonly stored: Promise<boolean> } {
-    const { clock, codec, level } = this.#init;
+    const { clock, codecs, level } = this.#init;
+    const codec = codecs.of(key);
     const { ttlMs, staleMs, staleIfErrorMs } = times;
     const frame = encodeFrame({
       ...{ ...from, expiresAt: clock.now() + ttlMs, staleMs, staleIfErrorMs },

@@ -1,8 +1,6 @@
-import type { Codec } from '../kernel/codec.js';
 import type { RequestContext } from '../kernel/context.js';
-import { emptyToken } from '../kernel/token.js';
+import { type CachePosition, cacheToken, emptyToken, mergeTokens, type Token } from '../kernel/token.js';
 import type { SetOutcome } from './api.js';
-import { encode } from './encoding.js';
 import type { Invalidations } from './invalidations.js';
 import type { Lifetime } from './lifetime.js';
 import type { Lineage } from './lineage.js';
@@ -11,7 +9,6 @@ import { timesOf } from './staleness.js';
 
 /** What a writer stands on. */
 export interface WriterInit {
-  readonly codec: Codec;
   readonly shelf: Shelf;
   readonly lineage: Lineage;
   readonly invalidations: Invalidations;
@@ -43,8 +40,9 @@ export class Writer {
 
   /** Stores a value. Rejects with `CacheValueError` for one that cannot be encoded: nothing was done then. */
   async write({ key, value, tags, lifetime, context }: Made): Promise<SetOutcome> {
-    const { codec, shelf, lineage, invalidations, random } = this.#init;
-    const payload = value === undefined ? undefined : encode(key, codec, value);
+    const { shelf, lineage, invalidations, random } = this.#init;
+    const payload = value === undefined ? undefined : shelf.encode(key, value);
+    const { observed } = context; // what the value can have been made of
     const times = timesOf(value, lifetime, random);
     const isOfOneHistory = await lineage.admits().catch(() => false);
     const { position, ...invalidation } = await invalidations.carryOut([key], context, {});
@@ -53,8 +51,13 @@ export class Writer {
     }
     const { epoch, sequence } = position;
     if (lineage.stamp(epoch) === undefined) return { ...invalidation, stored: false };
-    const from = { epoch, asOf: sequence, tags, seen: emptyToken };
+    const from = { epoch, asOf: sequence, tags, seen: seenBy(observed, position) };
     const { stored } = shelf.put(key, payload, from, times);
     return { ...invalidation, stored: await stored };
   }
+}
+
+/** What the readers of a value have seen: as much as who made it, where databases tell what that is. */
+function seenBy({ db }: Token, position: CachePosition): Token {
+  return db.length === 0 ? emptyToken : mergeTokens({ ...emptyToken, db }, cacheToken(position));
 }

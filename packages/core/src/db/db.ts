@@ -357,7 +357,9 @@ export class DatabaseRoom implements Database {
   }
 
   #wrote(context: RequestContext, position: Position): void {
-    context.wrote(dbToken({ shard: this.#shard, ...position }));
+    const token = dbToken({ shard: this.#shard, ...position });
+    context.wrote(token);
+    if (this.#options.level === 'monotonic') context.observe(token);
   }
 
   /** Nobody reads on behalf of a request whose client has left; the ambient context never ends. */

@@ -55,6 +55,23 @@ export function deadline(
   };
 }
 
+/** A signal that aborts with the reason of the first of several that does; dispose it when the work is done, as {@link deadline}'s. */
+export function firstOf(signals: readonly (AbortSignal | undefined)[]): SignalScope {
+  const controller = new AbortController();
+  const follows = signals.map((parent) => {
+    const follow = () => controller.abort(parent?.reason);
+    if (parent?.aborted) follow();
+    shared(parent)?.addEventListener('abort', follow, { once: true });
+    return () => parent?.removeEventListener('abort', follow);
+  });
+  return {
+    signal: controller.signal,
+    [Symbol.dispose]() {
+      for (const leave of follows) leave();
+    },
+  };
+}
+
 /** The same signal, for any number of calls that wait for it: Node would take more than ten for a leak. */
 export function shared(signal: AbortSignal | undefined): AbortSignal | undefined {
   if (signal !== undefined) setMaxListeners(0, signal);

@@ -82,6 +82,7 @@ class OpenContext {
   #token: Token;
   #isPlain = false;
   #written: Token = emptyToken;
+  #observed: Token = emptyToken;
 
   constructor(init: ContextInit, openedAt: number, derivation: Derivation = {}) {
     this.id = init.id;
@@ -119,10 +120,19 @@ class OpenContext {
     return this.#parent === undefined ? this.#written : this.#parent.written;
   }
 
+  /** What it has seen so far beside what its caller had seen before: databases, where those tell what reads and writes have seen. */
+  get observed(): Token {
+    return this.#parent === undefined ? this.#observed : this.#parent.observed;
+  }
+
   /** Adds to what has been seen. */
   observe(token: Token): void {
-    if (this.#parent === undefined) this.#see(mergeTokens(this.#token, token));
-    else this.#parent.observe(token);
+    if (this.#parent !== undefined) {
+      this.#parent.observe(token);
+      return;
+    }
+    this.#see(mergeTokens(this.#token, token));
+    this.#observed = mergeTokens(this.#observed, token);
   }
 
   /** Adds to what has been seen and written. */
