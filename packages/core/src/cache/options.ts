@@ -133,10 +133,10 @@ function readLocal(cache: OptionsReader): ResolvedCacheOptions['local'] {
 
 /** Reads the codec of values. */
 export function readCodec(reader: OptionsReader, fallback: Codec): Codec {
-  const codec = (reader.any('codec') ?? fallback) as Partial<Codec>;
+  const codec = reader.any('codec', fallback) as Partial<Codec> | null;
   const isCodec =
     typeof codec === 'object' &&
-    typeof codec.encode === 'function' &&
+    typeof codec?.encode === 'function' &&
     typeof codec.decode === 'function' &&
     typeof codec.name === 'string' &&
     /^[A-Za-z0-9]{1,8}(\+z)?$/.test(codec.name);
