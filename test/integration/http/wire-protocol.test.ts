@@ -13,8 +13,8 @@ import { partsOf, readPage } from '../../packaging/docs/pages.js';
 class TextOutlet {
   text = '';
   readonly queuedBytes = 0;
-  write(bytes: Uint8Array): boolean {
-    this.text += Buffer.from(bytes).toString();
+  write(pieces: readonly { readonly plain: Buffer }[]): boolean {
+    for (const { plain } of pieces) this.text += plain.toString();
     return true;
   }
   end(): void {}

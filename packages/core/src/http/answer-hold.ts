@@ -7,18 +7,16 @@ import { hasConnectionHeader } from './node-response.js';
  * Nothing of an answer that is given whole leaves before. What was streamed has left; its end waits all the same.
  */
 export function holdAnswer(response: ServerResponse, until: () => Promise<void> | undefined): void {
-  const { write, end } = response;
+  const { end } = response;
   let isHeld = false;
-
-  response.write = (...given: unknown[]): boolean =>
-    // After the end: nobody may get in front of what is held.
-    isHeld ? false : (Reflect.apply(write, response, given) as boolean);
 
   response.end = (...given: unknown[]): ServerResponse => {
     if (isHeld) return response;
     const waiting = until();
     if (waiting === undefined) return Reflect.apply(end, response, given) as ServerResponse;
     isHeld = true;
+    const { write } = response;
+    response.write = () => false; // nobody may get in front of what is held
     fixHead(response, given);
     void waiting.then(() => {
       response.write = write; // `end` may call it

@@ -4,9 +4,12 @@ import type { AddressInfo } from 'node:net';
 import compression from 'compression';
 import { afterEach, expect, test } from 'vitest';
 import { isPandoError } from '../kernel/errors.js';
+import { SharedBytes } from '../kernel/shared-bytes.js';
 import { waitFor } from '../testing/wait-for.js';
 import type { ExchangeOutcome } from './exchange.js';
 import { NodeExchange } from './node-exchange.js';
+
+const pieces = (text: string) => [new SharedBytes(Buffer.from(text))];
 
 const servers: AsyncDisposable[] = [];
 afterEach(async () => {
@@ -131,7 +134,7 @@ test('the head of a stream leaves with its first bytes, not before', async () =>
     const outlet = exchange.stream(200, { 'content-type': 'text/event-stream' });
     sent = () => response.headersSent || exchange.streaming;
     begin = () => {
-      outlet.write(Buffer.from('data: 1\n\n'));
+      outlet.write(pieces('data: 1\n\n'));
       outlet.end();
     };
   });
@@ -149,7 +152,7 @@ test('bytes leave at once through middleware that compresses', async () => {
   const url = await serve((exchange, response, request) => {
     compress(request as never, response as never, () => {
       const outlet = exchange.stream(200, { 'content-type': 'text/event-stream' });
-      outlet.write(Buffer.from('data: 1\n\n'));
+      outlet.write(pieces('data: 1\n\n'));
       end = () => outlet.end();
     });
   });
@@ -166,9 +169,9 @@ test('writing after the client has gone goes nowhere and throws nothing', async 
   let writes = 0;
   const url = await serve((exchange) => {
     const outlet = exchange.stream(200, {});
-    outlet.write(Buffer.from('x'));
+    outlet.write(pieces('x'));
     outlet.onClose(() => {
-      outlet.write(Buffer.from('y'));
+      outlet.write(pieces('y'));
       outlet.end();
       outlet.destroy();
       exchange.reply(200, {}, 'late');
@@ -183,7 +186,7 @@ test('writing after the client has gone goes nowhere and throws nothing', async 
 });
 
 test('a client that does not read makes write say so, and drain tells when it reads again', async () => {
-  const chunk = Buffer.alloc(1_048_576, 'x');
+  const chunk = new SharedBytes(Buffer.alloc(1_048_576, 'x'));
   const more = 32; // megabytes: more than the buffers of both sockets hold
   let queued = 0;
   let flowing = true;
@@ -194,7 +197,7 @@ test('a client that does not read makes write say so, and drain tells when it re
       drained = true;
       outlet.end();
     });
-    for (let n = 0; n < more; n++) flowing = outlet.write(chunk);
+    for (let n = 0; n < more; n++) flowing = outlet.write([chunk]);
     queued = outlet.queuedBytes;
   });
   const client = httpRequest(url);

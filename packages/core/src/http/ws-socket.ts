@@ -1,15 +1,19 @@
 import type { Duplex } from 'node:stream';
 import type { RawData, WebSocket } from 'ws';
 import type { Socket } from '../kernel/outlet.js';
+import { textMessages } from '../kernel/text-frames.js';
 
 /** A connection of the `ws` library as a {@link Socket}. */
 export class WsSocket implements Socket {
   readonly #ws: WebSocket;
   readonly #stream: Duplex;
+  /** Whether ws only puts a head in front of messages. With an extension, deflate for example, it may hold them back. */
+  readonly #isPlain: boolean;
 
   constructor(ws: WebSocket, stream: Duplex) {
     this.#ws = ws;
     this.#stream = stream;
+    this.#isPlain = ws.extensions === '';
     // Broken frames and messages over the limit: ws has answered with the right close code, and 'close' follows.
     ws.on('error', () => undefined);
   }
@@ -18,10 +22,18 @@ export class WsSocket implements Socket {
     return this.#ws.bufferedAmount;
   }
 
-  send(message: Uint8Array): boolean {
-    if (this.#ws.readyState !== this.#ws.OPEN) return true;
-    this.#ws.send(message, { binary: false });
-    return !this.#stream.writableNeedDrain;
+  write(frames: readonly Uint8Array[]): boolean {
+    const ws = this.#ws;
+    const stream = this.#stream;
+    if (ws.readyState !== ws.OPEN) return true;
+    if (frames.length > 1) stream.cork();
+    for (const each of frames) {
+      // Where ws would write them itself: frames that many share go out whole, between two of its own.
+      if (this.#isPlain) stream.write(each);
+      else for (const message of textMessages(each)) ws.send(message, { binary: false });
+    }
+    if (frames.length > 1) stream.uncork();
+    return !stream.writableNeedDrain;
   }
 
   ping(): void {

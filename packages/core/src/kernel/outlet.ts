@@ -1,3 +1,6 @@
+import type { SharedBytes } from './shared-bytes.js';
+import type { textFrame, textMessages } from './text-frames.js';
+
 /**
  * The writing end of one long-lived connection: a server-sent event stream, say.
  *
@@ -5,8 +8,11 @@
  * accepted may still be lost when the connection ends. No method throws after the end.
  */
 export interface Outlet {
-  /** Hands bytes over; false asks to wait for `onDrain` before more (the bytes are accepted all the same). */
-  write(bytes: Uint8Array): boolean;
+  /**
+   * Hands bytes over, none of them empty, in one go where the transport can. False asks to wait for `onDrain` before
+   * more (the bytes are accepted all the same). They belong to others, too: they must not be changed.
+   */
+  write(pieces: readonly SharedBytes[]): boolean;
   /** Bytes accepted that the operating system has not taken yet. */
   readonly queuedBytes: number;
   /** Ends the stream after what was accepted. */
@@ -21,8 +27,11 @@ export interface Outlet {
 
 /** One WebSocket connection (RFC 6455), whatever library holds it. The same promises as {@link Outlet}. */
 export interface Socket {
-  /** Sends one text message, already encoded as UTF-8; false asks to wait for `onDrain` before more. */
-  send(message: Uint8Array): boolean;
+  /**
+   * Hands over whole text messages, framed already as {@link textFrame} does, in one go where the transport can; false
+   * asks to wait for `onDrain` before more. A socket that frames by itself takes them out with {@link textMessages}.
+   */
+  write(frames: readonly Uint8Array[]): boolean;
   readonly queuedBytes: number;
   ping(): void;
   /** Begins the closing handshake. */

@@ -63,6 +63,13 @@ export interface RealtimeOptions {
   readonly maxChannelsPerConnection?: number | undefined;
   /** Bytes that may wait for one slow client; beyond that it is sent the rest when it has caught up. @defaultValue `65_536` */
   readonly sendBufferBytes?: number | undefined;
+  /**
+   * Bytes that may wait for all slow clients together; not less than `sendBufferBytes`. When there are too many of them
+   * for that, each may have an equal share, and those with more waiting are sent the rest when they have caught up.
+   *
+   * @defaultValue `268_435_456`
+   */
+  readonly sendBudgetBytes?: number | undefined;
   /** Time without any progress after which a slow client's connection is cut. @defaultValue `30_000` */
   readonly stallMs?: number | undefined;
   /** Silence after which an event stream gets a comment; keep it below the idle time of proxies. @defaultValue `15_000` */
@@ -118,6 +125,7 @@ export const realtimeDefaults = Object.freeze({
   maxConnectionAgeMs: false,
   maxChannelsPerConnection: 128,
   sendBufferBytes: 65_536,
+  sendBudgetBytes: 268_435_456,
   stallMs: 30_000,
   heartbeatMs: 15_000,
   pingMs: 25_000,
@@ -144,6 +152,7 @@ export interface ResolvedRealtimeOptions {
   readonly userOf: (identity: unknown) => string | undefined;
   readonly maxChannelsPerConnection: number;
   readonly sendBufferBytes: number;
+  readonly sendBudgetBytes: number;
   readonly stallMs: number;
   readonly heartbeatMs: number;
   readonly pingMs: number;
@@ -195,6 +204,7 @@ export function resolveRealtimeOptions(options: RealtimeOptions = {}): ResolvedR
   });
   reconnect.done();
   const idempotencyMs = Math.ceil(read.ms('idempotencyMs', defaults.idempotencyMs, { max: effectsLifeMs }));
+  const sendBufferBytes = read.bytes('sendBufferBytes', defaults.sendBufferBytes);
   const resolved: ResolvedRealtimeOptions = {
     redis: read.any('redis') as RedisOption | undefined, // checked by the Redis floor
     name: read.string('name', defaults.name),
@@ -218,7 +228,10 @@ export function resolveRealtimeOptions(options: RealtimeOptions = {}): ResolvedR
       min: 1,
       max: MOST_CHANNELS,
     }),
-    sendBufferBytes: read.bytes('sendBufferBytes', defaults.sendBufferBytes),
+    sendBufferBytes,
+    sendBudgetBytes: read.bytes('sendBudgetBytes', Math.max(defaults.sendBudgetBytes, sendBufferBytes), {
+      min: sendBufferBytes,
+    }),
     stallMs: read.ms('stallMs', defaults.stallMs),
     heartbeatMs: read.ms('heartbeatMs', defaults.heartbeatMs),
     pingMs: read.ms('pingMs', defaults.pingMs),

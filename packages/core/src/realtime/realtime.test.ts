@@ -4,6 +4,7 @@ import { cacheToken, coversToken, dbToken, emptyToken } from '../kernel/token.js
 import { createTokenCodec } from '../kernel/token-codec.js';
 import { createFakeClock } from '../testing/fake-clock.js';
 import { TestOutlet, TestSocket } from '../testing/suites/realtime/wires.js';
+import { waitFor } from '../testing/wait-for.js';
 import type { Realtime } from './api.js';
 import { createMemoryWorld, createRealtime } from './create.js';
 import type { MemoryWorldInit } from './drivers/memory.js';
@@ -357,7 +358,7 @@ describe('while the log is away', () => {
     expect(outlet.client.retryMs).toBeDefined();
     expect(outlet.client.events).toEqual([]);
     world.restore();
-    await settle();
+    await waitFor(() => outlet.client.events.length > 0);
     expect(outlet.client.events.map(({ data }) => data)).toEqual(['"missed"']);
   });
 

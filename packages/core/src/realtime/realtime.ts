@@ -44,6 +44,7 @@ import { Publisher } from './publisher.js';
 import { RealtimeMetrics } from './realtime-metrics.js';
 import { type Recovery, recovery } from './recovery.js';
 import { placeOf } from './resume.js';
+import { SendBudget } from './send-budget.js';
 import { spread } from './spread.js';
 import { SseConnection, type SseEnvironment } from './sse-session.js';
 import { LocalSubscription, localFormat } from './subscription.js';
@@ -64,7 +65,7 @@ export class RealtimeRoom implements Realtime {
   readonly #hub: Hub;
   readonly #roster: Roster;
   readonly #publisher: Publisher;
-  readonly #local: Format<Message>;
+  readonly #local: Format<Message, readonly Message[]>;
   readonly #sse: SseEnvironment;
   readonly #ws: WsEnvironment;
   readonly #connections = new Set<SseConnection | WsConnection>();
@@ -120,7 +121,10 @@ export class RealtimeRoom implements Realtime {
       roster: this.#roster,
       metrics,
       lifetimes: new Lifetimes({ clock, pulse, maxAgeMs: options.maxConnectionAgeMs }),
-      softLimitBytes: options.sendBufferBytes,
+      budget: new SendBudget({
+        softLimitBytes: options.sendBufferBytes,
+        totalBytes: options.sendBudgetBytes,
+      }),
       stallMs,
       retryMs: () => reconnectMinMs + Math.random() * (reconnectMaxMs - reconnectMinMs),
       onEnded: (connection: SseConnection | WsConnection, comesBack: boolean) => {

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { createKernel } from '../kernel/kernel.js';
+import { SharedBytes } from '../kernel/shared-bytes.js';
 import { createFakeClock } from '../testing/fake-clock.js';
 import { TestOutlet } from '../testing/suites/realtime/wires.js';
 import type { Realtime } from './api.js';
@@ -155,9 +156,9 @@ describe('an event stream of several channels', () => {
     const { outlet } = await open(room, { channels: ['a', 'b'] });
     const bytes: number[] = [];
     const write = outlet.write.bind(outlet);
-    outlet.write = (chunk) => {
-      bytes.push(...chunk);
-      return write(chunk);
+    outlet.write = (pieces) => {
+      for (const { plain } of pieces) bytes.push(...plain);
+      return write(pieces);
     };
     for (let n = 0; n < 3; n++) {
       await Promise.all([room.publish('a', n), room.publish('b', n)]);
@@ -166,7 +167,7 @@ describe('an event stream of several channels', () => {
     const start = outlet.client.events.find(({ type }) => type === 'cursor')?.lastEventId ?? '';
     for (let cut = 0; cut <= bytes.length; cut += 3) {
       const before = new TestOutlet();
-      before.write(Buffer.from(bytes.slice(0, cut)));
+      before.write([new SharedBytes(Buffer.from(bytes.slice(0, cut)))]);
       const lastEventId = before.client.lastEventId || start;
       const after = await open(room, { channels: ['a', 'b'], lastEventId });
       await settle();
@@ -226,8 +227,8 @@ describe('writing to event streams', () => {
     for (let n = 0; n < 3; n++) {
       const outlet = new TestOutlet();
       await open(room, { channels: ['c'] }, outlet);
-      outlet.write = (bytes) => {
-        chunks.push(bytes);
+      outlet.write = (pieces) => {
+        chunks.push(...pieces.map(({ chunk }) => chunk));
         return true;
       };
     }

@@ -1,5 +1,6 @@
 import type { Outlet } from '../kernel/outlet.js';
 import type { TokenCodec } from '../kernel/token-codec.js';
+import { SharedBytes } from '../kernel/shared-bytes.js';
 import type { Connection, SseSession } from './connection.js';
 import { cursorName, cursorPart, formatCursor } from './cursor.js';
 import { envelopeSse, rawSse } from './formats/sse.js';
@@ -35,30 +36,31 @@ export interface SseEnvironment extends OutboxLimits {
 /** What goes with a cursor where channels begin. An empty data line is needed: some clients ignore an id without data. */
 const startData = (token: string): string => (token === '' ? '' : JSON.stringify({ t: token }));
 
-const heartbeat = Buffer.from(sseHeartbeat);
+const heartbeat = new SharedBytes(Buffer.from(sseHeartbeat));
+
+const bytesOf = (text: string): SharedBytes => new SharedBytes(Buffer.from(text));
 
 /** Ends before what expires: a client that comes back is asked again. Not all at once, where all were given the same time. */
 const early = { earlierRatio: 0.1, atMostMs: 5_000 };
 
 /** One server-sent event stream. */
-export class SseConnection implements Connection, Sink<Buffer>, Gathering, Beating {
+export class SseConnection implements Connection, Sink<SharedBytes>, Gathering, Beating {
   readonly id: string;
   readonly transport = 'sse';
   readonly identity: unknown;
   readonly channels: readonly string[];
-  readonly format: Format<Buffer>;
+  readonly format: Format<unknown, SharedBytes>;
   slot = 0;
   readonly #env: SseEnvironment;
   readonly #outlet: Outlet;
-  readonly #outbox: Outbox;
-  readonly #readers: Reader<Buffer>[] = [];
-  /** What goes out with the next cursor. */
-  #gathered: Buffer[] = [];
-  #gatheredBytes = 0;
+  readonly #outbox: Outbox<SharedBytes>;
+  readonly #readers: Reader<SharedBytes>[] = [];
   /** What channels have seen that began since the last cursor. */
   #begun: Seen | undefined;
   /** Whether a position has moved since the last cursor. */
   #hasMoved = false;
+  /** Whether the hub will call {@link SseConnection.settle}. */
+  #isTouched = false;
   #wroteAt: number;
   readonly #lifetime: Lifetime | undefined;
   #isEnded = false;
@@ -91,7 +93,8 @@ export class SseConnection implements Connection, Sink<Buffer>, Gathering, Beati
     this.#outlet.onDrain(() => this.#drained());
     this.#outlet.onClose(() => this.#detach());
     if (this.#isEnded) return; // it had closed already
-    this.#write(Buffer.from(`${formatSseRetry(retryMs())}: ok\n\n`));
+    this.#send(bytesOf(`${formatSseRetry(retryMs())}: ok\n\n`));
+    this.settle(); // at once: the answer's head leaves with it
     hub.pulse.schedule(this, this.#nextMs());
     const places = placesOf(this.channels, lastEventId);
     for (const [index, channel] of this.channels.entries()) {
@@ -100,33 +103,38 @@ export class SseConnection implements Connection, Sink<Buffer>, Gathering, Beati
     for (const reader of this.#readers) reader.join();
   }
 
-  onStart(reader: Reader<Buffer>, { position, recovered, reason, seen }: Start): void {
+  onStart(reader: Reader<SharedBytes>, { position, recovered, reason, seen }: Start): void {
     const { name: channel } = reader.channel;
     if (reason !== undefined) this.#tellReset({ channel, reason, position }, seen);
     else if (!recovered && position !== '') this.#begin(position, seen);
   }
 
-  onFrames(_reader: Reader<Buffer>, frames: readonly Buffer[]): void {
-    for (const frame of frames) this.#send(frame);
+  onBatch(_reader: Reader<SharedBytes>, batch: SharedBytes): void {
+    this.#hasMoved = this.format === envelopeSse;
+    this.#send(batch);
   }
 
-  onReset(_reader: Reader<Buffer>, reset: Reset, seen: Seen): void {
+  onReset(_reader: Reader<SharedBytes>, reset: Reset, seen: Seen): void {
     this.#tellReset(reset, seen);
   }
 
   #tellReset({ channel, reason, position }: Omit<Reset, 'token'>, seen: Seen): void {
     const data = JSON.stringify({ c: channel, i: position, reason, t: textOf(seen) });
-    const id = this.format === rawSse ? position : undefined;
-    this.#send(Buffer.from(formatSseEvent({ event: 'reset', id, data })));
+    const isRaw = this.format === rawSse;
+    this.#hasMoved = !isRaw;
+    this.#send(bytesOf(formatSseEvent({ event: 'reset', id: isRaw ? position : undefined, data })));
   }
 
   settle(): void {
-    if (this.#isEnded || !this.#hasMoved) return;
+    this.#isTouched = false;
+    if (this.#isEnded) return;
+    const { hub, metrics } = this.#env;
+    if (this.#hasMoved) this.#outbox.gather(bytesOf(formatSseEvent(this.#cursor())));
     this.#hasMoved = false;
-    const bytes = Buffer.concat([...this.#gathered, Buffer.from(formatSseEvent(this.#cursor()))]);
-    this.#gathered = [];
-    this.#gatheredBytes = 0;
-    this.#write(bytes);
+    if (this.#outbox.isEmpty) return;
+    this.#wroteAt = hub.pulse.now;
+    metrics.writes.sse.add();
+    if (this.#outbox.write()) hub.pulse.schedule(this, this.#outbox.lookMs ?? 1);
   }
 
   beat(): number {
@@ -136,7 +144,7 @@ export class SseConnection implements Connection, Sink<Buffer>, Gathering, Beati
       return 0;
     }
     const idleMs = hub.pulse.now - this.#wroteAt;
-    if (idleMs >= heartbeatMs && this.#outbox.lookMs === undefined) this.#write(heartbeat);
+    if (idleMs >= heartbeatMs && this.#outbox.lookMs === undefined) this.#send(heartbeat);
     const due = this.#lifetime?.due(hub.pulse.now);
     if (due !== undefined) this.leave(due);
     return this.#isEnded ? 0 : this.#nextMs();
@@ -158,14 +166,12 @@ export class SseConnection implements Connection, Sink<Buffer>, Gathering, Beati
   }
 
   close(): void {
-    this.settle();
     this.#end('close');
   }
 
   /** Asks the client to come back, to another instance, after a delay of its own. */
   leave(why: EndReason = 'drain'): void {
-    this.settle();
-    this.#write(Buffer.from(formatSseRetry(this.#env.retryMs())));
+    this.#send(bytesOf(formatSseRetry(this.#env.retryMs())));
     this.#end(why);
   }
 
@@ -187,35 +193,25 @@ export class SseConnection implements Connection, Sink<Buffer>, Gathering, Beati
   /** From here on a reconnect loses nothing, even if no message has come. */
   #begin(position: string, seen: Seen): void {
     if (this.format === rawSse) {
-      const data = startData(seen.text);
-      this.#write(Buffer.from(formatSseEvent({ event: 'cursor', id: position, data })));
+      this.#send(bytesOf(formatSseEvent({ event: 'cursor', id: position, data: startData(seen.text) })));
     } else {
       this.#begun = this.#begun === undefined ? seen : laterSeen(this.#begun, seen, this.#env.tokens);
       this.#hasMoved = true;
-      this.#env.hub.touch(this);
+      this.#touch();
     }
   }
 
-  #send(frame: Buffer): void {
-    if (this.format === rawSse) {
-      this.#write(frame);
-      return;
-    }
-    this.#hasMoved = true;
-    this.#gathered.push(frame);
-    this.#gatheredBytes += frame.length;
+  #send(bytes: SharedBytes): void {
+    this.#outbox.gather(bytes);
     // Asked again after the write, a slow client's outbox says that it is full.
-    if (this.#gatheredBytes >= this.#env.softLimitBytes) this.settle();
-    else this.#env.hub.touch(this);
+    if (this.#outbox.isHeavy) this.settle();
+    else this.#touch();
   }
 
-  #write(bytes: Buffer): void {
-    if (this.#isEnded || bytes.length === 0) return;
-    const { hub, metrics } = this.#env;
-    this.#wroteAt = hub.pulse.now;
-    metrics.writes.sse.add();
-    const isFirstRefusal = this.#outbox.noteWrite(bytes.length, this.#outlet.write(bytes));
-    if (isFirstRefusal) hub.pulse.schedule(this, this.#outbox.lookMs ?? 1);
+  #touch(): void {
+    if (this.#isTouched || this.#isEnded) return;
+    this.#isTouched = true;
+    this.#env.hub.touch(this);
   }
 
   #drained(): void {
@@ -225,8 +221,12 @@ export class SseConnection implements Connection, Sink<Buffer>, Gathering, Beati
 
   #end(reason: EndReason): void {
     if (this.#isEnded) return;
-    if (reason === 'stuck') this.#outlet.destroy();
-    else this.#outlet.end();
+    if (reason === 'stuck') {
+      this.#outlet.destroy();
+    } else {
+      this.settle();
+      this.#outlet.end();
+    }
     this.#env.metrics.ended(reason);
     this.#detach();
   }
@@ -235,6 +235,7 @@ export class SseConnection implements Connection, Sink<Buffer>, Gathering, Beati
     if (this.#isEnded) return;
     this.#isEnded = true;
     this.#env.hub.pulse.remove(this);
+    this.#outbox.close();
     for (const reader of this.#readers) reader.close();
     this.#env.onEnded(this, true); // as the first bytes said
   }

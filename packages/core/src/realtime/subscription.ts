@@ -15,7 +15,7 @@ export interface SubscriptionInit {
   readonly onReset: ((reset: Reset) => void) | undefined;
   readonly contexts: Contexts;
   readonly logger: Logger;
-  readonly format: Format<Message>;
+  readonly format: Format<Message, readonly Message[]>;
   onClosed(subscription: LocalSubscription): void;
 }
 
@@ -54,7 +54,7 @@ class ReceivedMessage implements Message {
 }
 
 /** How listeners in the process get their messages. */
-export function localFormat(tokens: TokenCodec | undefined): Format<Message> {
+export function localFormat(tokens: TokenCodec | undefined): Format<Message, readonly Message[]> {
   return {
     slot: 0,
     encode: (entry, message, position) => new ReceivedMessage(entry, message, position, tokens),
@@ -63,15 +63,15 @@ export function localFormat(tokens: TokenCodec | undefined): Format<Message> {
 }
 
 /** A listener in the process. Never full: what it does not finish in its turn is its own business. */
-export class LocalSubscription implements Subscription, Sink<Message> {
+export class LocalSubscription implements Subscription, Sink<readonly Message[]> {
   readonly channel: string;
-  readonly format: Format<Message>;
+  readonly format: Format<Message, readonly Message[]>;
   readonly isFull = false;
   readonly #init: SubscriptionInit;
   readonly #started: () => void;
   /** Resolves once the position is known from which it listens. */
   readonly started: Promise<void>;
-  #reader: Reader<Message> | undefined;
+  #reader: Reader<readonly Message[]> | undefined;
   #position = '';
   #token = emptyToken;
 
@@ -94,19 +94,19 @@ export class LocalSubscription implements Subscription, Sink<Message> {
     return this.#token;
   }
 
-  follow(reader: Reader<Message>): void {
+  follow(reader: Reader<readonly Message[]>): void {
     this.#reader = reader;
     reader.join();
   }
 
-  onStart(_reader: Reader<Message>, { position, reason, seen: { token } }: Start): void {
+  onStart(_reader: Reader<readonly Message[]>, { position, reason, seen: { token } }: Start): void {
     this.#position = position;
     this.#token = token;
     this.#started();
     if (reason !== undefined) this.#tellReset({ channel: this.channel, reason, position, token });
   }
 
-  onFrames(reader: Reader<Message>, messages: readonly Message[]): void {
+  onBatch(reader: Reader<readonly Message[]>, messages: readonly Message[]): void {
     const { contexts, listener } = this.#init;
     for (const message of messages) {
       if (reader.state === 'closed') return;
@@ -121,7 +121,7 @@ export class LocalSubscription implements Subscription, Sink<Message> {
     }
   }
 
-  onReset(_reader: Reader<Message>, reset: Reset): void {
+  onReset(_reader: Reader<readonly Message[]>, reset: Reset): void {
     this.#position = reset.position;
     this.#tellReset(reset);
   }

@@ -1,11 +1,13 @@
 import { ClosedError, messageOf } from '../kernel/errors.js';
 import type { Socket } from '../kernel/outlet.js';
+import { textFrame } from '../kernel/text-frames.js';
 import { isPresenceChannel } from './channel-name.js';
 import { bringsBack, type CloseCode, closeCodes } from './close-codes.js';
 import type { Refreshed, SocketConnection, SocketSession } from './connection.js';
 import { framedWs, rawWs } from './formats/ws.js';
 import { type Seen, textOf } from './hub/channel-token.js';
 import type { Format } from './hub/entry.js';
+import type { Gathering } from './hub/hub.js';
 import type { Beating } from './hub/pulse.js';
 import type { Reader, Sink, Start } from './hub/reader.js';
 import type { Lifetime } from './lifetime.js';
@@ -30,15 +32,15 @@ const START_WAIT_MS = 1_000;
 const GRACE_MS = 5_000;
 
 /** One WebSocket connection. */
-export class WsConnection implements SocketConnection, Sink<Buffer>, Beating, Hearer, Asker {
+export class WsConnection implements SocketConnection, Sink<Buffer>, Gathering, Beating, Hearer, Asker {
   readonly id: string;
   readonly transport = 'ws';
-  readonly format: Format<Buffer>;
+  readonly format: Format<unknown, Buffer>;
   slot = 0;
   readonly #env: WsEnvironment;
   readonly #socket: Socket;
   readonly #session: SocketSession;
-  readonly #outbox: Outbox;
+  readonly #outbox: Outbox<Uint8Array>;
   readonly #readers = new Map<string, Reader<Buffer>>();
   readonly #inbox: Inbox = new Inbox(this);
   /** Made when the client first asks for something: most listen only. */
@@ -48,6 +50,8 @@ export class WsConnection implements SocketConnection, Sink<Buffer>, Beating, He
   #abort: AbortController | undefined;
   #identity: unknown;
   #lifetime: Lifetime | undefined;
+  /** Whether the hub will call {@link WsConnection.settle}. */
+  #isTouched = false;
   #isEnded = false;
 
   constructor(id: string, socket: Socket, session: SocketSession, env: WsEnvironment) {
@@ -119,8 +123,8 @@ export class WsConnection implements SocketConnection, Sink<Buffer>, Beating, He
     if (id === undefined) this.#inbox.begun();
   }
 
-  onFrames(_reader: Reader<Buffer>, frames: readonly Buffer[]): void {
-    for (const frame of frames) this.#write(frame);
+  onBatch(_reader: Reader<Buffer>, batch: Buffer): void {
+    this.#send(batch);
   }
 
   onReset(_reader: Reader<Buffer>, { channel, reason, position }: Reset, seen: Seen): void {
@@ -249,6 +253,7 @@ export class WsConnection implements SocketConnection, Sink<Buffer>, Beating, He
 
   end({ code, reason }: Pick<CloseCode, 'code' | 'reason'>, why: EndReason): void {
     if (this.#isEnded) return;
+    this.settle();
     this.#env.metrics.ended(why);
     this.#detach(bringsBack(code)); // first: a socket may call back from within its close
     this.#socket.close(code, reason);
@@ -261,17 +266,29 @@ export class WsConnection implements SocketConnection, Sink<Buffer>, Beating, He
 
   // What goes out
 
-  #answer(bytes: Buffer): void {
-    if (this.#socket.queuedBytes > MAX_UNREAD_BYTES) this.end(closeCodes.slow, 'stuck');
-    else this.#write(bytes);
+  #answer(message: Buffer): void {
+    if (this.#outbox.unsentBytes > MAX_UNREAD_BYTES) this.end(closeCodes.slow, 'stuck');
+    else this.#send(textFrame(message));
   }
 
-  #write(bytes: Buffer): void {
+  /** Gathers it for the end of the turn. */
+  #send(frames: Uint8Array): void {
     if (this.#isEnded) return;
+    this.#outbox.gather(frames);
+    // Asked again after the write, a slow client's outbox says that it is full.
+    if (this.#outbox.isHeavy) this.settle();
+    else if (!this.#isTouched) {
+      this.#isTouched = true;
+      this.#env.hub.touch(this);
+    }
+  }
+
+  settle(): void {
+    this.#isTouched = false;
+    if (this.#isEnded || this.#outbox.isEmpty) return;
     const { hub, metrics } = this.#env;
     metrics.writes.ws.add();
-    const isFirstRefusal = this.#outbox.noteWrite(bytes.length, this.#socket.send(bytes));
-    if (isFirstRefusal) hub.pulse.schedule(this, this.#outbox.lookMs ?? 1);
+    if (this.#outbox.write()) hub.pulse.schedule(this, this.#outbox.lookMs ?? 1);
   }
 
   #drained(): void {
@@ -290,6 +307,7 @@ export class WsConnection implements SocketConnection, Sink<Buffer>, Beating, He
     if (this.#isEnded) return;
     this.#isEnded = true;
     this.#env.hub.pulse.remove(this);
+    this.#outbox.close();
     for (const reader of this.#readers.values()) reader.close();
     this.#inbox.clear();
     this.#abort?.abort(new ClosedError('The connection'));

@@ -4,11 +4,14 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { createKernel } from '../../kernel/kernel.js';
 import type { Outlet } from '../../kernel/outlet.js';
+import { SharedBytes } from '../../kernel/shared-bytes.js';
 import type { Connection, SseSession } from '../../realtime/index.js';
 import type { Kit } from '../kit.js';
 import { NodeExchange } from '../node-exchange.js';
 import { StreamGate } from '../stream-gate.js';
 import { SseHandler } from './sse.js';
+
+const pieces = (text: string) => [new SharedBytes(Buffer.from(text))];
 
 const servers: (() => void)[] = [];
 afterEach(() => {
@@ -55,7 +58,7 @@ test('a failure before the first bytes is an ordinary failure', async () => {
 test('a failure after the first bytes ends the stream in order, and is logged', async () => {
   const failure = new Error('lost');
   const { url, warned } = await serve(async (outlet) => {
-    outlet.write(Buffer.from('retry: 1000\n\n'));
+    outlet.write(pieces('retry: 1000\n\n'));
     throw failure;
   });
   const answer = await fetch(url);

@@ -1,21 +1,25 @@
+import { textFrame } from '../../kernel/text-frames.js';
 import type { Format } from '../hub/entry.js';
 
-const keepAll = (frames: readonly Buffer[]): readonly Buffer[] => frames;
+const end = Buffer.from('}');
+
+const join = (frames: readonly Buffer[]): Buffer =>
+  frames.length === 1 ? (frames[0] as Buffer) : Buffer.concat(frames);
 
 /** Messages of `pando.v1`. */
-export const framedWs: Format<Buffer> = {
+export const framedWs: Format<Buffer, Buffer> = {
   slot: 3,
   encode: (entry, { data, token }, position) => {
     const causal = token === '' ? '' : `,"token":${JSON.stringify(token)}`;
     const head = `{"t":"m","c":${JSON.stringify(entry.channel)},"i":"${position}"${causal},"d":`;
-    return Buffer.concat([Buffer.from(head), data, Buffer.from('}')]);
+    return textFrame(Buffer.from(head), data, end);
   },
-  join: keepAll,
+  join,
 };
 
 /** Messages for clients without a protocol: the event's JSON as it is. */
-export const rawWs: Format<Buffer> = {
+export const rawWs: Format<Buffer, Buffer> = {
   slot: 4,
-  encode: (_entry, { data }) => data,
-  join: keepAll,
+  encode: (_entry, { data }) => textFrame(data),
+  join,
 };

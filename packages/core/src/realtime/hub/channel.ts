@@ -5,10 +5,12 @@ import type { Reset, ResetReason } from '../message.js';
 import { compareIds, formatPosition, originId, type Position } from '../position.js';
 import { ChannelToken } from './channel-token.js';
 import type { Entry } from './entry.js';
+import { FanOut } from './fan-out.js';
 import type { History, SharedPage } from './history.js';
 import type { Reader, ReaderHost } from './reader.js';
 import { Ring } from './ring.js';
 import { Run, type RunEnvironment, type RunListener } from './run.js';
+import { Stretch } from './stretch.js';
 
 /** What a channel shares with all others of its hub. */
 export interface ChannelEnvironment extends RunEnvironment {
@@ -17,9 +19,9 @@ export interface ChannelEnvironment extends RunEnvironment {
   readonly history: History;
   readonly ringEntries: number;
   readonly ringBytes: number;
-  /** At most so many bytes wait for the end of the turn. */
-  readonly flushBytes: number;
-  /** Asks for {@link Channel.flush} at the end of this turn. */
+  /** About the largest piece that readers are handed at once. */
+  readonly stretchBytes: number;
+  /** Asks for {@link Channel.serve} at the end of this turn. */
   onDirty(channel: Channel): void;
   /** The log could not be reached: asks for {@link Channel.retry} later. */
   onStuck(channel: Channel): void;
@@ -33,7 +35,7 @@ export interface ChannelEnvironment extends RunEnvironment {
  * One channel as this process serves it: its run of the log, and who reads it.
  *
  * A reader is attached in the same turn in which everything applied so far has been handed to it, and from then on
- * only {@link Channel.flush} writes to it. Nothing lies between the two, so it gets each message once.
+ * only {@link FanOut} gives to it. Nothing lies between the two, so it gets each message once.
  */
 export class Channel implements ReaderHost, RunListener {
   readonly name: string;
@@ -42,16 +44,12 @@ export class Channel implements ReaderHost, RunListener {
   readonly #plan: ChannelPlan;
   readonly #ring: Ring;
   readonly #token: ChannelToken;
-  readonly #attached = new Set<Reader>();
+  readonly #fanOut: FanOut;
   /** For the next look at the log, or for the log to be reachable. */
   readonly #waiting = new Set<Reader>();
   #readers = 0;
-  /** Where attached readers stand. */
-  #flushed: Position = { id: originId, index: undefined, lineage: '' };
-  /** Applied, but not given to attached readers yet. */
-  #fresh: Entry[] = [];
-  #freshBytes = 0;
-  #flushes = 0;
+  /** Whether the hub knows that there is something to give. */
+  #isDirty = false;
 
   constructor(name: string, env: ChannelEnvironment, plan: ChannelPlan) {
     this.name = name;
@@ -60,10 +58,16 @@ export class Channel implements ReaderHost, RunListener {
     this.#ring = new Ring(env.ringEntries, env.ringBytes);
     this.#token = new ChannelToken(env.tokens);
     this.run = new Run(name, env, plan, this);
+    const origin = { id: originId, index: undefined, lineage: '' };
+    this.#fanOut = new FanOut(origin, {
+      maxBytes: env.stretchBytes,
+      isLatest: plan.isLatest,
+      onFull: (reader, at) => this.#leaveOut(reader, at),
+    });
   }
 
-  get flushed(): Position {
-    return this.#flushed;
+  positionOf(reader: Reader): Position {
+    return this.#fanOut.positionOf(reader);
   }
 
   add(reader: Reader): void {
@@ -72,7 +76,7 @@ export class Channel implements ReaderHost, RunListener {
   }
 
   remove(reader: Reader): void {
-    this.#attached.delete(reader);
+    this.#fanOut.detach(reader);
     this.#waiting.delete(reader);
     if (--this.#readers === 0) this.#env.onUnused(this);
   }
@@ -83,28 +87,14 @@ export class Channel implements ReaderHost, RunListener {
     else this.run.heal();
   }
 
-  /** Gives attached readers what was applied since the last time, encoded once for each transport. */
-  flush(): void {
-    const fresh = this.#plan.isLatest ? this.#fresh.slice(-1) : this.#fresh;
-    if (fresh.length === 0) return;
-    const before = this.#flushed;
-    const last = fresh.at(-1) as Entry;
-    this.#fresh = [];
-    this.#freshBytes = 0;
-    this.#flushed = { id: last.id, index: undefined, lineage: last.lineage };
-    const flush = ++this.#flushes;
-    const batches: (readonly unknown[] | undefined)[] = [];
-    for (const reader of this.#attached) {
-      if (reader.attachedIn === flush) continue; // a listener subscribed just now: it stands behind these already
-      const { sink } = reader;
-      if (sink.isFull) {
-        this.#park(reader, before);
-        continue;
-      }
-      const { format } = sink;
-      batches[format.slot] ??= format.join(fresh.flatMap((entry) => entry.frames(format)));
-      sink.onFrames(reader, batches[format.slot] ?? []);
-    }
+  /**
+   * Gives attached readers what was applied since the last time, at most so many of them. Answers how many more could
+   * have been served; none while there may be more to do.
+   */
+  serve(count: number): number {
+    const left = this.#fanOut.serve(count);
+    if (left > 0) this.#isDirty = false;
+    return left;
   }
 
   async close(): Promise<void> {
@@ -115,26 +105,27 @@ export class Channel implements ReaderHost, RunListener {
 
   onBegin(): void {
     this.#token.join(this.run.seen);
-    this.#flushed = this.#end();
+    this.#fanOut.moveTo(this.#end());
   }
 
   onEntry(entry: Entry): void {
     this.#ring.push(entry);
     this.#token.add(entry);
-    this.#fresh.push(entry);
-    this.#freshBytes += entry.bytes;
-    if (this.#freshBytes >= this.#env.flushBytes) this.flush();
-    else if (this.#fresh.length === 1) this.#env.onDirty(this);
+    this.#fanOut.push(entry);
+    if (this.#isDirty) return;
+    this.#isDirty = true;
+    this.#env.onDirty(this);
   }
 
   onRestart(reason: ResetReason): void {
-    this.flush(); // what came before it is theirs
+    this.#fanOut.serve(Number.POSITIVE_INFINITY); // what came before it is theirs
     this.#ring.clear();
     this.#token.join(this.run.seen);
-    this.#flushed = this.#end();
+    const end = this.#end();
+    this.#fanOut.moveTo(end);
     const { seen } = this.#token;
-    const reset = this.#reset(reason, this.#flushed);
-    for (const reader of this.#attached) {
+    const reset = this.#reset(reason, end);
+    for (const reader of this.#fanOut.readers) {
       this.#env.metrics.reset(reason);
       reader.sink.onReset(reader, reset, seen);
     }
@@ -163,7 +154,7 @@ export class Channel implements ReaderHost, RunListener {
       run.begin();
       return;
     }
-    this.flush(); // attached readers and this one meet at the end of the run
+    this.#fanOut.seal(); // what is attached from now on stands behind all that
     while (reader.state === 'waiting') {
       const { at } = reader;
       if (at === undefined || (at.id === run.lastId && at.index === undefined && !this.#isForeign(at))) {
@@ -175,9 +166,11 @@ export class Channel implements ReaderHost, RunListener {
       } else if (reader.sink.isFull) {
         this.#park(reader, at);
       } else {
-        const entry = this.#plan.isLatest ? this.#ring.newest : this.#ring.after(at);
-        if (entry !== undefined) {
-          this.#hand(reader, entry);
+        const stretch = this.#plan.isLatest
+          ? this.#ring.newest
+          : this.#ring.after(at, this.#env.stretchBytes);
+        if (stretch !== undefined) {
+          this.#hand(reader, stretch);
         } else if (compareIds(at.id, run.lastId) > 0) {
           // The client has seen more, elsewhere, than has reached us.
           if (!this.#hasLooked(reader)) return;
@@ -232,8 +225,8 @@ export class Channel implements ReaderHost, RunListener {
     } else if (reader.sink.isFull) {
       this.#park(reader, at);
     } else {
-      const entry = shared.entry(logged);
-      if (entry !== undefined) this.#hand(reader, entry.newest);
+      const { newest } = shared;
+      if (newest !== undefined) this.#hand(reader, newest);
       else this.#tell(reader, 'unreadable', this.#end());
       if (!reader.isClosed) this.advance(reader);
     }
@@ -253,45 +246,45 @@ export class Channel implements ReaderHost, RunListener {
       this.#lose(reader, found.reason);
       return;
     }
-    for (const logged of found.partial === undefined ? found.entries : [found.partial, ...found.entries]) {
-      // Never beyond our own run: what lies there will be announced to us, and would be handed over twice.
-      if (compareIds(logged.id, this.run.lastId) > 0 || reader.sink.isFull) break;
-      const entry = shared.entry(logged);
-      if (entry !== undefined) this.#hand(reader, entry);
-      else this.#tell(reader, 'unreadable', { id: logged.id, index: undefined, lineage: page.lineage });
+    const logged = found.partial === undefined ? found.entries : [found.partial, ...found.entries];
+    // Never beyond our own run: what lies there will be announced to us, and would be handed over twice.
+    const beyond = logged.findIndex(({ id }) => compareIds(id, this.run.lastId) > 0);
+    const ours = beyond < 0 ? logged : logged.slice(0, beyond);
+    for (const part of shared.stretches(ours, at.index, this.#env.stretchBytes)) {
+      if (reader.sink.isFull) break;
+      if (part instanceof Stretch) this.#hand(reader, part);
+      else this.#tell(reader, 'unreadable', { id: part.id, index: undefined, lineage: page.lineage });
       if (reader.isClosed) return; // by what it was given
     }
     this.advance(reader);
   }
 
-  /** Gives a reader one entry, or the rest of one. */
-  #hand(reader: Reader, entry: Entry): void {
+  /** Gives a reader what follows its position. */
+  #hand(reader: Reader, stretch: Stretch): void {
     this.#start(reader);
-    const { format } = reader.sink;
-    // Of an entry that is the latest only its last message is there.
-    const index = reader.at?.id === entry.id && !this.#plan.isLatest ? reader.at.index : undefined;
-    reader.at = { id: entry.id, index: undefined, lineage: entry.lineage };
+    reader.at = stretch.end;
     reader.askedIn = undefined;
-    this.#env.metrics.replayed.add();
-    reader.sink.onFrames(
-      reader,
-      index === undefined ? entry.frames(format) : entry.framesAfter(index, format),
-    );
+    this.#env.metrics.replayed.add(stretch.entries.length);
+    reader.sink.onBatch(reader, stretch.as(reader.sink.format));
   }
 
   #attach(reader: Reader): void {
-    reader.at ??= this.#flushed;
+    reader.at ??= this.#fanOut.end;
     this.#start(reader);
     if (reader.isClosed) return; // by what it was told
     this.#waiting.delete(reader);
-    this.#attached.add(reader);
+    this.#fanOut.attach(reader);
     reader.state = 'attached';
     reader.askedIn = undefined;
-    reader.attachedIn = this.#flushes;
+  }
+
+  /** The sink of an attached reader is full: it goes on from here when there is room again. */
+  #leaveOut(reader: Reader, at: Position): 'stays' | 'leaves' {
+    this.#park(reader, at);
+    return 'leaves';
   }
 
   #park(reader: Reader, at: Position): void {
-    this.#attached.delete(reader);
     this.#waiting.delete(reader);
     reader.state = 'parked';
     reader.at = at;
@@ -305,7 +298,7 @@ export class Channel implements ReaderHost, RunListener {
 
   /** The reader's place is gone: it goes on from where the channel is. */
   #lose(reader: Reader, reason: ResetReason): void {
-    this.#tell(reader, reason === 'trimmed' && reader.hasStarted ? 'slow' : reason, this.#flushed);
+    this.#tell(reader, reason === 'trimmed' && reader.hasStarted ? 'slow' : reason, this.#fanOut.end);
     this.#attach(reader);
   }
 

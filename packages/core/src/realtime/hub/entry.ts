@@ -2,13 +2,16 @@ import { type PackedMessage, unpackEntry } from '../packing.js';
 import type { LogEntry } from '../ports.js';
 import { formatPosition, originId, unkept } from '../position.js';
 
-/** How one transport writes messages: encoded once per entry and process, whatever the number of its listeners. */
-export interface Format<Frame> {
-  /** Index of this format in an entry's store of encoded frames; each format has its own. */
+/**
+ * How one transport writes messages: each encoded once, and those that go out together joined once, whatever the number
+ * of listeners.
+ */
+export interface Format<Frame, Batch> {
+  /** Index of this format in a store of what was encoded; each format has its own. */
   readonly slot: number;
   encode(entry: Entry, message: PackedMessage, position: string): Frame;
-  /** Makes one write of several, where the transport can. */
-  join(frames: readonly Frame[]): readonly Frame[];
+  /** Makes one of several, of which there is at least one. */
+  join(frames: readonly Frame[]): Batch;
 }
 
 /** One entry of a channel's log as this process holds it. */
@@ -71,17 +74,17 @@ export class Entry {
   }
 
   /** The messages as a transport writes them. */
-  frames<Frame>(format: Format<Frame>): readonly Frame[] {
-    const known = this.#frames[format.slot] as readonly Frame[] | undefined;
-    if (known !== undefined) return known;
-    const frames = format.join(this.#encode(format, 0));
-    this.#frames[format.slot] = frames;
-    return frames;
+  frames<Frame>(format: Format<Frame, unknown>): readonly Frame[] {
+    this.#frames[format.slot] ??= this.framesAfter(-1, format);
+    return this.#frames[format.slot] as readonly Frame[];
   }
 
   /** The messages after the one at `index`. */
-  framesAfter<Frame>(index: number, format: Format<Frame>): readonly Frame[] {
-    return format.join(this.#encode(format, index + 1));
+  framesAfter<Frame>(index: number, format: Format<Frame, unknown>): readonly Frame[] {
+    const from = index + 1;
+    return this.messages
+      .slice(from)
+      .map((message, offset) => format.encode(this, message, this.positionAfter(from + offset)));
   }
 
   #only(messages: readonly PackedMessage[]): Entry {
@@ -93,11 +96,5 @@ export class Entry {
       publishedBy,
       messages,
     );
-  }
-
-  #encode<Frame>(format: Format<Frame>, from: number): Frame[] {
-    return this.messages
-      .slice(from)
-      .map((message, offset) => format.encode(this, message, this.positionAfter(from + offset)));
   }
 }

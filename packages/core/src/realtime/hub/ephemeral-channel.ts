@@ -1,14 +1,18 @@
 import { messageOf } from '../../kernel/errors.js';
 import type { Announcement, BrokerSubscription } from '../ports.js';
+import { originId, unkept } from '../position.js';
 import type { ChannelEnvironment } from './channel.js';
 import { nothingSeen } from './channel-token.js';
 import { Entry } from './entry.js';
+import { FanOut } from './fan-out.js';
 import type { Reader, ReaderHost } from './reader.js';
+
+const nowhere = Object.freeze({ id: originId, index: undefined, lineage: unkept });
 
 /** What an ephemeral channel shares with all others of its hub. */
 export interface EphemeralEnvironment
-  extends Pick<ChannelEnvironment, 'broker' | 'metrics' | 'logger' | 'flushBytes'> {
-  /** Asks for {@link EphemeralChannel.flush} at the end of this turn. */
+  extends Pick<ChannelEnvironment, 'broker' | 'metrics' | 'logger' | 'stretchBytes'> {
+  /** Asks for {@link EphemeralChannel.serve} at the end of this turn. */
   onDirty(channel: EphemeralChannel): void;
   /** The announcements could not be asked for: asks for {@link EphemeralChannel.retry} later. */
   onStuck(channel: EphemeralChannel): void;
@@ -23,21 +27,32 @@ export interface EphemeralEnvironment
  */
 export class EphemeralChannel implements ReaderHost {
   readonly name: string;
-  readonly flushed = undefined;
   readonly #env: EphemeralEnvironment;
-  readonly #attached = new Set<Reader>();
+  readonly #fanOut: FanOut;
   /** Until announcements arrive. */
   readonly #waiting = new Set<Reader>();
   #subscription: BrokerSubscription | undefined;
   #isSubscribing = false;
   #readers = 0;
-  #fresh: Entry[] = [];
-  #freshBytes = 0;
+  /** Whether the hub knows that there is something to give. */
+  #isDirty = false;
   #isClosed = false;
 
   constructor(name: string, env: EphemeralEnvironment) {
     this.name = name;
     this.#env = env;
+    this.#fanOut = new FanOut(nowhere, {
+      maxBytes: env.stretchBytes,
+      isLatest: false,
+      onFull: (_reader, _at, { entries }) => {
+        env.metrics.dropped.add(entries.length);
+        return 'stays';
+      },
+    });
+  }
+
+  positionOf(): undefined {
+    return undefined;
   }
 
   add(reader: Reader): void {
@@ -46,7 +61,7 @@ export class EphemeralChannel implements ReaderHost {
   }
 
   remove(reader: Reader): void {
-    this.#attached.delete(reader);
+    this.#fanOut.detach(reader);
     this.#waiting.delete(reader);
     if (--this.#readers === 0) this.#env.onUnused(this);
   }
@@ -54,7 +69,7 @@ export class EphemeralChannel implements ReaderHost {
   advance(reader: Reader): void {
     if (reader.isClosed) return;
     if (this.#subscription !== undefined) {
-      this.flush(); // what came before it is not for it
+      this.#fanOut.seal(); // what came before it is not for it
       this.#attach(reader);
       return;
     }
@@ -67,24 +82,11 @@ export class EphemeralChannel implements ReaderHost {
     if (this.#subscription === undefined && !this.#isSubscribing && !this.#isClosed) void this.#subscribe();
   }
 
-  /** Gives attached readers what was announced since the last time, encoded once for each transport. */
-  flush(): void {
-    const fresh = this.#fresh;
-    if (fresh.length === 0) return;
-    this.#fresh = [];
-    this.#freshBytes = 0;
-    const batches: (readonly unknown[] | undefined)[] = [];
-    for (const reader of [...this.#attached]) {
-      const { sink } = reader;
-      if (reader.isClosed) continue; // by what another was given
-      if (sink.isFull) {
-        this.#env.metrics.dropped.add(fresh.length);
-        continue;
-      }
-      const { format } = sink;
-      batches[format.slot] ??= format.join(fresh.flatMap((entry) => entry.frames(format)));
-      sink.onFrames(reader, batches[format.slot] ?? []);
-    }
+  /** Gives attached readers what was announced since the last time, as {@link FanOut.serve} does. */
+  serve(count: number): number {
+    const left = this.#fanOut.serve(count);
+    if (left > 0) this.#isDirty = false;
+    return left;
   }
 
   async close(): Promise<void> {
@@ -117,11 +119,11 @@ export class EphemeralChannel implements ReaderHost {
   #receive(announced: Announcement): void {
     // Whatever else it says: an instance that keeps this channel may have sent it, in the middle of a change.
     const entry = Entry.unkept(this.name, announced.packed);
-    if (entry === undefined || this.#attached.size === 0) return;
-    this.#fresh.push(entry);
-    this.#freshBytes += entry.bytes;
-    if (this.#freshBytes >= this.#env.flushBytes) this.flush();
-    else if (this.#fresh.length === 1) this.#env.onDirty(this);
+    if (entry === undefined) return;
+    this.#fanOut.push(entry);
+    if (this.#isDirty) return;
+    this.#isDirty = true;
+    this.#env.onDirty(this);
   }
 
   #attach(reader: Reader): void {
@@ -129,7 +131,7 @@ export class EphemeralChannel implements ReaderHost {
     if (reader.isClosed) return;
     reader.state = 'attached';
     reader.at = undefined;
-    this.#attached.add(reader);
+    this.#fanOut.attach(reader);
     if (reader.hasStarted) return;
     reader.hasStarted = true;
     reader.sink.onStart(reader, { position: '', recovered: false, reason: undefined, seen: nothingSeen });

@@ -1,23 +1,72 @@
 import { SingleFlight } from '../../kernel/single-flight.js';
 import type { Broker, LogEntry, LogPage } from '../ports.js';
 import { Entry } from './entry.js';
+import { Stretch } from './stretch.js';
 
 /** One page of a channel's log, read once for all readers that stand at the same place. */
 export class SharedPage {
   readonly page: LogPage;
   readonly #channel: string;
-  readonly #entries = new Map<LogEntry, Entry | undefined>();
+  #newest: Stretch | undefined;
+  readonly #parts = new Map<string, readonly (Stretch | LogEntry)[]>();
 
   constructor(channel: string, page: LogPage) {
     this.#channel = channel;
     this.page = page;
   }
 
-  /** The entry, unpacked and encoded once; undefined when it cannot be read. */
-  entry(logged: LogEntry): Entry | undefined {
-    if (!this.#entries.has(logged))
-      this.#entries.set(logged, Entry.from(this.#channel, this.page.lineage, logged));
-    return this.#entries.get(logged);
+  /**
+   * Entries of this page, in stretches of about `maxBytes`, made once for all who stand at the same place; those that
+   * cannot be read as they are. Of the first entry the messages up to the one at `seen` are left out.
+   */
+  stretches(
+    logged: readonly LogEntry[],
+    seen: number | undefined,
+    maxBytes: number,
+  ): readonly (Stretch | LogEntry)[] {
+    const key = `${logged[0]?.id}.${seen} ${logged.at(-1)?.id}`;
+    const parts = this.#parts.get(key) ?? [...this.#divide(logged, seen, maxBytes)];
+    this.#parts.set(key, parts);
+    return parts;
+  }
+
+  /** The last message of the page's first entry; undefined when it cannot be read. */
+  get newest(): Stretch | undefined {
+    const [logged] = this.page.entries;
+    const entry = logged && Entry.from(this.#channel, this.page.lineage, logged);
+    this.#newest ??= entry && new Stretch([entry.newest]);
+    return this.#newest;
+  }
+
+  *#divide(
+    logged: readonly LogEntry[],
+    seen: number | undefined,
+    maxBytes: number,
+  ): Generator<Stretch | LogEntry> {
+    let gathered: Entry[] = [];
+    let bytes = 0;
+    let isFirst = true;
+    const take = function* (): Generator<Stretch> {
+      const [first, ...rest] = gathered;
+      if (first === undefined) return;
+      yield new Stretch([first, ...rest], isFirst ? seen : undefined);
+      gathered = [];
+      bytes = 0;
+      isFirst = false;
+    };
+    for (const each of logged) {
+      const entry = Entry.from(this.#channel, this.page.lineage, each);
+      if (entry === undefined) {
+        yield* take();
+        yield each;
+        isFirst = false;
+        continue;
+      }
+      if (bytes + entry.bytes > maxBytes) yield* take();
+      gathered.push(entry);
+      bytes += entry.bytes;
+    }
+    yield* take();
   }
 }
 

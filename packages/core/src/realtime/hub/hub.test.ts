@@ -42,26 +42,26 @@ class ObservedBroker extends MemoryBroker {
   }
 }
 
-const text: Format<string> = {
+const text: Format<string, readonly string[]> = {
   slot: 0,
   encode: (_entry, { data }) => data.toString(),
   join: (frames) => frames,
 };
 
-class RecordingSink implements Sink<string> {
+class RecordingSink implements Sink<readonly string[]> {
   readonly format = text;
   isFull = false;
   readonly said: string[] = [];
 
-  onStart(_reader: Reader<string>, { recovered, reason }: Start): void {
+  onStart(_reader: Reader<readonly string[]>, { recovered, reason }: Start): void {
     this.said.push(reason ?? (recovered ? 'recovered' : 'start'));
   }
 
-  onFrames(_reader: Reader<string>, frames: readonly string[]): void {
+  onBatch(_reader: Reader<readonly string[]>, frames: readonly string[]): void {
     this.said.push(...frames);
   }
 
-  onReset(_reader: Reader<string>, { reason }: Reset): void {
+  onReset(_reader: Reader<readonly string[]>, { reason }: Reset): void {
     this.said.push(reason);
   }
 }

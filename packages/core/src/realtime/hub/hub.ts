@@ -26,7 +26,7 @@ type AnyChannel = Channel | EphemeralChannel;
 
 /** Something that gathers what it is given, to write it in one go. */
 export interface Gathering {
-  /** The turn is over: writes what was gathered. */
+  /** The turn is over: writes what was gathered. Does not throw. */
   settle(): void;
 }
 
@@ -48,10 +48,12 @@ const limits = Object.freeze({
   ringEntries: 128,
   ringBytes: 262_144,
   pageEntries: 128,
-  flushBytes: 262_144,
+  stretchBytes: 65_536,
   maxPending: 1_024,
   concurrentReads: 32,
   channelsPerQuestion: 500,
+  /** Some milliseconds of writing. */
+  readersPerTurn: 1_000,
 });
 
 /** All channels that this process follows, and the one place where time passes for them. */
@@ -66,9 +68,9 @@ export class Hub implements BrokerListener {
   /** Channels without readers, and since when. */
   readonly #unused = new Map<AnyChannel, number>();
   readonly #stuck = new Set<AnyChannel>();
-  readonly #touched = new Set<Gathering>();
+  #touched: Gathering[] = [];
   #dirty: AnyChannel[] = [];
-  #isFlushing = false;
+  #isScheduled = false;
   #sweeping: Promise<void> | undefined;
   #sweepAgain = false;
   #sweepDueAt: number;
@@ -90,7 +92,7 @@ export class Hub implements BrokerListener {
       tokens,
       onDirty: (channel) => {
         this.#dirty.push(channel);
-        this.#scheduleFlush();
+        this.#schedule();
       },
       onStuck: (channel) => this.#stuck.add(channel),
       onUsed: (channel) => this.#unused.delete(channel),
@@ -117,10 +119,10 @@ export class Hub implements BrokerListener {
     return new Reader(channel, sink, place, tag);
   }
 
-  /** Something was gathered: settles it at the end of this turn. */
+  /** Something was gathered: settles it at the end of this turn. To be called once until then. */
   touch(sink: Gathering): void {
-    this.#touched.add(sink);
-    this.#scheduleFlush();
+    this.#touched.push(sink);
+    this.#schedule();
   }
 
   onRestored(): void {
@@ -157,21 +159,33 @@ export class Hub implements BrokerListener {
     await Promise.all(channels.map((channel) => channel.close()));
   }
 
-  #scheduleFlush(): void {
-    if (this.#isFlushing) return;
-    this.#isFlushing = true;
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
     // After everything that this turn of the event loop has read: one write for all of it.
     setImmediate(this.#flush);
   }
 
+  /** Serves some readers and writes what they were given; goes on in the next turn, for others have work to do, too. */
   readonly #flush = (): void => {
-    this.#isFlushing = false;
+    this.#isScheduled = false;
     const dirty = this.#dirty;
     this.#dirty = [];
-    for (const channel of dirty) channel.flush();
-    const touched = [...this.#touched];
-    this.#touched.clear();
+    const unfinished: AnyChannel[] = [];
+    let left = limits.readersPerTurn;
+    let begun = 0;
+    for (; begun < dirty.length && left > 0; begun++) {
+      const channel = dirty[begun] as AnyChannel;
+      left = channel.serve(left) - 1; // a channel without readers costs something, too
+      if (left < 0) unfinished.push(channel);
+    }
+    const touched = this.#touched;
+    this.#touched = [];
     for (const sink of touched) sink.settle();
+    if (begun === dirty.length && unfinished.length === 0) return;
+    // Behind those that wait: many readers of one channel do not hold up the others.
+    this.#dirty = [...dirty.slice(begun), ...unfinished, ...this.#dirty];
+    this.#schedule();
   };
 
   #tick(): void {

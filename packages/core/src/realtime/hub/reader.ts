@@ -25,16 +25,16 @@ export interface Start {
 /**
  * Where a reader's messages go: a connection, or a listener in the process.
  *
- * Calls of one reader come in the order of the channel: `onStart` once, then frames and resets. None of them may
+ * Calls of one reader come in the order of the channel: `onStart` once, then batches and resets. None of them may
  * throw.
  */
-export interface Sink<Frame> {
-  readonly format: Format<Frame>;
-  /** Asks to hold frames back; whoever says so calls {@link Reader.resume} when it has room again. */
+export interface Sink<Batch> {
+  readonly format: Format<unknown, Batch>;
+  /** Asks to hold batches back; whoever says so calls {@link Reader.resume} when it has room again. */
   readonly isFull: boolean;
-  onStart(reader: Reader<Frame>, start: Start): void;
-  onFrames(reader: Reader<Frame>, frames: readonly Frame[]): void;
-  onReset(reader: Reader<Frame>, reset: Reset, seen: Seen): void;
+  onStart(reader: Reader<Batch>, start: Start): void;
+  onBatch(reader: Reader<Batch>, batch: Batch): void;
+  onReset(reader: Reader<Batch>, reset: Reset, seen: Seen): void;
 }
 
 /**
@@ -48,8 +48,8 @@ export type ReaderState = 'new' | 'waiting' | 'reading' | 'attached' | 'parked' 
 /** What a reader needs of its channel. */
 export interface ReaderHost {
   readonly name: string;
-  /** Where attached readers stand; undefined where there are no positions. */
-  readonly flushed: Position | undefined;
+  /** Where an attached reader stands; undefined where there are no positions. */
+  positionOf(reader: Reader): Position | undefined;
   add(reader: Reader): void;
   /** Brings the reader as far forward as its sink allows. */
   advance(reader: Reader): void;
@@ -57,9 +57,9 @@ export interface ReaderHost {
 }
 
 /** One sink's place in one channel. */
-export class Reader<Frame = unknown> {
+export class Reader<Batch = unknown> {
   readonly channel: ReaderHost;
-  readonly sink: Sink<Frame>;
+  readonly sink: Sink<Batch>;
   /** Whether it asked to go on from somewhere. */
   readonly resumes: boolean;
   /** For the sink's own bookkeeping: the request that asked for this reader, say. */
@@ -73,10 +73,10 @@ export class Reader<Frame = unknown> {
   askedIn: number | undefined;
   /** Whether its sink has been told where it starts. */
   hasStarted = false;
-  /** The flush during which it was attached, which is not its own. */
-  attachedIn = 0;
+  /** The number of the last stretch that it was given; kept by the channel while it is attached. */
+  given = 0;
 
-  constructor(channel: ReaderHost, sink: Sink<Frame>, { at, lost }: Place, tag: unknown) {
+  constructor(channel: ReaderHost, sink: Sink<Batch>, { at, lost }: Place, tag: unknown) {
     this.channel = channel;
     this.sink = sink;
     this.tag = tag;
@@ -92,7 +92,7 @@ export class Reader<Frame = unknown> {
 
   /** After which message its sink stands now; undefined while that is not known. */
   get position(): Position | undefined {
-    return this.state === 'attached' ? this.channel.flushed : this.at;
+    return this.state === 'attached' ? this.channel.positionOf(this) : this.at;
   }
 
   /** Begins; its sink may be called before this returns. */

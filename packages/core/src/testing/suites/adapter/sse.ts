@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { SharedBytes } from '../../../kernel/shared-bytes.js';
 import type { Pando } from '../../../pando.js';
 import type { Realtime } from '../../../realtime/index.js';
 import { waitFor } from '../../wait-for.js';
@@ -111,7 +112,7 @@ export function sseCases(start: StartApp): void {
     it('end when they fail after their first bytes', async () => {
       const failing = (pando: Pando): Pando => {
         const openSse: Realtime['openSse'] = async (outlet) => {
-          outlet.write(Buffer.from('retry: 1000\n\n'));
+          outlet.write([new SharedBytes(Buffer.from('retry: 1000\n\n'))]);
           throw new Error('lost');
         };
         const refusal: Realtime['refusal'] = (channels) => pando.realtime.refusal(channels);

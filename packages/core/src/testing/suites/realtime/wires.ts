@@ -1,4 +1,6 @@
 import type { Outlet, Socket } from '../../../kernel/outlet.js';
+import type { SharedBytes } from '../../../kernel/shared-bytes.js';
+import { textMessages } from '../../../kernel/text-frames.js';
 import { SseReader } from './sse-reader.js';
 
 /**
@@ -77,10 +79,10 @@ export class TestOutlet extends Wire implements Outlet {
     super(highWaterBytes);
   }
 
-  write(bytes: Uint8Array): boolean {
+  write(pieces: readonly SharedBytes[]): boolean {
     if (this.ended !== undefined) return false;
     this.writes++;
-    return this.push(bytes);
+    return this.push(Buffer.concat(pieces.map(({ plain }) => plain)));
   }
 
   end(): void {
@@ -117,6 +119,8 @@ export class TestSocket extends Wire implements Socket {
   /** Text messages as they arrived. */
   readonly received: string[] = [];
   closed: { readonly code: number; readonly reason: string } | undefined;
+  /** How often the library wrote. */
+  writes = 0;
   pings = 0;
   /** Whether the client answers pings. */
   isAlive = true;
@@ -133,8 +137,10 @@ export class TestSocket extends Wire implements Socket {
     return this.received.map((text) => JSON.parse(text) as Record<string, unknown>);
   }
 
-  send(message: Uint8Array): boolean {
-    return this.closed === undefined && this.push(message);
+  write(frames: readonly Uint8Array[]): boolean {
+    if (this.closed !== undefined) return false;
+    this.writes++;
+    return this.push(Buffer.concat(frames));
   }
 
   ping(): void {
@@ -175,7 +181,7 @@ export class TestSocket extends Wire implements Socket {
   }
 
   protected override arrive(bytes: Uint8Array): void {
-    this.received.push(Buffer.from(bytes).toString('utf8'));
+    for (const message of textMessages(bytes)) this.received.push(message.toString('utf8'));
   }
 
   #finish(code: number, reason: string): void {
