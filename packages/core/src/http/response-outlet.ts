@@ -87,7 +87,6 @@ export class ResponseOutlet implements Outlet {
       response.chunkedEncoding === true &&
       response.headersSent &&
       response.write === plainWrite &&
-      response.writableCorked === 0 &&
       socket?.writable === true &&
       response.writableLength === socket.writableLength;
     return isBare ? (socket ?? undefined) : undefined;

@@ -1,13 +1,19 @@
+import type { Writable } from 'node:stream';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Receiver } from 'ws';
+import * as ws from 'ws';
 import { textFrame, textMessages } from './text-frames.js';
+
+/** The part of ws that reads; its types leave it out. */
+const { Receiver } = ws as unknown as { readonly Receiver: new (options: object) => Writable };
 
 /** What ws makes of bytes that arrive in these pieces. */
 function read(...pieces: readonly Buffer[]): string[] {
   const receiver = new Receiver({ isServer: false, allowSynchronousEvents: true });
   const messages: string[] = [];
-  receiver.on('message', (data, isBinary) => messages.push(isBinary ? 'binary' : String(data)));
+  receiver.on('message', (data: Buffer, isBinary: boolean) =>
+    messages.push(isBinary ? 'binary' : String(data)),
+  );
   receiver.on('error', (cause: Error) => messages.push(`error: ${cause.message}`));
   for (const piece of pieces) receiver.write(piece);
   return messages;
