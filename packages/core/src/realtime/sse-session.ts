@@ -1,6 +1,6 @@
 import type { Outlet } from '../kernel/outlet.js';
-import type { TokenCodec } from '../kernel/token-codec.js';
 import { SharedBytes } from '../kernel/shared-bytes.js';
+import type { TokenCodec } from '../kernel/token-codec.js';
 import type { Connection, SseSession } from './connection.js';
 import { cursorName, cursorPart, formatCursor } from './cursor.js';
 import { envelopeSse, rawSse } from './formats/sse.js';
@@ -35,8 +35,6 @@ export interface SseEnvironment extends OutboxLimits {
 
 /** What goes with a cursor where channels begin. An empty data line is needed: some clients ignore an id without data. */
 const startData = (token: string): string => (token === '' ? '' : JSON.stringify({ t: token }));
-
-const heartbeat = new SharedBytes(Buffer.from(sseHeartbeat));
 
 const bytesOf = (text: string): SharedBytes => new SharedBytes(Buffer.from(text));
 
@@ -144,7 +142,7 @@ export class SseConnection implements Connection, Sink<SharedBytes>, Gathering, 
       return 0;
     }
     const idleMs = hub.pulse.now - this.#wroteAt;
-    if (idleMs >= heartbeatMs && this.#outbox.lookMs === undefined) this.#send(heartbeat);
+    if (idleMs >= heartbeatMs && this.#outbox.lookMs === undefined) this.#send(bytesOf(sseHeartbeat));
     const due = this.#lifetime?.due(hub.pulse.now);
     if (due !== undefined) this.leave(due);
     return this.#isEnded ? 0 : this.#nextMs();
