@@ -6,6 +6,7 @@ import { TestOutlet } from '../testing/suites/realtime/wires.js';
 import type { Realtime } from './api.js';
 import type { SseSession } from './connection.js';
 import { createMemoryWorld, createRealtime } from './create.js';
+import { cursorName } from './cursor.js';
 import type { RealtimeOptions } from './options.js';
 
 const opened: Realtime[] = [];
@@ -179,6 +180,34 @@ describe('an event stream of several channels', () => {
       }
       after.outlet.cut();
     }
+  });
+
+  it('cut anywhere while it begins, knows where it is in each channel that it has seen a message of', async () => {
+    let seenEarly = 0;
+    for (let turns = 0; turns < 60; turns++) {
+      const { instance, settle } = setUp();
+      const room = await instance();
+      const outlet = new TestOutlet();
+      const sent: Uint8Array[] = [];
+      outlet.client.push = (bytes) => void sent.push(bytes);
+      void room.openSse(outlet, { channels: ['a', 'b'] });
+      for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+      await Promise.all([room.publish('a', 1), room.publish('b', 2)]);
+      await settle();
+      const bytes = Buffer.concat(sent);
+      for (let end = 1; end <= bytes.length; end++) {
+        const { client } = new TestOutlet();
+        client.push(bytes.subarray(0, end));
+        for (const { type, data } of client.events) {
+          if (type !== 'message') continue;
+          seenEarly++;
+          expect(client.lastEventId, `${turns} turns, ${end} bytes`).toContain(
+            cursorName(JSON.parse(data).c),
+          );
+        }
+      }
+    }
+    expect(seenEarly).toBeGreaterThan(0);
   });
 
   it('may be asked for with one channel', async () => {

@@ -193,9 +193,11 @@ export class SseConnection implements Connection, Sink<SharedBytes>, Gathering, 
     if (this.format === rawSse) {
       this.#send(bytesOf(formatSseEvent({ event: 'cursor', id: position, data: startData(seen.text) })));
     } else {
+      // Not with its first messages: who is cut between those and a cursor would not know where to go on. Channels that
+      // begin together share one.
+      if (this.#begun === undefined) queueMicrotask(() => this.settle());
       this.#begun = this.#begun === undefined ? seen : laterSeen(this.#begun, seen, this.#env.tokens);
       this.#hasMoved = true;
-      this.#touch();
     }
   }
 
