@@ -12,7 +12,7 @@ const rooms = {
   db: ['./micro/db.mjs', './peers/db.mjs', './peers/db-policies.mjs'],
   kernel: ['./micro/kernel.mjs'],
   limits: ['./peers/limits.mjs'],
-  realtime: ['./peers/realtime.mjs'],
+  realtime: ['./peers/realtime.mjs', './peers/realtime-log.mjs'],
 };
 
 const { positionals, values } = readArguments();

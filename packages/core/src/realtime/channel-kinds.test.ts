@@ -236,3 +236,28 @@ describe('a channel of which the latest counts', () => {
     expect(resets).toMatchObject([{ reason: 'failover' }]);
   });
 });
+
+describe('a channel with durability', () => {
+  it('goes on after a failover that kept its messages, and says where it did not', async () => {
+    const durability = { replicas: 1, timeoutMs: 50 };
+    const { instance, listen, settle, world } = setUp({ channels: { 'order:*': { durability } } });
+    const room = await instance();
+    const durable = await listen(room, 'order:x');
+    const other = await listen(room, 'c');
+    const failOver = async (keepsData: boolean) => {
+      world.cut();
+      world.restart({ keepsData });
+      world.restore();
+      await settle();
+    };
+    for (const channel of ['order:x', 'c']) await room.publish(channel, 1);
+    await settle();
+    await failOver(true);
+    expect([durable.resets, other.resets.length]).toEqual([[], 1]);
+    await room.publish('order:x', 2);
+    await settle();
+    expect(durable.heard()).toEqual([1, 2]);
+    await failOver(false);
+    expect(durable.resets).toMatchObject([{ reason: 'history-lost' }]);
+  });
+});

@@ -31,6 +31,13 @@ describe('what applies to a channel', () => {
     expect(plans.of('b')).toMatchObject({ isLatest: true, history: { entries: 1, ttlMs: 300_000 } });
   });
 
+  it('lets positions of durable channels outlive a failover', () => {
+    const plans = plansOf({ a: { durability: { replicas: 1, timeoutMs: 50.5 } } });
+    expect(plans.of('a')).toMatchObject({ failover: 'verify', durability: { replicas: 1, timeoutMs: 51 } });
+    expect(plans.of('b').failover).toBe('reset');
+    expect(plansOf({ a: { durability: {} } }).of('a').durability).toEqual({ replicas: 1, timeoutMs: 1_000 });
+  });
+
   it('keeps the end of every channel for longer than any history', () => {
     const day = 86_400_000;
     expect(resolveRealtimeOptions({}).retention.headTtlMs).toBe(day);
@@ -50,6 +57,9 @@ describe('what applies to a channel', () => {
       [{ a: { history: { ttlMs: 1e300 } } }, /history\.ttlMs/],
       [{ a: { history: true } }, /an object, or false/],
       [{ a: { history: false, latest: true } }, /latest must be absent where history is false/],
+      [{ a: { history: false, durability: { replicas: 1, timeoutMs: 1 } } }, /durability must be absent/],
+      [{ a: { durability: { timeoutMs: 0 } } }, /durability\.timeoutMs/],
+      [{ a: { durability: { replicas: 0, timeoutMs: 50 } } }, /from 1 to 100/],
     ];
     for (const [channels, message] of refused) {
       expect(() => plansOf(channels as RealtimeOptions['channels']), JSON.stringify(channels)).toThrow(

@@ -1,6 +1,6 @@
 import type { OptionsReader } from '../kernel/options.js';
 import { isChannelName, isPresenceChannel } from './channel-name.js';
-import type { HistoryLimits } from './ports.js';
+import type { Durability, HistoryLimits } from './ports.js';
 import type { FailoverPolicy } from './recovery.js';
 
 /** How some channels differ from the others. */
@@ -25,6 +25,19 @@ export interface ChannelOptions {
    * one alone, and what they pass over is no reset.
    */
   readonly latest?: boolean | undefined;
+  /**
+   * Waits with each publish until so many replicas of Redis have it, so that a failover loses nothing that was
+   * acknowledged as long as one of them takes over. Positions outlive a failover then, whatever `failover` says: only
+   * those that are gone are reset.
+   */
+  readonly durability?:
+    | {
+        /** Replicas that must have the message; one, unless it says otherwise. */
+        readonly replicas?: number | undefined;
+        /** How long to wait for them, a second unless it says otherwise; then `publish` throws, and may be repeated with the same `id`. */
+        readonly timeoutMs?: number | undefined;
+      }
+    | undefined;
 }
 
 /** What applies to one channel. */
@@ -35,10 +48,14 @@ export interface ChannelPlan {
   readonly failover: FailoverPolicy;
   /** Where they differ from those of the room. */
   readonly history: HistoryLimits | undefined;
+  readonly durability: Durability | undefined;
 }
 
 const LONGEST_HISTORY_MS = 31_536_000_000;
 const MOST_ENTRIES = 100_000;
+const MOST_REPLICAS = 100;
+const LONGEST_WAIT_MS = 60_000;
+const DURABLE_WITHIN_MS = 1_000;
 
 /** Reads what a history may keep; the same for the room and for some channels. */
 export function readHistory(read: OptionsReader, { entries, ttlMs }: HistoryLimits): HistoryLimits {
@@ -64,6 +81,7 @@ export class ChannelPlans {
       isLatest: false,
       failover,
       history: undefined,
+      durability: undefined,
     };
     this.#byName = plans;
     this.#byPrefix = [...plans]
@@ -109,14 +127,29 @@ function readPlan(read: OptionsReader, common: HistoryLimits, failover: Failover
   const isLatest = read.boolean('latest', false);
   const history = read.nestedOrFalse('history');
   const isEphemeral = history === false;
+  const durability =
+    read.any('durability') === undefined ? undefined : readDurability(read.nested('durability'));
   if (isEphemeral && isLatest)
     read.fail('latest', 'absent where history is false: nothing is kept to be the latest');
+  if (isEphemeral && durability !== undefined)
+    read.failUnshown('durability', 'absent where history is false: nothing is kept to be durable');
   read.done();
   return {
     isEphemeral,
     isLatest,
-    failover,
+    failover: durability === undefined ? failover : 'verify',
     history:
       history === false ? undefined : readHistory(history, isLatest ? { ...common, entries: 1 } : common),
+    durability,
   };
+}
+
+function readDurability(read: OptionsReader): Durability {
+  const durability = {
+    replicas: read.int('replicas', 1, { min: 1, max: MOST_REPLICAS }),
+    // Redis counts whole ones, and takes none for "as long as it takes".
+    timeoutMs: Math.ceil(read.ms('timeoutMs', DURABLE_WITHIN_MS, { max: LONGEST_WAIT_MS })),
+  };
+  read.done();
+  return durability;
 }

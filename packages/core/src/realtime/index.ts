@@ -50,6 +50,7 @@ export type {
   Broker,
   BrokerListener,
   BrokerSubscription,
+  Durability,
   Heads,
   HeldId,
   HistoryLimits,

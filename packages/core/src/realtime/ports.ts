@@ -24,10 +24,20 @@ export interface HistoryLimits {
   readonly ttlMs: number;
 }
 
+/** How many copies of an entry make it durable. */
+export interface Durability {
+  /** Replicas that must have it. */
+  readonly replicas: number;
+  /** How long to wait for them. */
+  readonly timeoutMs: number;
+}
+
 /** How to append. */
 export interface AppendOptions extends Signalled {
   /** What is kept of this channel. Absent: what the broker keeps of all. */
   readonly history?: HistoryLimits | undefined;
+  /** Absent: one copy is enough. A broker without replicas does not wait. */
+  readonly durability?: Durability | undefined;
 }
 
 /** The id of a publish that is remembered until it is released. */
@@ -130,7 +140,7 @@ export interface BrokerListener {
  * **Lineage.** Names the life of the data set. It changes when acknowledged data may have been lost;
  * ids of two lineages must not be compared.
  * **Failure.** A call that cannot reach the log within a bound rejects with `RealtimeUnavailableError`.
- * An append that rejects may have been carried out.
+ * An append that rejects may have been carried out; so has one that too few replicas have confirmed in time.
  */
 export interface Broker extends AsyncDisposable {
   /** This instance's name in messages. */

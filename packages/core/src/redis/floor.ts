@@ -7,6 +7,7 @@ import type { Kernel } from '../kernel/kernel.js';
 import { createKeys, type Keys } from '../kernel/keys.js';
 import { RedisClients } from './client.js';
 import { Commands } from './commands.js';
+import { ConfirmedScripts } from './confirmed-scripts.js';
 import { epochArguments, epochScript, readEpoch } from './epoch.js';
 import { RedisRefusedError } from './errors.js';
 import { LeasedFleet } from './fleet.js';
@@ -16,6 +17,7 @@ import type {
   RedisArgument,
   RedisCallOptions,
   RedisCommand,
+  RedisCopies,
   RedisEvents,
   RedisFloor,
   RedisScript,
@@ -49,6 +51,7 @@ class Floor implements RedisFloor {
   readonly #server: string;
   readonly #commands: Commands;
   readonly #scripts: Scripts;
+  readonly #confirmed: ConfirmedScripts;
   readonly #subscriber: Subscriber;
   readonly #sentinels: SentinelWatch;
   readonly #fleet: LeasedFleet;
@@ -88,6 +91,30 @@ class Floor implements RedisFloor {
       failed,
     });
     this.#scripts = new Scripts(this.#commands, clock, options.commandTimeoutMs);
+    this.#confirmed = new ConfirmedScripts({
+      clock,
+      server: this.#server,
+      commandTimeoutMs: options.commandTimeoutMs,
+      connectTimeoutMs: clients.attemptTimeoutMs,
+      connect: (up) => {
+        const commands = new Commands({
+          clock,
+          meter,
+          clients: new RedisClients(options, kernel.keys.name),
+          timeoutMs: options.commandTimeoutMs,
+          homeKey: this.epochKey,
+          homeSlot,
+          verify: (client) => readEpoch(client, this.epochKey),
+          up: (epoch) => {
+            this.#adopt(epoch);
+            up();
+          },
+          down: () => undefined, // calls there are refused until it is back
+          failed,
+        });
+        return { commands, scripts: new Scripts(commands, clock, options.commandTimeoutMs) };
+      },
+    });
     this.#subscriber = new Subscriber({
       clock,
       meter,
@@ -115,6 +142,7 @@ class Floor implements RedisFloor {
       clients,
       switched: (host, port) => {
         this.#commands.follow(host, port);
+        this.#confirmed.follow(host, port);
         this.#subscriber.follow(host, port);
       },
     });
@@ -169,6 +197,16 @@ class Floor implements RedisFloor {
     options?: RedisCallOptions,
   ): Promise<unknown> {
     return this.#scripts.run(script, keys, args, options);
+  }
+
+  runConfirmed(
+    script: RedisScript,
+    keys: readonly string[],
+    args: readonly RedisArgument[],
+    copies: RedisCopies,
+    options?: RedisCallOptions,
+  ): Promise<unknown> {
+    return this.#confirmed.run(script, keys, args, copies, options);
   }
 
   subscribe(
@@ -246,7 +284,12 @@ class Floor implements RedisFloor {
   async #close(): Promise<void> {
     this.#refused?.(new ClosedError('The Redis connection'));
     await this.#fleet.leave();
-    await Promise.all([this.#commands.close(), this.#subscriber.close(), this.#sentinels.close()]);
+    await Promise.all([
+      this.#commands.close(),
+      this.#confirmed.close(),
+      this.#subscriber.close(),
+      this.#sentinels.close(),
+    ]);
     for (const gauge of this.#gauges) gauge[Symbol.dispose]();
   }
 

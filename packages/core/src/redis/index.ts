@@ -14,6 +14,7 @@ export type {
   RedisArgument,
   RedisCallOptions,
   RedisCommand,
+  RedisCopies,
   RedisEvents,
   RedisFloor,
   RedisScript,

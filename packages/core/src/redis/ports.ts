@@ -24,6 +24,13 @@ export interface RedisCallOptions extends Signalled {
   readonly timeoutMs?: number | undefined;
 }
 
+/** How many replicas must have what a script wrote. */
+export interface RedisCopies {
+  readonly replicas: number;
+  /** How long to wait for them. */
+  readonly timeoutMs: number;
+}
+
 /** A live subscription to one pub/sub channel. */
 export interface RedisSubscription {
   /** Stops the calls at once and unsubscribes when nobody else listens. Idempotent. */
@@ -81,6 +88,17 @@ export interface RedisFloor extends AsyncDisposable {
     script: RedisScript,
     keys: readonly string[],
     args: readonly RedisArgument[],
+    options?: RedisCallOptions,
+  ): Promise<unknown>;
+  /**
+   * The same on a connection of its own, where waiting holds nobody else up, and resolves once so many replicas have what
+   * the script wrote. Rejects with `RedisUnavailableError` when they do not in time: the script was carried out then.
+   */
+  runConfirmed(
+    script: RedisScript,
+    keys: readonly string[],
+    args: readonly RedisArgument[],
+    copies: RedisCopies,
     options?: RedisCallOptions,
   ): Promise<unknown>;
   /**

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Clock } from '../kernel/clock.js';
 import type { Commands } from './commands.js';
 import { RedisReplyError } from './errors.js';
-import type { RedisArgument, RedisCallOptions, RedisScript } from './ports.js';
+import type { RedisArgument, RedisCallOptions, RedisCommand, RedisScript } from './ports.js';
 
 /** Runs scripts by hash, and by source where the server does not know the hash yet. */
 export class Scripts {
@@ -17,30 +17,47 @@ export class Scripts {
     this.#timeoutMs = timeoutMs;
   }
 
-  async run(
+  run(
     script: RedisScript,
     keys: readonly string[],
     args: readonly RedisArgument[],
     options: RedisCallOptions = {},
   ): Promise<unknown> {
+    return this.#attempt(script, keys, args, options, (command, within) =>
+      this.#commands.call(command, within, true),
+    );
+  }
+
+  /** Sends a command right behind the script, on the same connection; gives the replies of both. */
+  runThen(
+    next: RedisCommand,
+    script: RedisScript,
+    keys: readonly string[],
+    args: readonly RedisArgument[],
+    options: RedisCallOptions = {},
+  ): Promise<readonly unknown[]> {
+    return this.#attempt(script, keys, args, options, (command, within) =>
+      this.#commands.batch([command, next], within),
+    );
+  }
+
+  async #attempt<Reply>(
+    script: RedisScript,
+    keys: readonly string[],
+    args: readonly RedisArgument[],
+    options: RedisCallOptions,
+    send: (command: RedisCommand, options: RedisCallOptions) => Promise<Reply>,
+  ): Promise<Reply> {
     const timeoutMs = options.timeoutMs ?? this.#timeoutMs;
     const startedAt = this.#clock.monotonic();
     try {
-      return await this.#commands.call(
-        ['EVALSHA', this.#hashOf(script), script.keyCount, ...keys, ...args],
-        options,
-        true,
-      );
+      return await send(['EVALSHA', this.#hashOf(script), script.keyCount, ...keys, ...args], options);
     } catch (cause) {
       if (!(cause instanceof RedisReplyError && cause.kind === 'NOSCRIPT')) throw cause;
       // Both attempts share one deadline.
       const remainingMs = Math.max(1, timeoutMs - (this.#clock.monotonic() - startedAt));
       const rest = { ...options, timeoutMs: remainingMs };
-      return await this.#commands.call(
-        ['EVAL', script.source, script.keyCount, ...keys, ...args],
-        rest,
-        true,
-      );
+      return await send(['EVAL', script.source, script.keyCount, ...keys, ...args], rest);
     }
   }
 

@@ -23,6 +23,11 @@ export class RedisChannels {
     return [this.key('log', channel), this.key('head', channel), this.#floor.epochKey];
   }
 
+  /** Where ids are kept that are held until they are released. */
+  heldKeys(): readonly [young: string, old: string] {
+    return [this.key('held-ids'), this.key('held-ids-before')];
+  }
+
   /** Where entries of a channel are announced. */
   topic(channel: string): string {
     return this.key('channel', channel);

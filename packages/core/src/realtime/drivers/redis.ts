@@ -1,9 +1,6 @@
-import { createHash } from 'node:crypto';
 import type { Signalled } from '../../kernel/abort.js';
-import { emptyToken } from '../../kernel/token.js';
-import type { RedisArgument, RedisFloor, RedisScript } from '../../redis/ports.js';
+import type { RedisFloor, RedisScript } from '../../redis/ports.js';
 import { RealtimeUnavailableError } from '../errors.js';
-import { laterToken } from '../later-token.js';
 import { packHeader } from '../packing.js';
 import type {
   Announcement,
@@ -21,19 +18,13 @@ import type {
   Retention,
 } from '../ports.js';
 import { originId, unkept } from '../position.js';
-import appendSource from './lua/append-8.lua';
 import logSource from './lua/log-0.lua';
 import readSource from './lua/read-4.lua';
-import seenSource from './lua/seen-0.lua';
+import { RedisAppends } from './redis-appends.js';
 import { RedisChannels } from './redis-channels.js';
 import { RedisPresence } from './redis-presence.js';
-import { seenArguments, seenToken } from './seen.js';
+import { seenToken } from './seen.js';
 
-const appendScript: RedisScript = {
-  name: 'realtime-append',
-  source: logSource + seenSource + appendSource,
-  keyCount: 8,
-};
 const readScript: RedisScript = { name: 'realtime-read', source: logSource + readSource, keyCount: 4 };
 
 const SPACE = 0x20;
@@ -44,11 +35,11 @@ export class RedisBroker implements Broker {
   readonly presence: RedisPresence;
   readonly #floor: RedisFloor;
   readonly #channels: RedisChannels;
+  readonly #appends: RedisAppends;
   /** Whether the floor was opened for this room alone. */
   readonly #ownsFloor: boolean;
   readonly #retention: Retention;
-  readonly #header: string;
-  readonly #heldKeys: readonly [string, string];
+  readonly #header: Buffer;
   readonly #listening: Disposable[] = [];
   #closing: Promise<void> | undefined;
 
@@ -57,9 +48,9 @@ export class RedisBroker implements Broker {
     this.#ownsFloor = ownsFloor;
     this.#retention = retention;
     this.self = floor.fleet.self;
-    this.#header = packHeader(this.self);
+    this.#header = Buffer.from(packHeader(this.self));
     this.#channels = new RedisChannels(floor);
-    this.#heldKeys = [this.#channels.key('held-ids'), this.#channels.key('held-ids-before')];
+    this.#appends = new RedisAppends(floor, this.#channels, retention);
     this.presence = new RedisPresence(floor, this.#channels, retention);
   }
 
@@ -80,42 +71,16 @@ export class RedisBroker implements Broker {
   append(
     channel: string,
     messages: readonly OutgoingMessage[],
-    { history, signal }: AppendOptions = {},
+    options: AppendOptions = {},
   ): Promise<readonly Appended[]> {
-    const { historyEntries, historyTtlMs, headTtlMs, idempotencyMs, heldIdMs } = this.#retention;
-    const channels = this.#channels;
-    const seen = seenArguments(
-      messages.reduce((sum, { token = emptyToken }) => laterToken(sum, token), emptyToken),
+    return this.#channels.ask(`publishing to channel "${channel}" failed`, () =>
+      this.#appends.append(channel, messages, options),
     );
-    const args: RedisArgument[] = [
-      channels.topic(channel),
-      history?.entries ?? historyEntries,
-      history?.ttlMs ?? historyTtlMs,
-      headTtlMs,
-      idempotencyMs,
-      heldIdMs,
-      channel,
-      this.#header,
-      seen.length,
-      ...seen,
-    ];
-    for (const { id, isHeld, packed } of messages) args.push(id ?? '', isHeld ? 'held' : '', packed);
-    const keys = [
-      ...channels.logKeys(channel),
-      channels.key('ids', channel),
-      channels.key('ids-before', channel),
-      ...this.#heldKeys,
-      channels.key('seen', channel),
-    ];
-    return this.#channels.ask(`publishing to channel "${channel}" failed`, async () => {
-      const reply = await this.#floor.run(appendScript, keys, args, { signal });
-      return readAppended(reply as readonly string[], messages);
-    });
   }
 
   async announce(channel: string, messages: readonly OutgoingMessage[], options?: Signalled): Promise<void> {
-    const head = `1 ${unkept} ${originId} ${originId} ${this.#header}`;
-    const payload = Buffer.concat([Buffer.from(head), ...messages.map(({ packed }) => packed)]);
+    const head = Buffer.from(`1 ${unkept} ${originId} ${originId} `);
+    const payload = Buffer.concat([head, this.#header, ...messages.map(({ packed }) => packed)]);
     await this.#channels.ask(`publishing to channel "${channel}" failed`, () =>
       this.#floor.publish(this.#channels.topic(channel), payload, options),
     );
@@ -125,7 +90,7 @@ export class RedisBroker implements Broker {
     const fields = ids.map(({ channel, id }) => `${channel} ${id}`);
     await this.#channels.ask('forgetting ids of events failed', () =>
       this.#floor.batch(
-        this.#heldKeys.map((key) => ['HDEL', key, ...fields] as const),
+        this.#channels.heldKeys().map((key) => ['HDEL', key, ...fields] as const),
         options,
       ),
     );
@@ -205,7 +170,7 @@ export class RedisBroker implements Broker {
 
 /** The same as in the scripts. */
 function lineageOf(epoch: string): string {
-  return createHash('sha1').update(epoch).digest('hex').slice(0, 8);
+  return epoch.slice(0, 8);
 }
 
 type ReadReply = readonly [
@@ -247,34 +212,4 @@ function readAnnouncement(payload: Buffer): Announcement | undefined {
 /** A slice of what the parser read would keep all of that in memory for as long as the entry lives. */
 function ownCopy(bytes: Buffer): Buffer {
   return Buffer.from(bytes);
-}
-
-function readAppended(
-  [lineage = '', id = '', ...known]: readonly string[],
-  messages: readonly OutgoingMessage[],
-): readonly Appended[] {
-  const added = known.filter((place) => place === '').length;
-  const byKey = new Map<string, Appended>();
-  let index = 0;
-  return known.map((place, at) => {
-    const key = messages[at]?.id;
-    let appended: Appended;
-    if (place === '') {
-      appended = { id, index: index === added - 1 ? undefined : index, lineage, duplicate: false };
-      index++;
-    } else if (place === 'same') {
-      // Its twin came earlier in this very append.
-      appended = { ...(byKey.get(key ?? '') as Appended), duplicate: true };
-    } else {
-      const [entry = '', slot = '-', life = lineage] = place.split(' ');
-      appended = {
-        id: entry,
-        index: slot === '-' ? undefined : Number(slot),
-        lineage: life,
-        duplicate: true,
-      };
-    }
-    if (key !== undefined) byKey.set(key, appended);
-    return appended;
-  });
 }

@@ -1,4 +1,5 @@
--- Appends messages to a channel's log, all as one entry, and announces it.
+-- Appends messages to a channel's log, all as one entry, and announces it. For messages of which some have an idempotency
+-- key, or were published by who has written something.
 --
 -- KEYS[1]  stream: the log; an entry has the fields p = id of the entry before it, m = packed messages
 -- KEYS[2]  string: id of the last entry ever appended
@@ -58,6 +59,8 @@ for at = first, #ARGV, 3 do
   end
 end
 if #packed == 1 then
+  -- A write, for who waits for replicas: they have what was written before it, then.
+  redis.call('PEXPIRE', KEYS[2], ARGV[4])
   return outcome
 end
 
@@ -65,8 +68,8 @@ end
 if first > 10 then
   note_seen(KEYS[8], 10, first - 1, ARGV[4])
 end
-local keep = { entries = ARGV[2], log_ms = ARGV[3], head_ms = ARGV[4] }
-local id = append_to(KEYS[1], KEYS[2], ARGV[1], lineage, table.concat(packed), keep)
+local entry = table.concat(packed)
+local id = append_to(KEYS[1], KEYS[2], ARGV[1], lineage, entry, ARGV[2], ARGV[3], ARGV[4])
 outcome[2] = id
 
 -- Two generations: one is filled while the other ages, so each key lives once to twice the time, without a timer.

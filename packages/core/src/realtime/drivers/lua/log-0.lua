@@ -12,7 +12,7 @@ local no_epoch = 'NOEPOCH the data set has lost its epoch'
 -- Names the life of the data set; nil when it has lost its epoch.
 local function lineage_of(epoch_key)
   local epoch = redis.call('HGET', epoch_key, 'id')
-  return epoch and string.sub(redis.sha1hex(epoch), 1, 8)
+  return epoch and string.sub(epoch, 1, 8)
 end
 
 -- The id of the last entry ever appended, "0-0" if there is none.
@@ -27,24 +27,23 @@ local function head_of(log, head_key)
 end
 
 -- Stores an entry, remembers it as the head, announces "1 <lineage> <id> <id before> <packed entry>"; gives its id.
--- keep: how many entries, roughly, and for how many milliseconds the log and the head.
-local function append_to(log, head_key, topic, lineage, entry, keep)
+-- Keeps so many entries, roughly, the log for log_ms milliseconds, at least, and the head for head_ms.
+local function append_to(log, head_key, topic, lineage, entry, entries, log_ms, head_ms)
+  local call, sub = redis.call, string.sub
   local head = head_of(log, head_key)
-  local function append(id)
-    return redis.call('XADD', log, 'MAXLEN', '~', keep.entries, id, 'p', head, 'm', entry)
+  local id = call('XADD', log, 'MAXLEN', '~', entries, '*', 'p', head, 'm', entry)
+  -- Ids of our days have 10 digits of seconds, 3 of milliseconds, and "-" after them. Within a second nothing need be
+  -- renewed, and only a log that has expired forgets which ids it had, should the clock be set back.
+  if sub(id, 1, 10) ~= sub(head, 1, 10) then
+    local ms, seq = string.match(head, '^(%d+)-(%d+)$')
+    if tonumber(string.match(id, '^%d+')) < tonumber(ms) then
+      call('DEL', log)
+      id = call('XADD', log, string.format('%s-%.0f', ms, tonumber(seq) + 1), 'p', head, 'm', entry)
+    end
+    call('PEXPIRE', log, log_ms + 1000)
   end
-  local id = append('*')
-  local ms, seq = string.match(id, '^(%d+)-(%d+)$')
-  local head_ms, head_seq = string.match(head, '^(%d+)-(%d+)$')
-  ms, seq, head_ms, head_seq = tonumber(ms), tonumber(seq), tonumber(head_ms), tonumber(head_seq)
-  if ms < head_ms or (ms == head_ms and seq <= head_seq) then
-    -- The log had expired, so that nothing kept ids growing, and the clock was set back.
-    redis.call('DEL', log)
-    id = append(string.format('%.0f-%.0f', head_ms, head_seq + 1))
-  end
-  redis.call('PEXPIRE', log, keep.log_ms)
-  redis.call('SET', head_key, id, 'PX', keep.head_ms)
-  redis.call('PUBLISH', topic, '1 ' .. lineage .. ' ' .. id .. ' ' .. head .. ' ' .. entry)
+  call('SET', head_key, id, 'PX', head_ms)
+  call('PUBLISH', topic, '1 ' .. lineage .. ' ' .. id .. ' ' .. head .. ' ' .. entry)
   return id
 end
 

@@ -131,7 +131,6 @@ for at = 1, 4 do
 end
 
 if #packed > 1 then
-  local keep = { entries = ARGV[2], log_ms = ARGV[3], head_ms = ARGV[4] }
-  append_to(KEYS[5], KEYS[6], ARGV[1], lineage, table.concat(packed), keep)
+  append_to(KEYS[5], KEYS[6], ARGV[1], lineage, table.concat(packed), ARGV[2], ARGV[3], ARGV[4])
 end
 return { 1, left }
