@@ -136,8 +136,9 @@ export class Lookup {
     const { trustMs, follower, lineage, reopening, level, rules } = this.#init;
     const sinceProofMs = now - follower.provenAt;
     if (!lineage.isSettled) return false;
-    if (!reopening.isOpen || !rules.isTrusted(level.isLive, sinceProofMs, trustMs)) return false;
-    if (sinceProofMs > trustMs / 2) follower.prove(); // in time, so that nobody has to wait for it
+    if (!reopening.isOpen) return false;
+    if (sinceProofMs > trustMs / 2) follower.prove(); // in time where hits are frequent, so that nobody has to wait for it
+    if (!rules.isTrusted(level.isLive, sinceProofMs, trustMs)) return false;
     const known = Math.max(follower.positions.applied, entry.asOf);
     return rules.reaches(token, entry.epoch, known) && !this.#isUnconfirmed(entry.tags);
   }

@@ -33,6 +33,15 @@ describe('peek', () => {
     expect((await a.request(() => a.cache.peek('seen'), token)).value).toBeUndefined();
   });
 
+  it('gives again what it has after nobody has asked for long', async () => {
+    const { clock, a } = await setup();
+    await a.cache.getOrLoad('k', () => 1);
+    await clock.advance(10_000);
+    expect(a.cache.peek('k')).toBeUndefined(); // something may have been missed since
+    await clock.advance(1);
+    expect(a.cache.peek('k')).toBe(1);
+  });
+
   it('gives nothing inside a transaction', async () => {
     const { a } = await setup();
     await a.cache.getOrLoad('k', () => 1);
