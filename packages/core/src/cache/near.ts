@@ -63,7 +63,10 @@ export class Near {
   #decide(entry: LocalEntry, context: RequestContext, now: number): boolean {
     const { lookup, follower, trustMs, rules } = this.#init;
     if (rules.isApart(context) || !lookup.isServable(entry, context, now)) return false;
-    this.#trustedUntil = follower.provenAt + trustMs / 2; // from then on the next proof is asked for
+    // From then on the next proof is asked for, every now and then until it comes.
+    const { provenAt } = follower;
+    const nextAt = Math.max(provenAt + trustMs / 2, now + trustMs / 16);
+    this.#trustedUntil = Math.min(nextAt, provenAt + trustMs);
     return true;
   }
 }
