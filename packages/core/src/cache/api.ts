@@ -43,9 +43,12 @@ export type ManyLoader<T> = (
 ) => Promise<ReadonlyMap<string, T>> | ReadonlyMap<string, T>;
 
 /** How to get or load the values of several keys. */
-export interface GetOrLoadManyOptions extends LifetimeOptions, Signalled {
-  /** What each of the values depends on, beside its own key: the same for all, or by key. */
-  readonly tags?: readonly string[] | ((key: string) => readonly string[]) | undefined;
+export interface GetOrLoadManyOptions<T = unknown> extends LifetimeOptions, Signalled {
+  /**
+   * What each of the values depends on, beside its own key: the same for all; or, as a function, what the value can tell, as
+   * for `getOrLoad`. Values whose tags turn out to have been invalidated lately are loaded once more, together.
+   */
+  readonly tags?: readonly string[] | ((value: T, key: string) => readonly string[]) | undefined;
 }
 
 /** How to get a value that nobody loads. */
@@ -138,7 +141,7 @@ export interface CacheNamespace<T = unknown> {
   getOrLoadMany<Value extends T>(
     keys: readonly string[],
     load: ManyLoader<Value>,
-    options?: GetOrLoadManyOptions,
+    options?: GetOrLoadManyOptions<Value>,
   ): Promise<Map<string, Value>>;
   get(key: string, options?: GetOptions): Promise<T | undefined>;
   peek(key: string): T | undefined;
@@ -201,7 +204,7 @@ export interface Cache extends Room {
   getOrLoadMany<T>(
     keys: readonly string[],
     load: ManyLoader<T>,
-    options?: GetOrLoadManyOptions,
+    options?: GetOrLoadManyOptions<T>,
   ): Promise<Map<string, T>>;
   /**
    * Gives the value of a key from the nearest level that may serve it, as `getOrLoad` would; `undefined` where it would

@@ -56,6 +56,11 @@ export class Batch {
     if (this.#undecided.delete(key)) this.#departIfAllAreHere();
   }
 
+  /** This key may need the loader once more: the others that do wait for it. */
+  stay(key: string): void {
+    this.#undecided.add(key);
+  }
+
   /** Waits before the next look for what somebody else is loading: for the same time as the other keys, so that they look together. */
   async pause(key: string, pauseMs: number, signal: AbortSignal): Promise<void> {
     let pause = this.#pauses.get(pauseMs);

@@ -11,7 +11,6 @@ import type {
   Cache,
   CacheNamespace,
   GetOptions,
-  GetOrLoadManyOptions,
   GetOrLoadOptions,
   InvalidateOptions,
   Invalidation,
@@ -25,7 +24,7 @@ import type {
   Wrapped,
 } from './api.js';
 import { Backlog } from './backlog.js';
-import { type Call, taint, termsOf } from './call.js';
+import { type Call, type ManyTerms, taint, termsOf } from './call.js';
 import { Explainer } from './explainer.js';
 import type { CacheExplanation, ExplainOptions } from './explanation.js';
 import { Follower } from './follower.js';
@@ -38,7 +37,7 @@ import { Loads } from './loads.js';
 import { Lookup } from './lookup.js';
 import { Many } from './many.js';
 import { cacheInstruments } from './metrics.js';
-import { checkKey, checkTags } from './names.js';
+import { checkKey, checkTags, withTags } from './names.js';
 import { Namespace, type NamespaceCache } from './namespace.js';
 import { Near } from './near.js';
 import type { ResolvedCacheOptions } from './options.js';
@@ -161,7 +160,7 @@ export class CacheRoom implements Cache {
     this.#refreshes = new Refreshes({ kernel, max: options.maxLoads, replace });
     const supply = new Supply({ kernel, lookup, loads, refreshes: this.#refreshes, spans });
     this.#supply = supply;
-    this.#many = new Many({ ...levels, near, lookup, loads, supply });
+    this.#many = new Many({ ...levels, near, lookup, loads, supply, spans });
     if (options.interop !== undefined && bus !== undefined) {
       this.#interop = new Interop({ ...levels, bus, histories, random, options: options.interop });
     }
@@ -210,19 +209,23 @@ export class CacheRoom implements Cache {
   getOrLoadMany<T>(
     keys: readonly string[],
     load: ManyLoader<T>,
-    options: GetOrLoadManyOptions = {},
+    options: ManyTerms<T> = {},
   ): Promise<Map<string, T>> {
     for (const key of keys) checkKey(key);
-    const { tags = [], signal } = options;
+    const { tags = [], namedBy, signal } = options;
     const common = typeof tags === 'function' ? [] : checkTags(tags);
     const lifetime = lifetimeOf('getOrLoadMany', options, this.#options.lifetime);
     if (signal?.aborted) return Promise.reject(signal.reason);
     const context = this.#kernel.contexts.current();
     if (this.#rules.isApart(context)) return runHere((given) => loadMany(keys, load, given), context, signal);
     if (this.#closing !== undefined) return Promise.reject(new ClosedError('The cache'));
-    const own = typeof tags === 'function' ? (key: string) => checkTags(tags(key)) : () => common;
-    const tagsOf = (key: string) => this.#rules.tagsOf(key, own(key));
-    const values = this.#many.get({ keys, load, tagsOf, lifetime, context, signal });
+    const tagsOf = (key: string) =>
+      this.#rules.tagsOf(key, namedBy === undefined ? common : withTags(namedBy(key), common));
+    const tagsOfValue =
+      typeof tags === 'function'
+        ? (value: unknown, key: string) => checkTags(tags(value as T, key))
+        : undefined;
+    const values = this.#many.get({ keys, load, tagsOf, tagsOfValue, lifetime, context, signal });
     return abortable(values, signal) as Promise<Map<string, T>>;
   }
 

@@ -1,6 +1,6 @@
 import type { RequestContext } from '../kernel/context.js';
 import { emptyToken, isEmptyToken, type Token } from '../kernel/token.js';
-import type { GetOrLoadOptions, Loader } from './api.js';
+import type { GetOrLoadManyOptions, GetOrLoadOptions, Loader } from './api.js';
 import type { Batch } from './batch.js';
 import type { Landing } from './flight.js';
 import { asGranted, type Lifetime, lifetimeOf } from './lifetime.js';
@@ -33,6 +33,12 @@ interface Wish {
   readonly isReplacing?: boolean | undefined;
   readonly context: RequestContext;
   readonly signal: AbortSignal | undefined;
+}
+
+/** How parts of the cache ask it for many values. */
+export interface ManyTerms<T> extends GetOrLoadManyOptions<T> {
+  /** Tags that the key of each value tells before it is there. */
+  readonly namedBy?: ((key: string) => readonly string[]) | undefined;
 }
 
 /** What the value of a call says of itself, how long it is kept and served, and who replaces it then. */

@@ -12,7 +12,7 @@ export class CloningRoom extends CacheRoom {
   override getOrLoadMany<T>(
     keys: readonly string[],
     load: ManyLoader<T>,
-    options?: GetOrLoadManyOptions,
+    options?: GetOrLoadManyOptions<T>,
   ): Promise<Map<string, T>> {
     return super.getOrLoadMany(keys, load, options).then((values) => {
       for (const [key, value] of values) values.set(key, cloneOf(key, value));

@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import { CacheFleet, type FleetInstance, latch } from '../testing/cache-fleet.js';
 import { createFakeClock, type FakeClock } from '../testing/fake-clock.js';
+import type { ManyLoader } from './index.js';
 import type { CacheRules } from './rules.js';
 
 interface Stage {
@@ -75,6 +76,53 @@ describe('tags that only the value can tell', () => {
     const { a } = await setup();
     const get = a.cache.getOrLoad('post', () => 1, { tags: () => [''] });
     await expect(get).rejects.toMatchObject({ code: 'PANDO_CACHE_KEY' });
+  });
+});
+
+describe('tags that only the values of many keys can tell', () => {
+  const authors = (author: string) =>
+    vi.fn<ManyLoader<{ author: string }>>(
+      (missing) => new Map(missing.map((key) => [key, { author: `${author} of ${key}` }])),
+    );
+  const tagsOf = ({ author }: { author: string }, key: string) => [author, `about:${key}`];
+
+  it('make each unusable by itself', async () => {
+    const { a, b } = await setup();
+    const load = authors('ann');
+    const get = ({ cache }: FleetInstance) => cache.getOrLoadMany(['x', 'y', 'z'], load, { tags: tagsOf });
+    await get(a);
+    await b.cache.invalidate(['ann of x']);
+    await get(b);
+    await a.cache.invalidate(['about:y']);
+    expect(Object.keys(Object.fromEntries(await get(a)))).toEqual(['x', 'y', 'z']);
+    expect(load.mock.calls.map(([missing]) => missing)).toEqual([['x', 'y', 'z'], ['x'], ['y']]);
+  });
+
+  it('are asked about once, and have by one call loaded again what was invalidated meanwhile', async () => {
+    const { a, b } = await setup();
+    const keys = Array.from({ length: 20 }, (_, index) => `k${index}`);
+    const load = authors('ben');
+    load.mockImplementationOnce(async (missing) => {
+      await b.cache.invalidate(['ann of k3', 'about:k7']);
+      return new Map(missing.map((key) => [key, { author: `ann of ${key}` }]));
+    });
+    const begin = vi.spyOn(a.level, 'begin');
+    const values = await a.cache.getOrLoadMany(keys, load, { tags: tagsOf });
+    expect([values.get('k3'), values.get('k7')]).toEqual([{ author: 'ben of k3' }, { author: 'ben of k7' }]);
+    expect(load.mock.calls.map(([missing]) => missing)).toEqual([keys, ['k3', 'k7']]);
+    expect(begin).toHaveBeenCalledTimes(3); // before the load, behind it, and before the second one
+    load.mockClear();
+    expect((await b.cache.getOrLoadMany(keys, load, { tags: tagsOf })).size).toBe(20);
+    expect(load).not.toHaveBeenCalled();
+  });
+
+  it('leave out what there is nothing for, which is not kept', async () => {
+    const { a } = await setup();
+    const load = vi.fn(() => new Map<string, { author: string }>());
+    const options = { tags: tagsOf, negativeTtlMs: 1_000 };
+    for (let call = 0; call < 2; call++)
+      expect((await a.cache.getOrLoadMany(['x'], load, options)).size).toBe(0);
+    expect(load).toHaveBeenCalledTimes(2);
   });
 });
 

@@ -253,19 +253,20 @@ export class Loads {
    * or has moved since; undefined where the first one will do.
    */
   async #startAnew(
-    { tags }: Call,
+    call: Call,
     late: readonly string[],
     record: LoadRecord,
     { clock }: LoadStart,
   ): Promise<LoadStart | undefined> {
-    const { level, follower, rules } = this.#init;
+    const { follower, rules } = this.#init;
+    call.batch?.stay(call.key);
     try {
-      const asked = await level.begin(late);
+      const asked = await this.#start({ ...call, tags: late });
       follower.positions.learn(asked.clock, late, asked.moves);
       const isValid = rules.check(follower.positions, late, clock.sequence) === 'valid';
       if (isValid && rules.coversWritten(record.bounds, asked)) return undefined;
       const since = follower.now();
-      const start = await level.begin([...tags, ...late]);
+      const start = await this.#start({ ...call, tags: [...call.tags, ...late] });
       return (await follower.meet(start.clock, since)) ? { ...start, inDoubt: true } : undefined;
     } catch (cause) {
       this.#init.kernel.logger.debug({ err: cause }, 'tags of a loaded value could not be asked about');

@@ -1,10 +1,11 @@
 import type { Kernel } from '../kernel/kernel.js';
 import type { ManyLoader } from './api.js';
 import { Batch } from './batch.js';
+import type { Call } from './call.js';
 import type { Loads } from './loads.js';
 import type { Answer, Lookup, Question, Questions } from './lookup.js';
 import type { Near } from './near.js';
-import type { SharedLevel } from './ports.js';
+import type { CacheSpans, ManySpan, SharedLevel } from './ports.js';
 import type { CacheRules } from './rules.js';
 import type { Found } from './shelf.js';
 import { usesAtOnce } from './staleness.js';
@@ -19,10 +20,14 @@ export interface ManyInit {
   readonly lookup: Lookup;
   readonly loads: Loads;
   readonly supply: Supply;
+  /** Undefined: nobody wants spans. */
+  readonly spans: CacheSpans | undefined;
 }
 
 /** What is wanted of many keys. */
 export interface Wanted extends Questions {
+  /** Tags that only the value can tell. */
+  readonly tagsOfValue: ((value: unknown, key: string) => readonly string[]) | undefined;
   readonly load: ManyLoader<unknown>;
   readonly signal: AbortSignal | undefined;
 }
@@ -37,7 +42,7 @@ export class Many {
 
   /** Resolves to the values in the order of the keys, without those that there are none for. */
   async get(wanted: Wanted): Promise<Map<string, unknown>> {
-    const { near } = this.#init;
+    const { near, spans } = this.#init;
     const values = new Map<string, unknown>();
     const missing: string[] = [];
     const due: string[] = [];
@@ -49,12 +54,21 @@ export class Many {
       values.set(key, entry?.value);
     }
     if (wanted.lifetime.refreshAheadRatio !== false) this.#replace(due, wanted);
-    if (missing.length > 0) await this.#fetch(missing, wanted, values);
+    if (missing.length > 0) {
+      await (spans === undefined
+        ? this.#fetch(missing, wanted, values)
+        : spans.withinMany(missing.length, (span) => this.#fetch(missing, wanted, values, span)));
+    }
     for (const [key, value] of values) if (value === undefined) values.delete(key);
     return values;
   }
 
-  async #fetch(keys: readonly string[], wanted: Wanted, values: Map<string, unknown>): Promise<void> {
+  async #fetch(
+    keys: readonly string[],
+    wanted: Wanted,
+    values: Map<string, unknown>,
+    span?: ManySpan,
+  ): Promise<void> {
     const { supply } = this.#init;
     const answers = await this.#ask(keys, wanted);
     const open: [key: string, answer: Exclude<Answer, Found>][] = [];
@@ -68,6 +82,7 @@ export class Many {
       values.set(key, supply.take(answer, wanted.context));
       if (answer.use !== 'fresh') due.push(key);
     }
+    span?.answered(keys.length - open.length);
     this.#replace(due, wanted);
     if (open.length > 0) await this.#load(open, wanted, values);
   }
@@ -84,7 +99,7 @@ export class Many {
       wanted,
     );
     const loading = open.map(([key, answer]) => {
-      const load = supply.load({ ...this.#question(key, wanted), signal, batch }, answer);
+      const load = supply.load({ ...this.#wish(key, wanted), signal, batch }, answer);
       return load.then((value) => void values.set(key, value)).finally(() => batch.pass(key));
     });
     await Promise.all(loading);
@@ -95,7 +110,7 @@ export class Many {
     if (keys.length === 0) return;
     const batch = this.#batch(keys, wanted);
     for (const key of keys)
-      this.#init.supply.replace({ ...this.#question(key, wanted), signal: undefined, batch });
+      this.#init.supply.replace({ ...this.#wish(key, wanted), signal: undefined, batch });
   }
 
   /** What the levels have; where that is of use, what is held here past its time is not asked for. */
@@ -111,6 +126,12 @@ export class Many {
 
   #question(key: string, { tagsOf, lifetime, context }: Wanted): Question {
     return { key, tags: tagsOf(key), lifetime, context };
+  }
+
+  #wish(key: string, wanted: Wanted): Question & Pick<Call, 'tagsOf'> {
+    const { tagsOfValue } = wanted;
+    const tagsOf = tagsOfValue && ((value: unknown) => tagsOfValue(value, key));
+    return { ...this.#question(key, wanted), tagsOf };
   }
 
   #batch(keys: readonly string[], { load, context }: Wanted): Batch {

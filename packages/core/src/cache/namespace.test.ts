@@ -29,7 +29,7 @@ describe('a namespace', () => {
     const { a } = await setup();
     const posts = a.cache.namespace<string>('posts', { version: '2' });
     const load = capitals();
-    const values = await posts.getOrLoadMany(['a', 'b', 'a'], load, { tags: (key) => [`t:${key}`] });
+    const values = await posts.getOrLoadMany(['a', 'b', 'a'], load, { tags: (_, key) => [`t:${key}`] });
     expect([...values]).toEqual([
       ['a', 'A'],
       ['b', 'B'],

@@ -17,6 +17,7 @@ import type {
   WrapOptions,
   Wrapped,
 } from './api.js';
+import type { ManyTerms } from './call.js';
 import { cloneOf, copies } from './copies.js';
 import { type CacheExplanation, type ExplainOptions, explanationOfNothing } from './explanation.js';
 import type { KeyCodecs } from './key-codecs.js';
@@ -103,9 +104,9 @@ export class Namespace<T> implements CacheNamespace<T> {
   async getOrLoadMany<Value extends T>(
     keys: readonly string[],
     load: ManyLoader<Value>,
-    options: GetOrLoadManyOptions = {},
+    options: GetOrLoadManyOptions<Value> = {},
   ): Promise<Map<string, Value>> {
-    const { tags } = options;
+    const { tags, signal } = options;
     const keyOf = new Map(keys.map((key) => [this.#nameOf(key), key]));
     const own = (name: string) => keyOf.get(name) as string;
     const translated: ManyLoader<Value> = async (missing, given) => {
@@ -113,12 +114,14 @@ export class Namespace<T> implements CacheNamespace<T> {
       return new Map([...values].map(([key, value]) => [this.#nameOf(key), value]));
     };
     const names = [...keyOf.keys()];
+    const terms: ManyTerms<Value> = {
+      ...lifetimeOf('getOrLoadMany', options, this.#lifetime),
+      signal,
+      tags: typeof tags === 'function' ? (value, name) => tags(value, own(name)) : tags,
+      namedBy: this.#version === undefined ? undefined : (name) => [this.keyOf(own(name))],
+    };
     const values = await (this.#isEnabled()
-      ? this.#cache.getOrLoadMany(names, translated, {
-          ...lifetimeOf('getOrLoadMany', options, this.#lifetime),
-          signal: options.signal,
-          tags: (name) => this.#tagsOf(own(name), typeof tags === 'function' ? tags(own(name)) : tags),
-        })
+      ? this.#cache.getOrLoadMany(names, translated, terms)
       : this.#bypass((given) => translated(names, given), options));
     return new Map([...values].map(([name, value]) => [own(name), this.#given(name, value)]));
   }

@@ -156,10 +156,18 @@ export interface CacheSpan {
   answered(answer: CacheAnswer): void;
 }
 
+/** One call for many keys on its way. */
+export interface ManySpan {
+  /** For so many of them there was a value that could be used; the loader ran for the others. */
+  answered(found: number): void;
+}
+
 /** Tells somebody how calls go that this process cannot answer at once. */
 export interface CacheSpans {
   /** Does the work of one call; hands it a span where somebody records. */
   within<T>(key: string, work: (span: CacheSpan | undefined) => Promise<T>): Promise<T>;
+  /** The same for a call for many keys, so many of which are not at hand. */
+  withinMany<T>(keys: number, work: (span: ManySpan | undefined) => Promise<T>): Promise<T>;
 }
 
 /** A bounded map that forgets what was not used lately. */

@@ -68,6 +68,18 @@ describe('a span of a call', () => {
     expect(span?.status).toEqual({ code: SpanStatusCode.ERROR, message: 'TypeError' });
   });
 
+  it('for many keys says how many were not at hand, and how many of these were found', async () => {
+    const load = (missing: readonly string[]) => new Map(missing.map((key) => [key, 1]));
+    await early.getOrLoadMany(['many:1', 'many:2'], load);
+    await early.getOrLoadMany(['many:1', 'many:2', 'many:3'], load);
+    const spans = exporter.getFinishedSpans();
+    expect(spans.map(({ name }) => name)).toEqual(['cache.getOrLoadMany', 'cache.getOrLoadMany']);
+    expect(spans.map(({ attributes }) => attributes)).toEqual([
+      { 'pando.cache.keys': 2, 'pando.cache.found': 0 },
+      { 'pando.cache.keys': 3, 'pando.cache.found': 2 },
+    ]);
+  });
+
   it('can be turned off', async () => {
     await using cache = createCache({ spans: false }, { kernel, world: createMemoryWorld() });
     await cache.start();

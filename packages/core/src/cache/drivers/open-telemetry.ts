@@ -1,6 +1,6 @@
 import { context, type Span, SpanKind, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api';
 import { isPandoError } from '../../kernel/errors.js';
-import type { CacheAnswer, CacheSpan, CacheSpans } from '../ports.js';
+import type { CacheAnswer, CacheSpan, CacheSpans, ManySpan } from '../ports.js';
 
 /**
  * Spans of the OpenTelemetry SDK that the app has registered, before or after.
@@ -16,18 +16,28 @@ export class OpenTelemetrySpans implements CacheSpans {
     if (!span.isRecording()) return work(undefined);
     span.setAttribute('pando.cache.key', key);
     const answered = (answer: CacheAnswer) => void span.setAttribute('pando.cache.answer', answer);
-    return context
-      .with(trace.setSpan(context.active(), span), () => work({ answered }))
-      .then(
-        (value) => {
-          span.end();
-          return value;
-        },
-        (error: unknown) => {
-          fail(span, error);
-          throw error;
-        },
-      );
+    return this.#during(span, () => work({ answered }));
+  }
+
+  withinMany<T>(keys: number, work: (span: ManySpan | undefined) => Promise<T>): Promise<T> {
+    const span = this.#tracer.startSpan('cache.getOrLoadMany', internal);
+    if (!span.isRecording()) return work(undefined);
+    span.setAttribute('pando.cache.keys', keys);
+    const answered = (found: number) => void span.setAttribute('pando.cache.found', found);
+    return this.#during(span, () => work({ answered }));
+  }
+
+  #during<T>(span: Span, work: () => Promise<T>): Promise<T> {
+    return context.with(trace.setSpan(context.active(), span), work).then(
+      (value) => {
+        span.end();
+        return value;
+      },
+      (error: unknown) => {
+        fail(span, error);
+        throw error;
+      },
+    );
   }
 }
 
