@@ -1,5 +1,7 @@
+import { createCache } from '@pando/core/cache';
 import { waitFor } from '@pando/core/testing';
 import { sharedLevelSuite } from '@pando/core/testing/suites';
+import { Redis } from 'ioredis';
 import { beforeAll, expect, it, onTestFinished } from 'vitest';
 import { RedisLevel } from '../../packages/core/src/cache/drivers/redis.js';
 import { createKernel } from '../../packages/core/src/kernel/kernel.js';
@@ -49,6 +51,45 @@ sharedLevelSuite(
   },
   limits,
 );
+
+it('services that know nothing of Pando are heard on any node, and told on every one', async () => {
+  const channel = 'cache-cluster-interop';
+  const nodes = cluster.nodes.map(({ host, port }) => ({ host, port }));
+  const start = async () => {
+    const cache = createCache({
+      ...{ redis: { nodes }, name: 'cache-cluster-interop', ttlMs: 3_600_000, doubtMs: 1 },
+      interop: { channel },
+    });
+    onTestFinished(() => cache.close());
+    await cache.start();
+    return cache;
+  };
+  const [a, b] = [await start(), await start()];
+  const services = nodes.map(({ host, port }) => new Redis({ host, port }));
+  onTestFinished(() => {
+    for (const service of services) service.disconnect();
+  });
+
+  for (const [index, service] of services.entries()) {
+    const key = `post:${index}`;
+    for (const cache of [a, b]) await cache.getOrLoad(key, () => 'old');
+    await service.publish(channel, JSON.stringify({ resource_type: 'post', resource_id: index }));
+    for (const cache of [a, b]) {
+      await waitFor(async () => (await cache.getOrLoad(key, () => 'new')) === 'new');
+    }
+  }
+
+  const heard = services.map(() => new Set<string>());
+  for (const [index, service] of services.entries()) {
+    await service.subscribe(channel);
+    service.on('message', (_, text) => {
+      const { resource_type, resource_id } = JSON.parse(text) as Record<string, string>;
+      heard[index]?.add(`${resource_type}:${resource_id}`);
+    });
+  }
+  await a.invalidate(['author:7']);
+  await waitFor(() => heard.every((tags) => tags.has('author:7')));
+});
 
 it('whoever holds the token of a write reads it while the master of the state is replaced, and all do afterwards', async () => {
   const name = 'cache-cluster';
