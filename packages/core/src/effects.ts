@@ -58,10 +58,10 @@ export function createEffectsRunner({ cache, realtime, logger }: EffectsTargets)
     }
     // Published in one turn, so that the events of one channel keep the order of the transaction and share a packet.
     const outcomes = await Promise.allSettled(
-      events.map(({ channel, event }, index) =>
+      events.map(({ channel, event, afterAll }, index) =>
         realtime.publish(channel, event, {
           ...{ id: ids[index]?.id, holdId: isRepeatable },
-          ...{ token: seen, signal },
+          ...{ token: seen, signal, afterAll },
         }),
       ),
     );

@@ -12,6 +12,7 @@ import { createHealth, type Health } from './health/index.js';
 import type { EffectsRunner } from './kernel/effects.js';
 import { createHistories } from './kernel/histories.js';
 import { createKernel, type Kernel } from './kernel/kernel.js';
+import { createLaggards } from './kernel/laggards.js';
 import { createLedgers } from './kernel/ledger.js';
 import { Revision } from './kernel/revision.js';
 import type { Check } from './kernel/room.js';
@@ -96,12 +97,13 @@ export async function composePando(options: PandoOptions, rules: KitRules = {}):
   const revision = new Revision(); // tells the cache that one of the following two has changed
   const ledgers = createLedgers(revision); // the cache asks them; the database, which comes after it, keeps one
   const histories = createHistories(revision); // and says here which history it is on
-  const cacheWiring = { kernel, redis, ledger: ledgers, histories, revision };
+  const laggards = createLaggards(); // both say here who may still serve the past, for events that wait for them
+  const cacheWiring = { kernel, redis, ledger: ledgers, histories, revision, laggards };
   const cache = composeCache(options.cache ?? {}, cacheWiring, rules.cache);
-  const realtime = createRealtime(options.realtime, { kernel, redis, tokens });
+  const realtime = createRealtime(options.realtime, { kernel, redis, tokens, laggards });
   const sound = createEffectsRunner({ cache, realtime, logger: kernel.logger });
   const effects = rules.effects?.(sound) ?? sound;
-  const wiring = { kernel, effects, ledgers, histories, fleet: redis?.fleet };
+  const wiring = { kernel, effects, ledgers, histories, laggards, fleet: redis?.fleet };
   const db = options.db === undefined ? absentDatabase : composeDatabase(options.db, wiring, rules.db);
   const limits = createLimits(options.limits, { kernel, redis });
   const rooms = [cache, realtime, db, limits];

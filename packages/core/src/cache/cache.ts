@@ -1,8 +1,10 @@
 import { abortable, type Signalled } from '../kernel/abort.js';
 import type { RequestContext } from '../kernel/context.js';
 import { ClosedError } from '../kernel/errors.js';
+import type { Fleet } from '../kernel/fleet.js';
 import type { Histories } from '../kernel/histories.js';
 import type { Kernel } from '../kernel/kernel.js';
+import type { Laggards } from '../kernel/laggards.js';
 import type { Ledger } from '../kernel/ledger.js';
 import { Revision } from '../kernel/revision.js';
 import type { Check } from '../kernel/room.js';
@@ -48,6 +50,7 @@ import { Positions } from './positions.js';
 import { Reader } from './reader.js';
 import { Refreshes } from './refreshes.js';
 import { Reopening } from './reopening.js';
+import { RollCall } from './roll-call.js';
 import { type CacheRules, soundRules } from './rules.js';
 import { Shelf } from './shelf.js';
 import { Supply } from './supply.js';
@@ -71,6 +74,9 @@ export interface CacheParts {
   readonly spans?: CacheSpans | undefined;
   readonly ledger?: Ledger | undefined;
   readonly histories?: Histories | undefined;
+  /** Is told when every instance has applied an invalidation. */
+  readonly laggards?: Laggards | undefined;
+  readonly fleet?: Fleet | undefined;
   /** That of the ledger and the histories. */
   readonly revision?: Revision | undefined;
   readonly random?: (() => number) | undefined;
@@ -98,6 +104,7 @@ export class CacheRoom implements Cache {
   readonly #invalidations: Invalidations;
   readonly #writer: Writer;
   readonly #interop: Interop | undefined;
+  readonly #rollCall: RollCall;
   readonly #disposables: readonly Disposable[];
   #starting: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
@@ -164,6 +171,7 @@ export class CacheRoom implements Cache {
     if (options.interop !== undefined && bus !== undefined) {
       this.#interop = new Interop({ ...levels, bus, histories, random, options: options.interop });
     }
+    this.#rollCall = new RollCall({ clock, follower, trustMs, bus, fleet: parts.fleet });
     this.#invalidations = new Invalidations({ ...levels, confirmed: (tags) => this.#interop?.send(tags) });
     const invalidations = this.#invalidations;
     this.#writer = new Writer({ shelf, lineage, invalidations, random });
@@ -182,6 +190,7 @@ export class CacheRoom implements Cache {
       meter.observe(cacheInstruments.backlog, () => backlog.size),
       usable('local'),
       usable('shared'),
+      ...(parts.laggards === undefined ? [] : [parts.laggards.add(this.#rollCall)]),
       this.#invalidations,
     ];
   }
@@ -331,7 +340,7 @@ export class CacheRoom implements Cache {
   }
 
   async #start(): Promise<void> {
-    await Promise.all([this.#level.start(), this.#interop?.start()]);
+    await Promise.all([this.#level.start(), this.#interop?.start(), this.#rollCall.start()]);
     this.#follower.prove();
   }
 
@@ -348,6 +357,7 @@ export class CacheRoom implements Cache {
   async #close(): Promise<void> {
     await this.#refreshes.close();
     await this.#interop?.close();
+    await this.#rollCall.close();
     await this.#backlog.flush();
     this.#backlog.close();
     this.#follower.close();

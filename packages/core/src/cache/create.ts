@@ -1,5 +1,6 @@
 import type { Histories } from '../kernel/histories.js';
 import { createKernel, type Kernel } from '../kernel/kernel.js';
+import type { Laggards } from '../kernel/laggards.js';
 import type { Ledger } from '../kernel/ledger.js';
 import type { Revision } from '../kernel/revision.js';
 import { createRedisFloor } from '../redis/floor.js';
@@ -28,6 +29,8 @@ export interface CacheWiring {
   readonly histories?: Histories | undefined;
   /** Advances whenever the ledger or the histories change what may be served. */
   readonly revision?: Revision | undefined;
+  /** Is told when every instance has applied an invalidation. */
+  readonly laggards?: Laggards | undefined;
   /** Where values live without Redis: caches that share a world behave like instances that share a Redis. */
   readonly world?: MemoryWorld | undefined;
 }
@@ -68,10 +71,11 @@ export function composeCache(
       : new RedisLevel(floor, { ownsFloor: wiring.redis === undefined, doubtMs: resolved.doubtMs, onError });
   const bus: MessageBus | undefined = floor && {
     claims: floor.keys.atomic('cache', 'claims'),
+    rollCalls: floor.keys.atomic('cache', 'roll-calls'),
     subscribe: (...args) => floor.subscribe(...args),
     publish: (channel, payload) => floor.publish(channel, payload),
   };
-  const { ledger, histories, revision } = wiring;
+  const { ledger, histories, revision, laggards } = wiring;
   const Room = resolved.copies === 'cloned' ? CloningRoom : CacheRoom;
   return new Room({
     kernel,
@@ -83,6 +87,8 @@ export function composeCache(
     ledger,
     histories,
     revision,
+    laggards,
+    fleet: floor?.fleet,
     rules: { ...soundRules, ...rules },
   });
 }

@@ -6,6 +6,7 @@ import type { MessageBus } from './ports.js';
 /** Redis' Pub/Sub, inside the process: in the order of publication, to whoever listens. */
 class MemoryBus implements MessageBus {
   readonly claims = 'claims';
+  readonly rollCalls = 'roll-calls';
   readonly sent: [channel: string, payload: string][] = [];
   readonly #listeners = new Map<string, Set<(payload: Buffer) => void>>();
 

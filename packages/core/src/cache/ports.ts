@@ -139,6 +139,8 @@ export interface SharedLevel extends AsyncDisposable {
 export interface MessageBus {
   /** The channel on which the instances of one fleet agree on who invalidates. */
   readonly claims: string;
+  /** The channel on which an instance asks the others whether they have applied an invalidation. */
+  readonly rollCalls: string;
   /** Listens to a channel until closed. */
   subscribe(
     channel: string,

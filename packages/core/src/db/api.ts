@@ -83,6 +83,15 @@ export type EffectHandler = (payload: unknown, call: EffectCall) => void | Promi
 /** Handlers by the name that `tx.effect` calls them. */
 export type EffectHandlers = Readonly<Record<string, EffectHandler>>;
 
+/** Options of one event of a transaction. */
+export interface EventOptions {
+  /**
+   * Whether it is held until nobody is behind the transaction, for clients that return no token: see `afterAll` of
+   * `realtime.publish`. The transaction resolves after that. @defaultValue `false`
+   */
+  readonly afterAll?: boolean | undefined;
+}
+
 /** An open transaction; usable until the callback that received it has ended. */
 export interface Transaction {
   /** Runs one statement in the transaction. Rejects with the server's error; the transaction can only be rolled back then. */
@@ -105,7 +114,7 @@ export interface Transaction {
    *
    * @throws EffectsUnavailableError at once where no kit carries effects out.
    */
-  publish(channel: string, event: unknown): void;
+  publish(channel: string, event: unknown, options?: EventOptions): void;
   /**
    * Has the handler `db.effects[name]` called once the transaction has committed and its events are published, with the
    * payload as JSON carries it. The transaction does not wait for it. What fails, or dies with its process, is tried again.

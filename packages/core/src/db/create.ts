@@ -2,6 +2,7 @@ import type { EffectsRunner } from '../kernel/effects.js';
 import type { Fleet } from '../kernel/fleet.js';
 import type { Histories } from '../kernel/histories.js';
 import { createKernel, type Kernel } from '../kernel/kernel.js';
+import type { Laggards } from '../kernel/laggards.js';
 import type { Ledgers } from '../kernel/ledger.js';
 import type { Database } from './api.js';
 import { DatabaseRoom } from './db.js';
@@ -25,6 +26,8 @@ export interface DatabaseWiring {
   readonly ledgers?: Ledgers | undefined;
   /** Are told which history the database is on. */
   readonly histories?: Histories | undefined;
+  /** Is told when every replica in rotation has replayed a write. */
+  readonly laggards?: Laggards | undefined;
   /** The instances among which connections are shared; without it the database takes itself to be alone. */
   readonly fleet?: Fleet | undefined;
   /** A fake cluster instead of Postgres, for tests: it holds values by key and understands `get` and `set`, no SQL. */
@@ -60,13 +63,15 @@ export function composeDatabase(
 ): Database {
   const resolved = resolveDatabaseOptions(options);
   const kernel = wiring.kernel ?? createKernel({ name: resolved.name });
-  const { world, worlds = {}, effects, ledgers, histories, fleet } = wiring;
+  const { world, worlds = {}, effects, ledgers, histories, laggards, fleet } = wiring;
   const spans = resolved.spans ? new OpenTelemetrySpans() : undefined;
   const create = (one: ResolvedDatabaseOptions, shards?: Shards) => {
     const fake = worlds[one.shard] ?? world;
     const driver =
       fake === undefined ? createPgDriver(one, kernel, fleet) : createMemoryDriver(fake, one, kernel, fleet);
-    return new DatabaseRoom(one, { driver, kernel, effects, ledgers, histories, spans, rules, shards });
+    return new DatabaseRoom(one, {
+      ...{ driver, kernel, effects, ledgers, histories, laggards, spans, rules, shards },
+    });
   };
   if (options.shards === undefined) return create(resolved);
   const shards = new Shards(resolved, kernel);

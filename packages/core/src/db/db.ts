@@ -5,6 +5,7 @@ import type { EffectsRunner } from '../kernel/effects.js';
 import { ClosedError } from '../kernel/errors.js';
 import type { AddedSource, Histories } from '../kernel/histories.js';
 import type { Kernel } from '../kernel/kernel.js';
+import type { Laggards } from '../kernel/laggards.js';
 import type { Ledgers } from '../kernel/ledger.js';
 import type { Check } from '../kernel/room.js';
 import { dbToken } from '../kernel/token.js';
@@ -46,6 +47,7 @@ import { Ticks } from './sharding/ticks.js';
 import { SqlTemplates } from './sql-templates.js';
 import { StatementWatch } from './statement-watch.js';
 import type { Trail } from './trail.js';
+import { trailingReplicas } from './trailing-replicas.js';
 import { Transactions } from './transactions.js';
 import { urgencyOf } from './urgency.js';
 import { Writes } from './writes.js';
@@ -57,6 +59,7 @@ export interface DatabaseParts {
   readonly effects?: EffectsRunner | undefined;
   readonly ledgers?: Ledgers | undefined;
   readonly histories?: Histories | undefined;
+  readonly laggards?: Laggards | undefined;
   readonly spans?: StatementSpans | undefined;
   /** Tests put broken ones in their place, to see that they notice. */
   readonly rules?: Partial<DatabaseRules> | undefined;
@@ -83,8 +86,9 @@ export class DatabaseRoom implements Database {
   readonly #writes: Writes;
   readonly #lostCommits: LostCommits;
   readonly #afterCommit: AfterCommit;
-  readonly #ledger: Disposable | undefined;
   readonly #source: AddedSource | undefined;
+  /** What the rest of the kit knows it by. */
+  readonly #known: readonly (Disposable | undefined)[];
   readonly #transactions: Transactions;
   readonly pool: PgPool;
   readonly #watch: StatementWatch;
@@ -145,7 +149,6 @@ export class DatabaseRoom implements Database {
       rules,
     });
     const { ledger } = this.#afterCommit;
-    this.#ledger = ledger && parts.ledgers?.add(ledger);
     this.#source = parts.histories?.add({
       shard,
       get history() {
@@ -153,6 +156,8 @@ export class DatabaseRoom implements Database {
       },
       position: async (within) => ({ shard, ...(await this.#writes.position(within)) }),
     });
+    const laggard = parts.laggards?.add(trailingReplicas(shard, cluster));
+    this.#known = [ledger && parts.ledgers?.add(ledger), laggard, this.#source];
     this.#transactions = new Transactions({
       shard,
       primary,
@@ -381,8 +386,7 @@ export class DatabaseRoom implements Database {
   async #close(): Promise<void> {
     this.#isStarted = false;
     this.#cluster.primary.end();
-    this.#ledger?.[Symbol.dispose]();
-    this.#source?.[Symbol.dispose]();
+    for (const known of this.#known) known?.[Symbol.dispose]();
     const { closeTimeoutMs } = this.#options;
     const limit = deadline(this.#clock, closeTimeoutMs, () => new Error('statements were still running'));
     await this.#cluster.primary.pool.unused({ signal: limit.signal }).catch(() => undefined);

@@ -4,6 +4,7 @@ export type {
   EffectCall,
   EffectHandler,
   EffectHandlers,
+  EventOptions,
   QueryOptions,
   QueryResult,
   ReadLevel,

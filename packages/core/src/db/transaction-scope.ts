@@ -1,5 +1,5 @@
 import type { Effects, PlannedEvent } from '../kernel/effects.js';
-import type { EffectHandlers, QueryResult, Row, Transaction } from './api.js';
+import type { EffectHandlers, EventOptions, QueryResult, Row, Transaction } from './api.js';
 import {
   EffectsUnavailableError,
   EffectUnknownError,
@@ -120,10 +120,10 @@ export class TransactionScope implements Transaction {
     for (const tag of tags) this.#tags.add(tag);
   }
 
-  publish(channel: string, event: unknown): void {
+  publish(channel: string, event: unknown, { afterAll }: EventOptions = {}): void {
     this.#assertOpen();
     if (!this.#options.hasEffects) throw new EffectsUnavailableError('publish');
-    this.#events.push({ channel, event });
+    this.#events.push(afterAll ? { channel, event, afterAll } : { channel, event });
   }
 
   effect(name: string, payload?: unknown): void {

@@ -5,6 +5,8 @@ import type { Token } from './token.js';
 export interface PlannedEvent {
   readonly channel: string;
   readonly event: unknown;
+  /** Whether it is held until nobody is behind what it tells of. */
+  readonly afterAll?: boolean | undefined;
 }
 
 /** What a transaction wants done after its commit, in the order in which it asked. */

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { createKernel, type Kernel } from '../kernel/kernel.js';
+import type { Laggards } from '../kernel/laggards.js';
 import type { TokenCodec } from '../kernel/token-codec.js';
 import { createRedisFloor } from '../redis/floor.js';
 import type { RedisFloor } from '../redis/ports.js';
@@ -19,6 +20,8 @@ export interface RealtimeWiring {
   readonly redis?: RedisFloor | undefined;
   /** Writes causal tokens into events. Absent: events carry none. */
   readonly tokens?: TokenCodec | undefined;
+  /** Knows who may still serve the past. Absent: nobody. */
+  readonly laggards?: Laggards | undefined;
   /** Names this instance in messages, where there is no Redis floor that does. @defaultValue a random UUID */
   readonly instanceId?: string | undefined;
   /** Where channels live without Redis: rooms that share a world behave like instances that share a Redis. */
@@ -41,7 +44,15 @@ export interface RealtimeWiring {
 export function createRealtime(options: RealtimeOptions = {}, wiring: RealtimeWiring = {}): Realtime {
   const resolved = resolveRealtimeOptions(options);
   const kernel = wiring.kernel ?? createKernel({ name: resolved.name });
-  return new RealtimeRoom(kernel, resolved, createBroker(resolved, kernel, wiring), wiring.tokens);
+  const { tokens, laggards } = wiring;
+  return new RealtimeRoom(
+    kernel,
+    resolved,
+    createBroker(resolved, kernel, wiring),
+    tokens,
+    undefined,
+    laggards,
+  );
 }
 
 function createBroker(

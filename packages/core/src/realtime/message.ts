@@ -66,6 +66,13 @@ export interface PublishOptions extends Signalled {
   readonly holdId?: boolean | undefined;
   /** Travels with the message, merged with what the running request has written. */
   readonly token?: Token | undefined;
+  /**
+   * Whether the event is held until nobody is behind what it tells of: every replica in rotation has replayed the write, every
+   * instance has applied the invalidation. For clients that return no token, such as a plain `EventSource` and `fetch`, or
+   * pages of others. After `realtime.afterAllMs` it is published all the same, and counted. What is published to the channel
+   * meanwhile, by this instance, waits behind it. @defaultValue `false`
+   */
+  readonly afterAll?: boolean | undefined;
 }
 
 /** How to subscribe inside the process. */

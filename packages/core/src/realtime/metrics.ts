@@ -24,6 +24,13 @@ export const realtimeInstruments = {
     type: 'histogram',
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1],
   },
+  heldEvents: {
+    name: 'pando_realtime_held_events_total',
+    help: 'Events published with afterAll: `caught-up` once nobody was behind them, `late` when the time had passed before.',
+    type: 'counter',
+    labels: ['outcome'],
+    values: { outcome: ['caught-up', 'late'] },
+  },
   writes: {
     name: 'pando_realtime_writes_total',
     help: 'Writes handed to connections; one may hold many messages.',

@@ -24,6 +24,8 @@ export interface RealtimeOptions {
    * the name counts, then the longest prefix. Every instance must say the same.
    */
   readonly channels?: Readonly<Record<string, ChannelOptions>> | undefined;
+  /** How long an event published with `afterAll` is held, at most. @defaultValue `5_000` */
+  readonly afterAllMs?: number | undefined;
   /** Time for which a second publish with the same `id` adds nothing. @defaultValue `600_000` */
   readonly idempotencyMs?: number | undefined;
   /**
@@ -115,6 +117,7 @@ export interface RealtimeOptions {
 export const realtimeDefaults = Object.freeze({
   name: 'app',
   history: Object.freeze({ size: 1_000, ttlMs: 300_000 }),
+  afterAllMs: 5_000,
   idempotencyMs: 600_000,
   onUnavailable: 'reject',
   publishWaitMs: 5_000,
@@ -142,6 +145,7 @@ export interface ResolvedRealtimeOptions {
   readonly name: string;
   readonly retention: Retention;
   readonly channels: ChannelPlans;
+  readonly afterAllMs: number;
   readonly onUnavailable: 'reject' | 'wait';
   readonly publishWaitMs: number;
   readonly failover: 'reset' | 'verify';
@@ -216,6 +220,7 @@ export function resolveRealtimeOptions(options: RealtimeOptions = {}): ResolvedR
       heldIdMs: effectsLifeMs + HELD_MARGIN_MS,
     },
     channels,
+    afterAllMs: read.ms('afterAllMs', defaults.afterAllMs),
     onUnavailable: read.oneOf('onUnavailable', ['reject', 'wait'], defaults.onUnavailable),
     publishWaitMs: read.ms('publishWaitMs', defaults.publishWaitMs),
     failover,

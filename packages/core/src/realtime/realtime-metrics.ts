@@ -13,6 +13,7 @@ export class RealtimeMetrics {
   readonly swept: CounterCell;
   readonly publishDuration: HistogramCell;
   readonly published: Readonly<Record<'added' | 'duplicate' | 'failed', CounterCell>>;
+  readonly held: Readonly<Record<'caught-up' | 'late', CounterCell>>;
   readonly writes: Readonly<Record<'sse' | 'ws', CounterCell>>;
   readonly #resets: ReadonlyMap<ResetReason, CounterCell>;
   readonly #ended: ReadonlyMap<EndReason, CounterCell>;
@@ -31,6 +32,10 @@ export class RealtimeMetrics {
       added: meter.counter(published, { outcome: 'added' }),
       duplicate: meter.counter(published, { outcome: 'duplicate' }),
       failed: meter.counter(published, { outcome: 'failed' }),
+    };
+    this.held = {
+      'caught-up': meter.counter(realtimeInstruments.heldEvents, { outcome: 'caught-up' }),
+      late: meter.counter(realtimeInstruments.heldEvents, { outcome: 'late' }),
     };
     this.writes = {
       sse: meter.counter(writes, { transport: 'sse' }),

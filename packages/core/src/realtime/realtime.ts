@@ -1,6 +1,7 @@
 import { abortable, type Signalled } from '../kernel/abort.js';
 import { ClosedError, PandoOptionsError } from '../kernel/errors.js';
 import type { Kernel } from '../kernel/kernel.js';
+import { createLaggards, type LaggardSource } from '../kernel/laggards.js';
 import type { Outlet, Socket } from '../kernel/outlet.js';
 import type { Check } from '../kernel/room.js';
 import { emptyToken, isEmptyToken, mergeTokens, type Token } from '../kernel/token.js';
@@ -22,6 +23,7 @@ import {
   TooManyChannelsError,
 } from './errors.js';
 import { eventJson } from './event-json.js';
+import { HeldEvents } from './held-events.js';
 import type { Format } from './hub/entry.js';
 import { Hub } from './hub/hub.js';
 import { Lifetimes } from './lifetime.js';
@@ -65,6 +67,7 @@ export class RealtimeRoom implements Realtime {
   readonly #hub: Hub;
   readonly #roster: Roster;
   readonly #publisher: Publisher;
+  readonly #heldEvents: HeldEvents;
   readonly #local: Format<Message, readonly Message[]>;
   readonly #sse: SseEnvironment;
   readonly #ws: WsEnvironment;
@@ -82,6 +85,7 @@ export class RealtimeRoom implements Realtime {
     broker: Broker,
     tokens: TokenCodec | undefined,
     rules: Recovery = recovery,
+    laggards: LaggardSource = createLaggards(),
   ) {
     const { clock, logger, meter, contexts } = kernel;
     const {
@@ -113,6 +117,9 @@ export class RealtimeRoom implements Realtime {
     const { pulse } = this.#hub;
     const store = broker.presence;
     this.#roster = new Roster({ store, clock, pulse, logger, metrics, leaveMs, leaseMs, maxInfoBytes });
+    this.#heldEvents = new HeldEvents({
+      ...{ clock, laggards, timeoutMs: options.afterAllMs, counters: metrics.held },
+    });
     this.#publisher = new Publisher({ broker, plans, clock, metrics, onUnavailable, waitMs: publishWaitMs });
     this.#local = localFormat(tokens);
     const { reconnectMinMs, reconnectMaxMs } = options;
@@ -181,7 +188,7 @@ export class RealtimeRoom implements Realtime {
   }
 
   async publish(channel: string, event: unknown, options: PublishOptions = {}): Promise<Published> {
-    const { id, holdId, signal } = options;
+    const { id, holdId, afterAll, signal } = options;
     signal?.throwIfAborted();
     assertChannelName(channel);
     const json = eventJson(channel, event);
@@ -193,6 +200,8 @@ export class RealtimeRoom implements Realtime {
       const bytes = Buffer.byteLength(json);
       if (bytes > maxEventBytes) throw new EventTooLargeError(channel, bytes, maxEventBytes);
     }
+    const turn = this.#heldEvents.turn(channel, afterAll ? (token ?? emptyToken) : undefined);
+    if (turn !== undefined) await abortable(turn, signal);
     const isHeld = holdId === true && id !== undefined;
     return await this.#publisher.publish({ channel, id, isHeld, packed, token, signal });
   }
@@ -344,6 +353,7 @@ export class RealtimeRoom implements Realtime {
   async #close(): Promise<void> {
     for (const connection of [...this.#connections]) connection.close();
     for (const subscription of [...this.#subscriptions]) await subscription.close();
+    this.#heldEvents.close();
     this.#publisher.close();
     await this.#roster.close();
     await this.#hub.close();
