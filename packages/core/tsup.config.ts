@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { defineConfig } from 'tsup';
+import { defineConfig, type Options } from 'tsup';
 import manifest from './package.json' with { type: 'json' };
 
 /** One entry for each subpath in `exports`: `./cache` is built from src/cache/index.ts to dist/cache/index.*. */
@@ -8,16 +8,29 @@ const entries = Object.keys(manifest.exports)
   .map((subpath) => (subpath === '.' ? 'index' : `${subpath.slice(2)}/index`))
   .filter((name) => existsSync(`src/${name}.ts`));
 
-export default defineConfig({
-  entry: Object.fromEntries(entries.map((name) => [name, `src/${name}.ts`])),
+/** Browsers load this one as it is, so it is one file, whatever it shares with others. */
+const client = 'client/index';
+
+const entryOf = (names: readonly string[]) =>
+  Object.fromEntries(names.map((name) => [name, `src/${name}.ts`]));
+
+const common = {
   // The suites are published as ES modules only, since vitest is: `files` in package.json leaves their other form out.
   format: ['esm', 'cjs'],
-  // Without splitting, every CommonJS subpath would carry its own copy of the shared classes.
-  splitting: true,
-  dts: true,
   clean: false,
   sourcemap: true,
   target: 'node20',
   tsconfig: 'tsconfig.build.json',
   loader: { '.lua': 'text' },
-});
+} satisfies Options;
+
+export default defineConfig([
+  {
+    ...common,
+    entry: entryOf(entries.filter((name) => name !== client)),
+    // Without splitting, every CommonJS subpath would carry its own copy of the shared classes.
+    splitting: true,
+    dts: { entry: entryOf(entries) },
+  },
+  { ...common, entry: entryOf([client]), splitting: false, platform: 'neutral' },
+]);

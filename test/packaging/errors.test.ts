@@ -49,7 +49,7 @@ describe('codes', () => {
   });
 
   it('of options are those of the rooms and of what they stand on', () => {
-    const floors = ['HTTP', 'REDIS', 'TESTING'];
+    const floors = ['CLIENT', 'HTTP', 'REDIS', 'TESTING'];
     const names = [...rooms.map((room) => room.toUpperCase()), ...floors];
     expect(optionCodes(program)).toEqual(['PANDO_OPTIONS', ...names.map((n) => `PANDO_${n}_OPTIONS`)].sort());
   });

@@ -63,6 +63,15 @@ describe('what is not asked for is not loaded', () => {
     expect(foldersOf('@pando/core/http')).toEqual(['http']);
   });
 
+  it('@pando/core/client is one file of its own, of less than 8 kB', () => {
+    const { modules, gzipBytes } = sizeOf('@pando/core/client');
+    expect(foldersOf('@pando/core/client')).toEqual(['client']);
+    expect(modules.filter(({ name }) => name.startsWith('src/kernel/')).map(({ name }) => name)).toEqual([
+      'src/kernel/errors.ts',
+    ]);
+    expect(gzipBytes).toBeLessThan(8_000);
+  });
+
   it('@pando/core/testing loads no room and no suite', () => {
     expect(foldersOf('@pando/core/testing')).toEqual(['testing']);
     expect(sizeOf('@pando/core/testing').modules.filter(({ name }) => name.includes('/suites/'))).toEqual([]);

@@ -154,6 +154,7 @@ function initializerOf(name: ts.Identifier): ts.Expression | undefined {
 
 const rooms: Readonly<Record<string, string>> = {
   CACHE: 'Cache',
+  CLIENT: 'Client',
   DB: 'Database',
   HEALTH: 'Health',
   HTTP: 'HTTP',

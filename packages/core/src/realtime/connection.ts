@@ -48,6 +48,8 @@ export interface SseSession {
    * and the client comes back to be asked again. Absent: nothing expires.
    */
   readonly expiresAt?: number | undefined;
+  /** Whether an `envelope` stream says where each channel begins, in an event `sub`. @defaultValue `false` */
+  readonly starts?: boolean | undefined;
   /** As whom the client is present, and where. Absent: nowhere. */
   readonly presence?: StreamPresence | undefined;
 }

@@ -49,6 +49,7 @@ export class SseConnection implements Connection, Sink<SharedBytes>, Gathering, 
   readonly channels: readonly string[];
   readonly format: Format<unknown, SharedBytes>;
   slot = 0;
+  readonly #saysStarts: boolean;
   readonly #env: SseEnvironment;
   readonly #outlet: Outlet;
   readonly #outbox: Outbox<SharedBytes>;
@@ -71,6 +72,7 @@ export class SseConnection implements Connection, Sink<SharedBytes>, Gathering, 
       (session.format ?? (session.channels.length === 1 ? 'raw' : 'envelope')) === 'raw'
         ? rawSse
         : envelopeSse;
+    this.#saysStarts = this.format === envelopeSse && session.starts === true;
     this.#env = env;
     this.#outlet = outlet;
     this.#outbox = new Outbox(outlet, env, env.hub.pulse);
@@ -104,6 +106,7 @@ export class SseConnection implements Connection, Sink<SharedBytes>, Gathering, 
   onStart(reader: Reader<SharedBytes>, { position, recovered, reason, seen }: Start): void {
     const { name: channel } = reader.channel;
     if (reason !== undefined) this.#tellReset({ channel, reason, position }, seen);
+    else if (this.#saysStarts) this.#tellStart({ c: channel, i: position, recovered, t: textOf(seen) });
     else if (!recovered && position !== '') this.#begin(position, seen);
   }
 
@@ -121,6 +124,17 @@ export class SseConnection implements Connection, Sink<SharedBytes>, Gathering, 
     const isRaw = this.format === rawSse;
     this.#hasMoved = !isRaw;
     this.#send(bytesOf(formatSseEvent({ event: 'reset', id: isRaw ? position : undefined, data })));
+  }
+
+  /** Where a channel begins, for clients that have asked to be told. */
+  #tellStart(start: {
+    readonly c: string;
+    readonly i: string;
+    readonly recovered: boolean;
+    readonly t?: string | undefined;
+  }): void {
+    this.#hasMoved = true;
+    this.#send(bytesOf(formatSseEvent({ event: 'sub', data: JSON.stringify(start) })));
   }
 
   settle(): void {

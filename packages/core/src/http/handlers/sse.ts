@@ -63,7 +63,8 @@ export class SseHandler {
     if (exchange.method === 'HEAD') return void exchange.reply(200, headers);
 
     const outlet = exchange.stream(200, headers);
-    const session = { ...plan, lastEventId: lastEventId(exchange) };
+    const asked = asksForEnvelope(exchange) ? { format: plan.format ?? 'envelope', starts: true } : undefined;
+    const session = { ...plan, ...asked, lastEventId: lastEventId(exchange) };
     const connection = await this.#kit.realtime.openSse(outlet, session).catch((cause: unknown) => {
       if (!exchange.streaming) throw cause;
       outlet.end(); // the client has a head already: all it can be told is to come back
@@ -93,6 +94,11 @@ function isPassing(refusal: Error): boolean {
 /** Whether an EventSource asks. */
 function isBrowserStream({ headers: { accept } }: Exchange): boolean {
   return accept !== undefined && /\btext\/event-stream\b/i.test(accept);
+}
+
+/** A client that takes any stream apart asks for the form that says most. */
+function asksForEnvelope({ headers: { accept } }: Exchange): boolean {
+  return accept !== undefined && /\btext\/event-stream\s*;\s*format=envelope\b/i.test(accept);
 }
 
 /** What browsers send when they reconnect; in the query from clients that cannot set headers. */

@@ -1,0 +1,23 @@
+export { ClosedError, isPandoError, PandoError, PandoOptionsError } from '../kernel/errors.js';
+export type {
+  ConnectOptions,
+  Live,
+  LiveState,
+  Message,
+  Presence,
+  Published,
+  Reset,
+  SocketConstructor,
+  SocketLike,
+  SubscribeOptions,
+  Subscription,
+  Waiting,
+} from './api.js';
+export { connect } from './connect.js';
+export {
+  ConnectionFailedError,
+  ConnectionRefusedError,
+  RequestRefusedError,
+  SubscriptionRefusedError,
+  UnsupportedError,
+} from './errors.js';
