@@ -38,6 +38,7 @@ it('instances that are restarted one after the other send their clients away bit
   expect(site.verifier.resets().flat()).toEqual([]);
   expect(site.ears.some(({ hasGivenUp }) => hasGivenUp)).toBe(false);
   const reads = (await redis.calls('xrange')) - readsBefore;
+  expect(reads, 'reads of the log').toBeLessThan(CLIENTS); // they share them
   console.log(
     `${site.verifier.confirmed} published, ${site.verifier.messages} seen, ${reads} reads of the log`,
   );

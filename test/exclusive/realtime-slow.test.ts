@@ -17,6 +17,7 @@ it('clients that take a kilobyte a second cost no more than their share, hold up
   await using site = await Site.start({
     redis: () => redis.url,
     instances: 1,
+    watchesSockets: true,
     realtime: { sendBufferBytes: SOFT_LIMIT_BYTES },
   });
   const { url } = site.instance(0);

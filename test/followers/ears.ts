@@ -23,10 +23,10 @@ export abstract class Ear {
 
 /** What any `EventSource` on one channel or several tells. */
 export class StreamEar extends Ear {
-  /** Several channels: what has come since the last cursor, and would come again if the connection ended now. */
+  /** Several channels: what has come over this connection since its last cursor, and would come again if it ended now. */
   readonly #uncovered = new Set<string>();
-  /** What the last reconnect makes come again. */
-  #repeatable = new Set<string>();
+  /** What comes again, since earlier connections ended before a cursor. */
+  readonly #repeatable = new Set<string>();
   /** How often something came again. */
   repeated = 0;
 
@@ -37,11 +37,10 @@ export class StreamEar extends Ear {
 
   override hear(kind: string, data = '', lastEventId = ''): void {
     super.hear(kind);
-    if (kind === 'open') this.#repeatable = new Set(this.#uncovered);
-    else if (kind === 'cursor') {
-      this.#uncovered.clear();
-      this.#repeatable.clear();
-    } else if (kind === 'reset') {
+    if (kind === 'open') for (const key of this.#uncovered) this.#repeatable.add(key);
+    // A channel that has yet to be read stays in it where it was, so what is repeatable may still come.
+    if (kind === 'open' || kind === 'cursor') this.#uncovered.clear();
+    else if (kind === 'reset') {
       const { c, reason } = JSON.parse(data);
       this.listener.reset(c, reason);
     } else if (kind === 'message') this.#message(JSON.parse(data), lastEventId);

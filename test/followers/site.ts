@@ -27,6 +27,8 @@ export interface SiteInit {
   readonly realtime?: RealtimeOptions | undefined;
   /** How long an instance takes to find out who a client is. @defaultValue `0` */
   readonly authMs?: number | undefined;
+  /** Whether instances look at what waits in their sockets, for {@link Vitals}. */
+  readonly watchesSockets?: boolean | undefined;
 }
 
 /** What is published, and how fast. */
@@ -107,6 +109,7 @@ export class Site implements AsyncDisposable {
         REDIS: JSON.stringify(init.redis(index)),
         REALTIME: JSON.stringify(realtime),
         AUTH_MS: String(init.authMs ?? 0),
+        WATCHES_SOCKETS: init.watchesSockets ? 'yes' : '',
       }),
     });
     const balancer = await startTcpBalancer({ ports: group.ports });

@@ -49,6 +49,14 @@ const scenarios: readonly (readonly [string, ...(readonly [file: string, test: s
     [faults('freeze'), 'makes publishes wait, where that is wanted, and each is carried out once'],
   ],
   [
+    'thousands come back at once',
+    [faults('storm'), 'far behind, to an instance that knows nothing, share what is read for them'],
+    [
+      'packages/core/src/realtime/hub/hub.test.ts',
+      'looks at the log once for all that come back one after the other to places that lie near each other',
+    ],
+  ],
+  [
     'clients read so slowly that everything waits for them',
     [faults('slow'), 'cost no more than their share, hold up nobody, and have everything in the end'],
   ],
@@ -72,6 +80,10 @@ const scenarios: readonly (readonly [string, ...(readonly [file: string, test: s
   [
     'a connection is cut, after whatever byte',
     [faults('cuts'), 'every client resumes where it was, to the message'],
+    [
+      'packages/core/src/realtime/sse-session.test.ts',
+      'cut anywhere while it begins, knows where it is in each channel that it has seen a message of',
+    ],
   ],
   [
     'the judge of all of them is blind',

@@ -6,10 +6,11 @@ import { compareIds, formatPosition, originId, type Position } from '../position
 import { ChannelToken } from './channel-token.js';
 import type { Entry } from './entry.js';
 import { FanOut } from './fan-out.js';
-import type { History, SharedPage } from './history.js';
+import type { History } from './history.js';
 import type { Reader, ReaderHost } from './reader.js';
 import { Ring } from './ring.js';
 import { Run, type RunEnvironment, type RunListener } from './run.js';
+import type { SharedPage } from './shared-page.js';
 import { Stretch } from './stretch.js';
 
 /** What a channel shares with all others of its hub. */
@@ -198,9 +199,12 @@ export class Channel implements ReaderHost, RunListener {
 
   /** Hands over a part of the log that the ring no longer holds. Never rejects. */
   async #read(reader: Reader, at: Position): Promise<void> {
-    this.#env.metrics.historyReads.add();
-    const from = this.#plan.isLatest ? this.run.lastId : at.id;
-    const shared = await this.#env.history.read(this.name, from).catch((cause: unknown) => {
+    const { history } = this.#env;
+    const { lastId, lineage } = this.run;
+    const reading = this.#plan.isLatest
+      ? history.read(this.name, lastId)
+      : history.read(this.name, at.id, lineage);
+    const shared = await reading.catch((cause: unknown) => {
       this.#env.logger.debug({ channel: this.name, err: cause }, `reader waits: ${messageOf(cause)}`);
       return undefined;
     });
@@ -248,8 +252,8 @@ export class Channel implements ReaderHost, RunListener {
     }
     const logged = found.partial === undefined ? found.entries : [found.partial, ...found.entries];
     // Never beyond our own run: what lies there will be announced to us, and would be handed over twice.
-    const beyond = logged.findIndex(({ id }) => compareIds(id, this.run.lastId) > 0);
-    const ours = beyond < 0 ? logged : logged.slice(0, beyond);
+    const isBeyond = ({ id }: { readonly id: string }) => compareIds(id, this.run.lastId) > 0;
+    const ours = logged.slice(-1).some(isBeyond) ? logged.slice(0, logged.findIndex(isBeyond)) : logged;
     for (const part of shared.stretches(ours, at.index, this.#env.stretchBytes)) {
       if (reader.sink.isFull) break;
       if (part instanceof Stretch) this.#hand(reader, part);

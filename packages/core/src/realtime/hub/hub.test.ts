@@ -145,6 +145,44 @@ describe('a hub', () => {
     expect(broker.reads - before).toBeLessThan(5);
   });
 
+  it('looks at the log once for all that come back one after the other to places that lie near each other', async () => {
+    const { broker, clock, follow, append } = await setUp();
+    const places = [await append(0)];
+    for (let n = 1; n <= 300; n++) places.push(await append(n));
+    await follow();
+    const before = broker.reads;
+    for (const [from, at] of places.slice(0, 100).entries()) {
+      const { sink } = await follow({ at });
+      for (let turn = 0; turn < 10; turn++) await clock.advance(0);
+      expect(sink.said).toEqual([
+        'recovered',
+        ...Array.from({ length: 300 - from }, (_, n) => `${from + n + 1}`),
+      ]);
+    }
+    expect(broker.reads - before).toBeLessThan(5);
+    await clock.advance(2_000);
+    const later = broker.reads;
+    await follow({ at: places[0] });
+    expect(broker.reads).toBeGreaterThan(later); // nothing is kept for long
+  });
+
+  it('does not believe what it has read in another life of the data set', async () => {
+    const { clock, world, broker, hub, follow, append } = await setUp();
+    const start = await append(0);
+    for (let n = 1; n <= 300; n++) await append(n);
+    await follow();
+    expect((await follow({ at: start })).sink.said[0]).toBe('recovered');
+    world.restart({ keepsData: false });
+    await append('new');
+    hub.onRestored();
+    for (let turn = 0; turn < 10; turn++) await clock.advance(0);
+    const before = broker.reads;
+    const { sink } = await follow({ at: start });
+    for (let turn = 0; turn < 10; turn++) await clock.advance(0);
+    expect(sink.said).toEqual(['failover']);
+    expect(broker.reads - before).toBeLessThan(3);
+  });
+
   it('does not look at the log for what it has in memory', async () => {
     const { broker, follow, append } = await setUp();
     await follow();

@@ -85,7 +85,11 @@ export class Hub implements BrokerListener {
     this.#environment = {
       ...limits,
       broker,
-      history: new History(broker, { pageEntries: limits.pageEntries, concurrency: limits.concurrentReads }),
+      history: new History(broker, {
+        pageEntries: limits.pageEntries,
+        concurrency: limits.concurrentReads,
+        metrics,
+      }),
       metrics,
       logger,
       recovery,
@@ -190,6 +194,7 @@ export class Hub implements BrokerListener {
 
   #tick(): void {
     this.#retry();
+    this.#environment.history.age();
     if (this.pulse.now >= this.#sweepDueAt) this.sweep();
     for (const [channel, since] of this.#unused) {
       if (this.pulse.now - since < this.#settings.lingerMs) break; // in the order in which they were left
