@@ -10,7 +10,7 @@ process.on('disconnect', () => process.exit());
 
 const endOfMessage = '|'.charCodeAt(0);
 
-process.once('message', async ({ port, path, isWebSocket, count }) => {
+process.once('message', async ({ port, path, isWebSocket, hello, count }) => {
   const request = requestFor(path, isWebSocket);
   let bars = 0;
   let told = 0;
@@ -28,14 +28,17 @@ process.once('message', async ({ port, path, isWebSocket, count }) => {
     if (!isTelling) setImmediate(tell);
     isTelling = true;
   };
-  await Promise.all(Array.from({ length: count }, () => listen(port, request, hear)));
+  await Promise.all(Array.from({ length: count }, () => listen(port, request, hello, hear)));
   process.send({ ready: true });
 });
 
-/** Connects one client; resolves with the head of the answer. */
-function listen(port, request, hear) {
+/** Connects one client; resolves with the head of the answer, after which it says `hello`. */
+function listen(port, request, hello, hear) {
   return new Promise((resolve, reject) => {
+    let hasSaidHello = hello === undefined;
     const callback = (length, buffer) => {
+      if (!hasSaidHello) socket.write(maskedText(hello));
+      hasSaidHello = true;
       resolve();
       hear(buffer.subarray(0, length));
     };
@@ -56,4 +59,9 @@ function requestFor(path, isWebSocket) {
   ];
   const headers = ['Host: 127.0.0.1', ...(isWebSocket ? handshake : ['Accept: text/event-stream'])];
   return `GET ${path} HTTP/1.1\r\n${headers.join('\r\n')}\r\n\r\n`;
+}
+
+/** A short text message of a client; masked with zeros, it is as it was. */
+function maskedText(text) {
+  return Buffer.concat([Buffer.from([0x81, 0x80 | text.length, 0, 0, 0, 0]), Buffer.from(text)]);
 }

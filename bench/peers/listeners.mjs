@@ -1,10 +1,11 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { pin } from '../harness/pin.mjs';
 
 const program = fileURLToPath(new URL('listener-process.mjs', import.meta.url));
 
-/** Many clients of one server, in a process of their own, seen from the server's process. */
+/** Many clients of one server, in a process of their own on a core of its own, seen from the server's process. */
 export class Listeners {
   #waiting = [];
 
@@ -16,13 +17,15 @@ export class Listeners {
     });
   }
 
-  /** Opens the server on a free port; resolves once every client has the head of its answer. */
-  static async connect({ server, path, isWebSocket, count }) {
+  /** Opens the server on a free port; resolves once every client has the head of its answer. `hello`: what each says then. */
+  static async connect({ server, path, isWebSocket, hello, count }) {
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address();
     const child = fork(program, [], { stdio: ['ignore', 2, 2, 'ipc'] });
-    child.send({ port, path, isWebSocket, count });
+    pin(process.pid, 0);
+    pin(child.pid, 1);
+    child.send({ port, path, isWebSocket, hello, count });
     await once(child, 'message');
     return new Listeners(child);
   }

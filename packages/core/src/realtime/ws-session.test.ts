@@ -71,6 +71,26 @@ describe('a socket that speaks pando.v1', () => {
     expect(other.socket.frames.at(-1)).toEqual(message);
   });
 
+  it('is written to once in a turn, whatever comes on however many channels', async () => {
+    const { instance, open, settle } = setUp();
+    const room = await instance();
+    const { socket, ask } = await open(room);
+    await ask({ t: 'sub', c: ['a', 'b', 'c'] });
+    const { writes } = socket;
+    const published = ['a', 'b', 'c', 'a'].map((channel, n) => room.publish(channel, n));
+    await Promise.all(published);
+    await settle();
+    expect(socket.frames.slice(-4).map(({ c, d }) => [c, d])).toEqual(
+      expect.arrayContaining([
+        ['a', 0],
+        ['b', 1],
+        ['c', 2],
+        ['a', 3],
+      ]),
+    );
+    expect(socket.writes - writes).toBe(1);
+  });
+
   it('publishes once what it sends twice with one key', async () => {
     const { instance, open } = setUp();
     const { socket, ask } = await open(await instance());

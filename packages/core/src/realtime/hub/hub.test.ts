@@ -3,7 +3,7 @@ import { noopLogger } from '../../kernel/logger.js';
 import { noopMeter } from '../../kernel/meter.js';
 import { createFakeClock } from '../../testing/fake-clock.js';
 import { ChannelPlans } from '../channel-plans.js';
-import { createMemoryWorld, MemoryBroker } from '../drivers/memory.js';
+import { createMemoryWorld, MemoryBroker, type MemoryWorld } from '../drivers/memory.js';
 import type { Reset } from '../message.js';
 import { packHeader, packMessage } from '../packing.js';
 import type { Announcement, LogPage, ReadOptions } from '../ports.js';
@@ -220,6 +220,64 @@ describe('a hub', () => {
     reader.resume();
     await clock.advance(0);
     expect(reader.position).toEqual(last);
+  });
+});
+
+describe('a hub with many readers', () => {
+  /** Appends without letting a turn of the event loop pass. */
+  const publish = (world: MemoryWorld, channel: string, ...events: readonly number[]) => {
+    for (const event of events) {
+      const packed = packMessage('', JSON.stringify(event));
+      world.append(channel, packHeader('other'), [{ id: undefined, packed }], retention);
+    }
+  };
+  const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+  it('serves a part of them in each turn, and other channels in between', async () => {
+    const { clock, world, hub } = await setUp();
+    const many = Array.from({ length: 2_500 }, () => new RecordingSink());
+    const few = new RecordingSink();
+    for (const sink of many) hub.reader('many', sink, {}).join();
+    hub.reader('few', few, {}).join();
+    await clock.advance(0);
+    const served = () => many.filter(({ said }) => said.includes('1')).length;
+    publish(world, 'many', 1, 2);
+    publish(world, 'few', 1);
+    const counts = new Set<number>();
+    let servedBeforeFew: number | undefined;
+    while (served() < many.length) {
+      await turn();
+      counts.add(served());
+      if (few.said.includes('1')) servedBeforeFew ??= served();
+    }
+    expect(Math.min(...[...counts].filter((count) => count > 0))).toBeLessThan(many.length);
+    expect(servedBeforeFew).toBeLessThan(many.length);
+    for (const { said } of many) expect(said).toEqual(['start', '1', '2']);
+  });
+
+  it('loses and repeats nothing for those who come, leave, and are slow while a part of them was served', async () => {
+    const { clock, world, hub } = await setUp();
+    const sinks = Array.from({ length: 2_500 }, () => new RecordingSink());
+    const readers = sinks.map((sink) => hub.reader('c', sink, {}));
+    for (const reader of readers) reader.join();
+    await clock.advance(0);
+    publish(world, 'c', 1);
+    for (let n = 0; n < 100 && !sinks[0]?.said.includes('1'); n++) await turn();
+    const slow = sinks.at(-1) as RecordingSink;
+    slow.isFull = true;
+    readers.at(-2)?.close();
+    const late = new RecordingSink();
+    hub.reader('c', late, {}).join();
+    publish(world, 'c', 2, 3);
+    for (let n = 0; n < 100 && !(late.said.includes('3') && sinks[0]?.said.includes('3')); n++) await turn();
+    slow.isFull = false;
+    readers.at(-1)?.resume();
+    await clock.advance(0);
+    for (let n = 0; n < 100 && !slow.said.includes('3'); n++) await turn();
+    for (const [index, { said }] of sinks.entries()) {
+      expect(said).toEqual(index === sinks.length - 2 ? ['start'] : ['start', '1', '2', '3']);
+    }
+    expect(late.said).toEqual(['start', '2', '3']);
   });
 });
 
