@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { afterAll, afterEach, beforeAll } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { createKernel } from '../../packages/core/src/kernel/kernel.js';
 import { RedisBroker } from '../../packages/core/src/realtime/drivers/redis.js';
+import { packMessage } from '../../packages/core/src/realtime/packing.js';
 import { createRedisFloor } from '../../packages/core/src/redis/index.js';
 import { presenceStoreSuite } from '../../packages/core/src/testing/suites/presence.js';
 import { brokerSuite, brokerSuiteRetention } from '../../packages/core/src/testing/suites/realtime.js';
@@ -36,3 +37,15 @@ async function setup() {
 
 brokerSuite('the Redis broker on a cluster', setup);
 presenceStoreSuite('the presence of the Redis broker on a cluster', setup);
+
+it('durable appends wait for a replica of the master that has the channel', async () => {
+  const { broker } = await setup();
+  const joined = await broker();
+  const append = (id: string | undefined, replicas: number) =>
+    joined.append('c', [{ id, packed: packMessage('', '1') }], {
+      durability: { replicas, timeoutMs: 5_000 },
+    });
+  for (const id of [undefined, 'row:1']) await append(id, 1);
+  await expect(append(undefined, 2)).rejects.toMatchObject({ code: 'PANDO_REALTIME_UNAVAILABLE' });
+  expect((await joined.read('c', { from: '0-0', limit: 10 })).entries).toHaveLength(3);
+});

@@ -1,0 +1,64 @@
+import { expect, it } from 'vitest';
+import { createKernel } from '../../packages/core/src/kernel/kernel.js';
+import { createRealtime } from '../../packages/core/src/realtime/index.js';
+import { waitFor } from '../../packages/core/src/testing/index.js';
+import { startSentinel } from '../infra/redis.js';
+
+it('a replica that takes over has what was acknowledged on durable channels, and nobody is told that it may not', async () => {
+  await using group = await startSentinel();
+  const instance = async () => {
+    const room = createRealtime(
+      {
+        redis: { sentinels: group.nodes, name: group.name },
+        channels: { 'order:*': { durability: { replicas: 1, timeoutMs: 1_000 } } },
+        onUnavailable: 'wait',
+        publishWaitMs: 120_000,
+        sweepMs: 1_000,
+      },
+      { kernel: createKernel({ name: 'durable' }) },
+    );
+    await room.start();
+    return room;
+  };
+  await using publisher = await instance();
+  await using follower = await instance();
+  const heard: (number | 'history-lost')[] = [];
+  const other: string[] = [];
+  await follower.subscribe('order:1', ({ data }) => void heard.push(data as number), {
+    onReset: ({ reason }) => void heard.push(reason as 'history-lost'),
+  });
+  await follower.subscribe('other', () => undefined, { onReset: ({ reason }) => void other.push(reason) });
+
+  let published = 0;
+  let isHealed = false;
+  const publishing = (async () => {
+    for (let after = 0; after < 50; after += Number(isHealed)) {
+      await publisher.publish('order:1', published + 1);
+      published++;
+    }
+  })();
+  await waitFor(() => heard.length > 50, { message: 'a channel in use' });
+  await group.primary.kill();
+  await waitFor(async () => (await group.currentPrimary()) !== group.primary, { timeoutMs: 20_000 });
+  await group.primary.restart(); // and is made the replica that the new primary needs
+  const before = published;
+  await waitFor(() => published > before + 1, { timeoutMs: 90_000, message: 'publishes to go on' });
+  isHealed = true;
+  await publishing;
+  await waitFor(() => heard.at(-1) === published && other.length > 0, {
+    timeoutMs: 20_000,
+    message: 'the last message',
+  });
+
+  expect(other).toEqual(['failover']);
+  const numbers = heard.filter((each) => each !== 'history-lost');
+  expect([...new Set(numbers)]).toEqual(Array.from({ length: published }, (_, n) => n + 1));
+  for (const [index, each] of heard.entries()) {
+    if (typeof each === 'number') {
+      const last = heard[index - 1] ?? 0;
+      if (last !== 'history-lost') expect(each).toBe(last + 1);
+    } else {
+      expect(each).toBe('history-lost'); // it had heard what nobody had acknowledged
+    }
+  }
+});
