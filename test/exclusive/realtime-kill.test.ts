@@ -15,6 +15,7 @@ it('an instance that is killed under load: its clients go on elsewhere, and lose
     const channels = n % 3 === 0 ? site.channels : [site.channels[n % 3] as string];
     if (n % 4 === 0) site.followStream('eventsource', channels);
     else if (n % 4 === 1) site.followStream('undici', channels);
+    else if (n % 4 === 2) site.followLive(n % 8 === 2 ? 'sse' : 'ws', channels);
     else site.followSocket(channels);
   }
   await site.settled();

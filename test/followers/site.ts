@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { type ConnectOptions, connect } from '@pando/core/client';
 import type { RealtimeOptions } from '@pando/core/realtime';
 import { waitFor } from '@pando/core/testing';
 import { EventSource as PackagedSource } from 'eventsource';
@@ -12,6 +13,7 @@ import { type InstanceGroup, startInstances } from '../infra/instances.js';
 import type { ServerProcess } from '../infra/server-process.js';
 import { followSocket, followStream, type SocketLike, type Source } from './clients.js';
 import { type Ear, SocketEar, StreamEar } from './ears.js';
+import { followLive, LiveEar } from './live.js';
 import { SlowStream } from './slow-stream.js';
 import { Verifier } from './verifier.js';
 
@@ -164,6 +166,17 @@ export class Site implements AsyncDisposable {
     const Socket = WebSocket as unknown as new (url: string, protocol: string) => SocketLike;
     const addresses = urls.map((url) => `${url.replace('http', 'ws')}/ws`);
     const client = followSocket(Socket, addresses, channels, (...told) => ear.hear(...told), { ...since });
+    return this.#follow(ear, client);
+  }
+
+  /** The library's own client. */
+  followLive(transport: 'sse' | 'ws', channels: readonly string[] = this.channels, url = this.url): Follower {
+    const ear = new LiveEar(this.verifier.listener(`live ${transport} ${++this.#names}`, channels));
+    const address = transport === 'sse' ? this.#events(channels, url) : `${url.replace('http', 'ws')}/ws`;
+    const Socket = WebSocket as unknown as NonNullable<ConnectOptions['WebSocket']>;
+    const client = followLive(connect, address, channels, (...told) => ear.hear(...told), {
+      WebSocket: Socket,
+    });
     return this.#follow(ear, client);
   }
 
