@@ -1,5 +1,6 @@
 import { createServer, type ServerResponse } from 'node:http';
 import {
+  addressSeenBy,
   Door,
   Doorway,
   type DoorwayOptions,
@@ -168,7 +169,10 @@ export function pandoExpress(pando: Kit, options?: HttpOptions): PandoExpress {
 
     async listen(app, options = {} as ListenOptions<never>) {
       const server = typeof app === 'function' ? createServer(app) : app;
-      const doorway = new Doorway(door, server, options as ListenOptions);
+      const prototype = (app as { readonly request?: object }).request; // of an application; a server has none
+      const doorway = new Doorway(door, server, options as ListenOptions, {
+        addressOf: (request) => prototype && addressSeenBy(prototype, request),
+      });
       if (typeof app === 'function') app.use(problems());
       try {
         return await doorway.listen({ port: options.port, host: options.host, signals: options.signals });

@@ -1,4 +1,5 @@
 import {
+  addressSeenBy,
   Door,
   Doorway,
   type FrameworkServer,
@@ -32,12 +33,23 @@ const plugin: FastifyPluginAsync<PandoFastifyOptions> = async (app, options) => 
     ...http
   } = options as PandoFastifyOptions & Record<'prefix' | 'logLevel' | 'logSerializers', unknown>;
   const door = new Door(pando, http, ['ws', 'closeTimeoutMs']);
-  const doorway = new Doorway(door, app.server, { ws, closeTimeoutMs }, frameworkServer(app));
+  /** Known from the first request on, at the latest when a balancer has asked for readiness. */
+  let prototype: object | undefined;
+  const doorway = new Doorway(
+    door,
+    app.server,
+    { ws, closeTimeoutMs },
+    {
+      ...frameworkServer(app),
+      addressOf: (request) => prototype && addressSeenBy(prototype, request),
+    },
+  );
 
   const visitOf = (request: FastifyRequest, reply: FastifyReply): Visit =>
     door.visit(request.raw, () => new NodeExchange(request.raw, reply.raw, new FastifyView(request, reply)));
 
   app.addHook('onRequest', (request, reply, done) => {
+    prototype ??= Object.getPrototypeOf(request) as object;
     if (door.probes.find(request.method, request.originalUrl) !== undefined) return done();
     door.enter(visitOf(request, reply), done);
   });

@@ -23,7 +23,8 @@ export function closeCodesPage(program: PublicProgram): string {
       ]),
     ),
     'A handshake that is refused gets an HTTP answer instead: 401 without an identity or with one that has expired, 403 for a page of another origin, ' +
-      '404 for a path that is no route, 503 while the instance drains or is full.',
+      '404 for a path that is no route, 429 for a user or an address with too many connections, 503 while the instance drains or is ' +
+      'full, the last two with `Retry-After`.',
     '## Server-sent events',
     'HTTP has no close codes; an event stream says the same in its own words. `EventSource` obeys all of it by itself, but ' +
       'for `reset`.',
@@ -41,10 +42,10 @@ export function closeCodesPage(program: PublicProgram): string {
           'status 200 and `retry: <ms>` only',
           '1013',
           'yes',
-          'The instance drains or is full; browsers would not come back from a 503.',
+          'The instance drains or is full, or the user has too many connections; browsers would not come back from a 503 or 429.',
         ],
         [
-          'status 503 with `Retry-After`',
+          'status 503 or 429 with `Retry-After`',
           '1013',
           'yes',
           'The same, to clients that do not accept `text/event-stream`.',

@@ -110,14 +110,18 @@ export class Door {
 
   /** Answers with a stream, or refuses: see {@link SseHandler.open}. */
   async sse({ exchange, record }: Visit, plan: SsePlan | SseRefusal): Promise<Connection | undefined> {
-    const connection = await this.#sse.open(exchange, plan);
+    const connection = await this.#sse.open(exchange, plan, record.beganAt);
     if (exchange.streaming) this.#metrics.becomeStream(record);
     return connection;
   }
 
-  /** What accepts WebSockets on these paths. @throws `PandoOptionsError` */
-  upgrades(routes: WsRoute | readonly WsRoute[] | undefined): UpgradeHandler {
-    return new UpgradeHandler(this.kit, this.#tokens, this.#ws, this.#gate, resolveWsRoutes(routes));
+  /** What accepts WebSockets on these paths, from clients at the addresses that the framework sees. @throws `PandoOptionsError` */
+  upgrades(
+    routes: WsRoute | readonly WsRoute[] | undefined,
+    addressOf?: (request: IncomingMessage) => string | undefined,
+  ): UpgradeHandler {
+    const resolved = resolveWsRoutes(routes);
+    return new UpgradeHandler(this.kit, this.#tokens, this.#ws, this.#gate, resolved, addressOf);
   }
 
   /**

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { deadline, type Signalled } from '../kernel/abort.js';
 import { readOptions } from '../kernel/options.js';
@@ -46,6 +47,8 @@ export interface Serving extends AsyncDisposable {
 export interface FrameworkServer {
   /** Begins to listen. @defaultValue `server.listen` */
   bind?(address: ListenAddress): Promise<unknown>;
+  /** The address of the client that asks for a WebSocket, proxies taken into account. @defaultValue that of the socket */
+  addressOf?(request: IncomingMessage): string | undefined;
   /** Ends what stands on the server, once that has ended. */
   release?(): Promise<void>;
 }
@@ -75,7 +78,10 @@ export class Doorway {
     for (const key of ['ws', 'port', 'host', 'signals']) reader.any(key); // checked by who uses them
     this.#closeTimeoutMs = reader.ms('closeTimeoutMs', doorwayDefaults.closeTimeoutMs);
     reader.done();
-    if (options.ws !== undefined) this.#upgrades = door.upgrades(options.ws).attach(server);
+    if (options.ws !== undefined) {
+      const addressOf = (request: IncomingMessage) => framework.addressOf?.(request);
+      this.#upgrades = door.upgrades(options.ws, addressOf).attach(server);
+    }
     this.#guard = new ServerGuard(server, door.kit.kernel.clock);
   }
 

@@ -82,9 +82,39 @@ export class DrainingError extends HttpError {
         'This instance is shutting down and opens no new streams. Connect again: another instance will answer.',
       status: 503,
       retryable: true,
-      headers: { 'retry-after': '1', 'cache-control': 'no-store' },
+      headers: { 'retry-after': jitteredSeconds(1, 5), 'cache-control': 'no-store' },
     });
   }
+}
+
+/**
+ * The instance takes no more long-lived connections, or none of this client's: `cause` says which limit is reached.
+ *
+ * Clients: wait for `Retry-After`. You: look at `cause`, and at `pando_realtime_connections_refused_total`.
+ */
+export class StreamLimitError extends HttpError {
+  constructor(cause: PandoError) {
+    const isOwn = cause.status === 429;
+    super({
+      code: 'PANDO_HTTP_STREAM_LIMIT',
+      message: isOwn
+        ? 'You have too many connections open already. Close some, or try again later.'
+        : 'This instance takes no more connections. Connect again: another instance may answer.',
+      cause,
+      status: isOwn ? 429 : 503,
+      retryable: true,
+      // Another instance may have room at once; one's own connections end when they end.
+      headers: {
+        'retry-after': isOwn ? jitteredSeconds(10, 30) : jitteredSeconds(1, 5),
+        'cache-control': 'no-store',
+      },
+    });
+  }
+}
+
+/** Whole seconds, another number each time: those who were refused together should not come back together. */
+function jitteredSeconds(min: number, max: number): string {
+  return String(min + Math.floor(Math.random() * (max - min + 1)));
 }
 
 /**

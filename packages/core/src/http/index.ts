@@ -1,3 +1,4 @@
+export { addressSeenBy } from './address-view.js';
 export type { AnswerRecorder, Revision } from './answer-recorder.js';
 export { tapAnswer, tapHead } from './answer-tap.js';
 export { Door } from './door.js';
@@ -20,6 +21,7 @@ export {
   MetricsUnavailableError,
   PortForbiddenError,
   PortInUseError,
+  StreamLimitError,
   StreamRefusedError,
 } from './errors.js';
 export type { AnswerHeaders, Exchange, ExchangeOutcome, HeaderValues } from './exchange.js';

@@ -1,4 +1,6 @@
-import { DrainingError } from './errors.js';
+import { isPandoError } from '../kernel/errors.js';
+import type { Applicant } from '../realtime/index.js';
+import { DrainingError, StreamLimitError } from './errors.js';
 import type { Kit } from './kit.js';
 
 /** Says whether long-lived connections are taken: not while the instance drains, nor while a server of its door closes. */
@@ -10,10 +12,13 @@ export class StreamGate {
     this.#kit = kit;
   }
 
-  /** Why a new one would be refused now: an error with a status. */
-  refusal(channels?: readonly string[]): Error | undefined {
+  /** Why a new one would be refused now: an error with a status, and the time to wait where that helps. */
+  refusal(applicant?: Applicant): Error | undefined {
     if (this.#closing > 0 || this.#kit.lifecycle.draining.aborted) return new DrainingError();
-    return this.#kit.realtime.refusal(channels);
+    const refusal = this.#kit.realtime.refusal(applicant);
+    if (!isPandoError(refusal)) return refusal;
+    if (refusal.code === 'PANDO_REALTIME_DRAINING') return new DrainingError();
+    return refusal.status === 503 || refusal.status === 429 ? new StreamLimitError(refusal) : refusal;
   }
 
   /** Refuses all until disposed. */

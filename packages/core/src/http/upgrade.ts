@@ -4,6 +4,8 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { abortable, deadline } from '../kernel/abort.js';
 import { isPandoError } from '../kernel/errors.js';
 import type { CounterCell } from '../kernel/meter.js';
+import type { Applicant } from '../realtime/index.js';
+import { addressKey } from './client-address.js';
 import { StreamRefusedError } from './errors.js';
 import type { Handshake, WsHandler } from './handlers/ws.js';
 import { requestId } from './headers.js';
@@ -37,6 +39,7 @@ export class UpgradeHandler {
   readonly #handler: WsHandler;
   readonly #gate: StreamGate;
   readonly #entrances: readonly Entrance[];
+  readonly #addressOf: (request: IncomingMessage) => string | undefined;
 
   constructor(
     kit: Kit,
@@ -44,11 +47,13 @@ export class UpgradeHandler {
     handler: WsHandler,
     gate: StreamGate,
     routes: readonly ResolvedWsRoute[],
+    addressOf: (request: IncomingMessage) => string | undefined = () => undefined,
   ) {
     this.#kit = kit;
     this.#tokens = tokens;
     this.#handler = handler;
     this.#gate = gate;
+    this.#addressOf = addressOf;
     this.#entrances = routes.map((route) => ({ ...route, server: this.#createServer(route) }));
   }
 
@@ -108,11 +113,13 @@ export class UpgradeHandler {
     gone: AbortSignal,
   ): Promise<Handshake> {
     const { headers } = request;
-    this.#check();
+    const address = addressKey(this.#addressOf(request) ?? request.socket.remoteAddress ?? '');
+    this.#check({ address });
     if (!originAllowed(headers.origin, headers.host, route.origins)) {
       throw new StreamRefusedError(403, 'Pages of this origin may not connect.');
     }
     const { contexts, clock } = this.#kit.kernel;
+    const askedAt = clock.monotonic();
     using limit = deadline(
       clock,
       handshakeTimeoutMs,
@@ -134,13 +141,13 @@ export class UpgradeHandler {
         throw new StreamRefusedError(401, 'What you signed in with has expired. Sign in again to connect.');
       }
       const channels = route.channels?.({ params, identity }) ?? [];
-      this.#check(channels); // also whether the server has begun to close meanwhile
-      return { context, params, identity, expiresAt, channels };
+      this.#check({ channels, identity, address }); // also whether the server has begun to close meanwhile
+      return { context, params, identity, expiresAt, channels, address, askedAt };
     });
   }
 
-  #check(channels?: readonly string[]): void {
-    const refusal = this.#gate.refusal(channels);
+  #check(applicant: Applicant): void {
+    const refusal = this.#gate.refusal(applicant);
     if (refusal !== undefined) throw refusal;
   }
 

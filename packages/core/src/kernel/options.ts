@@ -59,6 +59,13 @@ export class OptionsReader {
     return this.#number(key, fallback, { kind: 'whole number', isWhole: true, min: 0, ...range });
   }
 
+  /** The same, or `false` for none. */
+  intOrFalse(key: string, fallback: number | false, range: Range = {}): number | false {
+    const value = this.any(key);
+    if (value === undefined || value === false) return value ?? fallback;
+    return this.#number(key, 0, { kind: 'whole number', isWhole: true, min: 0, orFalse: true, ...range });
+  }
+
   /** A size in bytes; at least 1 unless the range says otherwise. */
   bytes<Fallback extends Absent<number>>(
     key: string,

@@ -1,13 +1,8 @@
 import type { Signalled } from '../kernel/abort.js';
 import type { Outlet, Socket } from '../kernel/outlet.js';
 import type { Room } from '../kernel/room.js';
-import type {
-  Connection,
-  SocketConnection,
-  SocketSession,
-  SseSession,
-  StreamPresence,
-} from './connection.js';
+import type { Applicant } from './admission.js';
+import type { Connection, SocketConnection, SocketSession, SseSession } from './connection.js';
 import type {
   ChannelPosition,
   Message,
@@ -18,6 +13,12 @@ import type {
 } from './message.js';
 import type { HeldId } from './ports.js';
 import type { Presence } from './presence/presence.js';
+
+/** How to disconnect a user. */
+export interface DisconnectOptions extends Signalled {
+  /** Told to sockets with the code: at most 120 bytes. @defaultValue `'forbidden'` */
+  readonly reason?: string | undefined;
+}
 
 /**
  * Channels that reach every subscriber of every instance.
@@ -40,7 +41,7 @@ export interface Realtime extends Room {
    * Resolves once the message is stored and announced. Messages of one caller to one channel keep their
    * order; those of one turn share a packet. Inside a request the event carries what the request wrote.
    *
-   * @throws `InvalidChannelError`, `InvalidEventError`, `EventTooLargeError`: nothing was published.
+   * @throws `InvalidChannelError`, `InvalidEventError`, `EventTooLargeError`, `RealtimeRoleError`: nothing was published.
    * `RealtimeUnavailableError`, or the signal's reason: it may have been published; repeat with the same `id`.
    */
   publish(channel: string, event: unknown, options?: PublishOptions): Promise<Published>;
@@ -59,7 +60,7 @@ export interface Realtime extends Room {
    * Resolves once the position is known from which it listens, which while Redis is away takes as long as that.
    * Each call runs in a context of its own that has seen the message's token. What `listener` throws is logged.
    *
-   * @throws `InvalidChannelError`; the signal's reason when it aborts before that: nothing is subscribed then.
+   * @throws `InvalidChannelError`, `RealtimeRoleError`; the signal's reason when it aborts before that: nothing is subscribed then.
    */
   subscribe(
     channel: string,
@@ -97,12 +98,32 @@ export interface Realtime extends Room {
   openSse(outlet: Outlet, session: SseSession): Promise<Connection>;
 
   /**
-   * Serves an accepted WebSocket. While draining or full, it is closed at once with a code that says to come back.
+   * Serves an accepted WebSocket. While draining or full, or with too many of its user's, it is closed at once with a code that says to come back.
    *
    * @throws `InvalidChannelError`, `TooManyChannelsError` for the channels it is to start with.
    */
   openSocket<Identity>(socket: Socket, session: SocketSession<Identity>): SocketConnection;
 
-  /** Why a new connection would be refused now: an error with a status, for a plain HTTP answer. */
-  refusal(channels?: readonly string[], presence?: StreamPresence): Error | undefined;
+  /** Why a new connection would be refused now: an error with a status, for a plain HTTP answer. Counts as a refusal. */
+  refusal(applicant?: Applicant): Error | undefined;
+
+  /**
+   * Ends all connections of a user, on every instance: sockets with 4403, which says not to come back, streams by their end, whereupon
+   * the application is asked again. See to it first that it refuses the user. Applies to what `realtime.userOf` names.
+   *
+   * Resolves once the order is stored: this instance has carried it out then, the others do so within moments, or when they
+   * reach Redis again. An instance that connects the user while the order is on its way ends that connection as well.
+   *
+   * @throws `RealtimeUnavailableError`, or the signal's reason: it was carried out here, and perhaps elsewhere. Repeat it.
+   */
+  disconnectUser(userId: string, options?: DisconnectOptions): Promise<void>;
+
+  /**
+   * Ends what a user follows of these channels, on every instance, and whether it is present there. A client of `pando.v1` is told
+   * `{"t":"unsub","c":…,"reason":"revoked"}`; streams and raw sockets end, and the application decides again when they come back.
+   * See to it first that it refuses. Resolves, and fails, as {@link Realtime.disconnectUser} does.
+   *
+   * @throws `InvalidChannelError`
+   */
+  revoke(userId: string, channels: string | readonly string[], options?: Signalled): Promise<void>;
 }

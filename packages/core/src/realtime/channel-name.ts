@@ -5,6 +5,11 @@ const shape = /^[A-Za-z0-9_:.\-/]{1,255}$/;
 
 const PRESENCE = '#p';
 
+/** Whether the channel is one on which only Pando publishes, about another channel or about connections. */
+export function isPandosOwn(channel: string): boolean {
+  return channel.includes('#');
+}
+
 /** Whether applications may use the name. */
 export function isChannelName(channel: unknown): channel is string {
   return typeof channel === 'string' && shape.test(channel);

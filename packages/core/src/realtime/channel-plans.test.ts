@@ -23,6 +23,7 @@ describe('what applies to a channel', () => {
     const plans = plansOf({ '*': { history: false } });
     expect(plans.of('chat').isEphemeral).toBe(true);
     expect(plans.of('chat#p').isEphemeral).toBe(false);
+    expect(plans.of('#orders').isEphemeral).toBe(false);
   });
 
   it('takes from the room what it does not say itself', () => {

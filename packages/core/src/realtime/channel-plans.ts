@@ -1,5 +1,5 @@
 import type { OptionsReader } from '../kernel/options.js';
-import { isChannelName, isPresenceChannel } from './channel-name.js';
+import { isChannelName, isPandosOwn } from './channel-name.js';
 import type { Durability, HistoryLimits } from './ports.js';
 import type { FailoverPolicy } from './recovery.js';
 
@@ -90,9 +90,9 @@ export class ChannelPlans {
       .sort(([a], [b]) => b.length - a.length);
   }
 
-  /** Who is on a channel is always told in full, whatever applies to the channel itself. */
+  /** Who is on a channel, and what instances order one another, is always told in full, whatever applies to the rest. */
   of(channel: string): ChannelPlan {
-    if (this.#byName.size === 0 || isPresenceChannel(channel)) return this.#common;
+    if (this.#byName.size === 0 || isPandosOwn(channel)) return this.#common;
     const own = this.#byName.get(channel);
     if (own !== undefined) return own;
     for (const [prefix, plan] of this.#byPrefix) if (channel.startsWith(prefix)) return plan;

@@ -55,11 +55,17 @@ export const closeCodes = Object.freeze({
     reconnect: true,
     meaning: 'Raw mode only: messages may be missing, so read the state afresh.',
   },
+  idle: {
+    code: 4410,
+    reason: 'idle',
+    reconnect: true,
+    meaning: 'The client connected and asked for nothing: it should connect when it wants something.',
+  },
   flood: {
     code: 4429,
     reason: 'flood',
     reconnect: true,
-    meaning: 'The client sent faster than it could be served.',
+    meaning: 'The client sent faster than it may, or than it could be served.',
   },
 } satisfies Record<string, CloseCode>);
 

@@ -28,8 +28,19 @@ export interface SocketConnection extends Connection {
   close(code?: number, reason?: string): void;
 }
 
+/** How a connection came to be. */
+export interface Arrival {
+  /** What the client's address is counted under, for `maxConnectionsPerAddress`. Absent: nothing. */
+  readonly address?: string | undefined;
+  /**
+   * When the application was asked who this is, as the kernel's clock counts (`monotonic`). What was ordered of the user since then is
+   * carried out on the connection as well: the answer may have been from before it. Absent: nothing is.
+   */
+  readonly askedAt?: number | undefined;
+}
+
 /** What a server-sent event stream follows. */
-export interface SseSession {
+export interface SseSession extends Arrival {
   /** Authorised by the caller: whoever opens the stream receives them all. */
   readonly channels: readonly string[];
   /** The client's `Last-Event-ID` header, unchecked. */
@@ -87,7 +98,7 @@ export interface Refreshed<Identity = unknown> {
 }
 
 /** How a WebSocket connection is served. */
-export interface SocketSession<Identity = unknown> {
+export interface SocketSession<Identity = unknown> extends Arrival {
   readonly identity?: Identity | undefined;
   /** Asked before each subscription and publish that the client wants. @defaultValue everything is refused */
   readonly authorize?: Authorize<Identity> | undefined;

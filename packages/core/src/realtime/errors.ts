@@ -115,6 +115,44 @@ export class RealtimeFullError extends PandoError {
 }
 
 /**
+ * A user, or an address, has as many connections to this instance as it may, and gets no more.
+ *
+ * Close some, or raise `realtime.maxConnectionsPerUser` or `maxConnectionsPerAddress`. Where many share one identity, as guests
+ * do, let `realtime.userOf` answer `undefined` for it; where many share an address, see that the framework trusts its proxies.
+ */
+export class TooManyConnectionsError extends PandoError {
+  constructor(whose: 'user' | 'address', name: string, limit: number) {
+    const option = whose === 'user' ? 'maxConnectionsPerUser' : 'maxConnectionsPerAddress';
+    const remedy =
+      whose === 'user'
+        ? 'let realtime.userOf answer undefined for an identity that many share'
+        : 'see that the framework trusts its proxies';
+    super({
+      code: 'PANDO_REALTIME_TOO_MANY_CONNECTIONS',
+      message: `The ${whose} ${JSON.stringify(name.slice(0, 80))} has ${limit} connections to this instance and gets no more. Raise realtime.${option}, or ${remedy}.`,
+      retryable: true,
+      status: 429,
+    });
+  }
+}
+
+/**
+ * This instance does not do this: its `realtime.role` leaves it to others.
+ *
+ * Send connections to instances that deliver, and publish on those that publish; or give the instance the role `all`.
+ */
+export class RealtimeRoleError extends PandoError {
+  constructor(role: string, what: string) {
+    super({
+      code: 'PANDO_REALTIME_ROLE',
+      message: `This instance ${what}: its realtime.role is "${role}". Turn to another one, or give it the role "all".`,
+      retryable: true,
+      status: 503,
+    });
+  }
+}
+
+/**
  * What a connection is to be listed as cannot be listed; the connection was not opened, or is not listed.
  *
  * Give an `id` of 1 to 128 characters, and `info` that is plain data and not larger than `realtime.presence.maxInfoBytes`.

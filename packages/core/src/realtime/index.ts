@@ -1,8 +1,10 @@
-export type { Realtime } from './api.js';
+export type { Applicant } from './admission.js';
+export type { DisconnectOptions, Realtime } from './api.js';
 export { presenceChannel } from './channel-name.js';
 export type { ChannelOptions } from './channel-plans.js';
 export { type CloseCode, closeCodes } from './close-codes.js';
 export type {
+  Arrival,
   Authorize,
   ChannelAction,
   Connection,
@@ -28,8 +30,10 @@ export {
   InvalidPresenceError,
   RealtimeDrainingError,
   RealtimeFullError,
+  RealtimeRoleError,
   RealtimeUnavailableError,
   TooManyChannelsError,
+  TooManyConnectionsError,
 } from './errors.js';
 export type {
   ChannelPosition,
@@ -42,7 +46,7 @@ export type {
   Subscription,
 } from './message.js';
 export { realtimeInstruments } from './metrics.js';
-export { type RealtimeOptions, realtimeDefaults } from './options.js';
+export { type RealtimeOptions, type RealtimeRole, realtimeDefaults } from './options.js';
 export type {
   Announcement,
   Appended,

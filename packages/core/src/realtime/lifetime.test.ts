@@ -24,6 +24,7 @@ async function setUp(options: RealtimeOptions = {}) {
   const connect = async <Identity>(session: SocketSession<Identity>) => {
     const socket = new TestSocket();
     const connection = room.openSocket(socket, session);
+    if (session.protocol !== 'raw') socket.say({ t: 'ping' }); // who says nothing at all is soon told to go
     await clock.advance(0);
     const ask = async (frame: object) => {
       const before = socket.received.length;
@@ -47,7 +48,7 @@ describe('a credential that expires', () => {
   it('closes a socket that has no way to show a fresh one', async () => {
     const { clock, connect } = await setUp();
     const { socket } = await connect({ authorize: () => true, expiresAt: clock.now() + 60_000 });
-    expect(socket.frames).toEqual([{ t: 'auth', expiresAt: clock.now() + 60_000 }]);
+    expect(socket.frames).toEqual([{ t: 'auth', expiresAt: clock.now() + 60_000 }, { t: 'pong' }]);
     await clock.advance(59_000);
     expect(socket.closed).toBeUndefined();
     await clock.advance(2_000);
@@ -182,7 +183,7 @@ describe('the greatest age of a connection', () => {
     await clock.advance(15_000);
     for (const { closed, frames } of sockets) {
       expect(closed?.code).toBe(closeCodes.restart.code);
-      expect(frames).toEqual([{ t: 'bye', afterMs: expect.any(Number) }]);
+      expect(frames).toEqual([{ t: 'pong' }, { t: 'bye', afterMs: expect.any(Number) }]);
     }
     expect(outlet.ended).toBe('ended');
   });

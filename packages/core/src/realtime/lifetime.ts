@@ -42,9 +42,11 @@ export interface LifetimesInit {
 
 /** How long connections live. Most live as long as their clients want, and cost nothing here. */
 export class Lifetimes {
+  readonly clock: Clock;
   readonly #init: LifetimesInit;
 
   constructor(init: LifetimesInit) {
+    this.clock = init.clock;
     this.#init = init;
   }
 
@@ -59,7 +61,7 @@ export class Lifetimes {
 
   /** An instant of the epoch in the pulse's time, up to a share of what is left of it earlier. */
   instant(epochMs: number, { earlierRatio = 0, atMostMs = 0 } = {}): number {
-    const { clock } = this.#init;
+    const { clock } = this;
     const leftMs = epochMs - clock.now();
     return (
       clock.monotonic() + leftMs - Math.random() * Math.max(0, Math.min(leftMs * earlierRatio, atMostMs))

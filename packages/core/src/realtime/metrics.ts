@@ -1,5 +1,5 @@
 import type { Instrument } from '../kernel/meter.js';
-import { endReasons, resetReasons } from './reasons.js';
+import { endReasons, refusalReasons, resetReasons } from './reasons.js';
 
 /** What realtime measures. */
 export const realtimeInstruments = {
@@ -79,6 +79,13 @@ export const realtimeInstruments = {
     name: 'pando_realtime_presence_swept_total',
     help: 'Connections of dead instances that this one took off the lists of those present.',
     type: 'counter',
+  },
+  refused: {
+    name: 'pando_realtime_connections_refused_total',
+    help: 'Connections that this instance did not take, by reason: it drains, its role, its own limit, that of a user or of an address, or channels and presence that cannot be. Those that the application refused are among the answers of HTTP.',
+    type: 'counter',
+    labels: ['reason'],
+    values: { reason: refusalReasons },
   },
   ended: {
     name: 'pando_realtime_connections_ended_total',

@@ -4,6 +4,9 @@ import type { RedisOption } from '../redis/options.js';
 import { type ChannelOptions, type ChannelPlans, readChannelPlans, readHistory } from './channel-plans.js';
 import type { Retention } from './ports.js';
 
+/** What an instance does of the room's work. */
+export type RealtimeRole = 'all' | 'publish-only' | 'deliver-only';
+
 /** How realtime works. */
 export interface RealtimeOptions {
   /** Where instances meet. Absent: one process, memory only. */
@@ -61,6 +64,28 @@ export interface RealtimeOptions {
    * for one that is nobody's, or everybody's, such as a guest's. @defaultValue an identity that is a string, or else its `id`
    */
   readonly userOf?: ((identity: unknown) => string | undefined) | undefined;
+  /**
+   * Connections that one user may have to this instance; see `userOf`. Tabs and devices add up, so the limit is far above what people
+   * need, and below what one script could use up. @defaultValue `50`
+   */
+  readonly maxConnectionsPerUser?: number | false | undefined;
+  /**
+   * Connections from one address, an IPv6 address standing for its /64. Off unless set, since whole offices and mobile networks
+   * share one. Behind proxies the framework has to trust them. @defaultValue `false`
+   */
+  readonly maxConnectionsPerAddress?: number | false | undefined;
+  /**
+   * Messages that one client may send a second, over time; some hundreds may come at once. Beyond that its socket is closed
+   * with 4429. @defaultValue `100`
+   */
+  readonly maxMessagesPerSecond?: number | false | undefined;
+  /**
+   * What this instance does: `publish-only` takes no connections and follows nothing, `deliver-only` publishes nothing, neither
+   * for its application nor for its clients. Instances of both kinds make a service of their own for connections.
+   *
+   * @defaultValue `'all'`
+   */
+  readonly role?: RealtimeRole | undefined;
   /** Channels that one connection may follow. @defaultValue `128` */
   readonly maxChannelsPerConnection?: number | undefined;
   /** Bytes that may wait for one slow client; beyond that it is sent the rest when it has caught up. @defaultValue `65_536` */
@@ -126,6 +151,10 @@ export const realtimeDefaults = Object.freeze({
   maxMessageBytes: 65_536,
   maxConnections: 100_000,
   maxConnectionAgeMs: false,
+  maxConnectionsPerUser: 50,
+  maxConnectionsPerAddress: false,
+  maxMessagesPerSecond: 100,
+  role: 'all',
   maxChannelsPerConnection: 128,
   sendBufferBytes: 65_536,
   sendBudgetBytes: 268_435_456,
@@ -153,6 +182,10 @@ export interface ResolvedRealtimeOptions {
   readonly maxMessageBytes: number;
   readonly maxConnections: number;
   readonly maxConnectionAgeMs: number | false;
+  readonly maxConnectionsPerUser: number | false;
+  readonly maxConnectionsPerAddress: number | false;
+  readonly maxMessagesPerSecond: number | false;
+  readonly role: RealtimeRole;
   readonly userOf: (identity: unknown) => string | undefined;
   readonly maxChannelsPerConnection: number;
   readonly sendBufferBytes: number;
@@ -228,6 +261,14 @@ export function resolveRealtimeOptions(options: RealtimeOptions = {}): ResolvedR
     maxMessageBytes: read.bytes('maxMessageBytes', defaults.maxMessageBytes),
     maxConnections: read.int('maxConnections', defaults.maxConnections, { min: 1 }),
     maxConnectionAgeMs: read.msOrFalse('maxConnectionAgeMs', defaults.maxConnectionAgeMs, { min: 1_000 }),
+    maxConnectionsPerUser: read.intOrFalse('maxConnectionsPerUser', defaults.maxConnectionsPerUser, {
+      min: 1,
+    }),
+    maxConnectionsPerAddress: read.intOrFalse('maxConnectionsPerAddress', defaults.maxConnectionsPerAddress, {
+      min: 1,
+    }),
+    maxMessagesPerSecond: read.intOrFalse('maxMessagesPerSecond', defaults.maxMessagesPerSecond, { min: 1 }),
+    role: read.oneOf('role', ['all', 'publish-only', 'deliver-only'], defaults.role),
     userOf: read.fn('userOf', userOf),
     maxChannelsPerConnection: read.int('maxChannelsPerConnection', defaults.maxChannelsPerConnection, {
       min: 1,

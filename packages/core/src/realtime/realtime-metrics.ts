@@ -1,7 +1,7 @@
 import type { CounterCell, HistogramCell, Meter } from '../kernel/meter.js';
 import type { ResetReason } from './message.js';
 import { realtimeInstruments } from './metrics.js';
-import { type EndReason, endReasons, resetReasons } from './reasons.js';
+import { type EndReason, endReasons, type RefusalReason, refusalReasons, resetReasons } from './reasons.js';
 
 /** The room's cells, bound once. */
 export class RealtimeMetrics {
@@ -17,10 +17,11 @@ export class RealtimeMetrics {
   readonly writes: Readonly<Record<'sse' | 'ws', CounterCell>>;
   readonly #resets: ReadonlyMap<ResetReason, CounterCell>;
   readonly #ended: ReadonlyMap<EndReason, CounterCell>;
+  readonly #refused: ReadonlyMap<RefusalReason, CounterCell>;
 
   constructor(meter: Meter) {
     const { gaps, historyReads, replayed, parked, publishDuration, published } = realtimeInstruments;
-    const { writes, resets, ended, swept, dropped } = realtimeInstruments;
+    const { writes, resets, ended, refused, swept, dropped } = realtimeInstruments;
     this.gaps = meter.counter(gaps);
     this.historyReads = meter.counter(historyReads);
     this.replayed = meter.counter(replayed);
@@ -42,11 +43,16 @@ export class RealtimeMetrics {
       ws: meter.counter(writes, { transport: 'ws' }),
     };
     this.#resets = new Map(resetReasons.map((reason) => [reason, meter.counter(resets, { reason })]));
+    this.#refused = new Map(refusalReasons.map((reason) => [reason, meter.counter(refused, { reason })]));
     this.#ended = new Map(endReasons.map((reason) => [reason, meter.counter(ended, { reason })]));
   }
 
   reset(reason: ResetReason): void {
     this.#resets.get(reason)?.add();
+  }
+
+  refused(reason: RefusalReason): void {
+    this.#refused.get(reason)?.add();
   }
 
   ended(reason: EndReason): void {

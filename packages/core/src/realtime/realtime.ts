@@ -1,27 +1,17 @@
 import { abortable, type Signalled } from '../kernel/abort.js';
-import { ClosedError, PandoOptionsError } from '../kernel/errors.js';
+import { ClosedError } from '../kernel/errors.js';
 import type { Kernel } from '../kernel/kernel.js';
 import { createLaggards, type LaggardSource } from '../kernel/laggards.js';
 import type { Outlet, Socket } from '../kernel/outlet.js';
 import type { Check } from '../kernel/room.js';
 import { emptyToken, isEmptyToken, mergeTokens, type Token } from '../kernel/token.js';
 import type { TokenCodec } from '../kernel/token-codec.js';
-import type { Realtime } from './api.js';
+import type { Applicant } from './admission.js';
+import type { DisconnectOptions, Realtime } from './api.js';
 import { assertChannelName, assertFollowableName, isPresenceChannel } from './channel-name.js';
-import { closeCodes } from './close-codes.js';
-import type {
-  Connection,
-  SocketConnection,
-  SocketSession,
-  SseSession,
-  StreamPresence,
-} from './connection.js';
-import {
-  EventTooLargeError,
-  RealtimeDrainingError,
-  RealtimeFullError,
-  TooManyChannelsError,
-} from './errors.js';
+import type { Connection, SocketConnection, SocketSession, SseSession } from './connection.js';
+import type { Served } from './connections.js';
+import { EventTooLargeError, RealtimeRoleError } from './errors.js';
 import { eventJson } from './event-json.js';
 import { HeldEvents } from './held-events.js';
 import type { Format } from './hub/entry.js';
@@ -37,21 +27,23 @@ import type {
 } from './message.js';
 import { realtimeInstruments } from './metrics.js';
 import type { ResolvedRealtimeOptions } from './options.js';
+import { OrderLine } from './order-line.js';
+import { checkedDisconnect, checkedUser } from './orders.js';
 import { packMessage } from './packing.js';
 import type { Broker, HeldId } from './ports.js';
 import { formatPosition } from './position.js';
-import { memberOf, type Presence, presenceOf } from './presence/presence.js';
+import { type Presence, presenceOf } from './presence/presence.js';
 import { Roster } from './presence/roster.js';
 import { Publisher } from './publisher.js';
 import { RealtimeMetrics } from './realtime-metrics.js';
+import { Reception } from './reception.js';
 import { type Recovery, recovery } from './recovery.js';
 import { placeOf } from './resume.js';
 import { SendBudget } from './send-budget.js';
 import { spread } from './spread.js';
-import { SseConnection, type SseEnvironment } from './sse-session.js';
+import type { SseEnvironment } from './sse-session.js';
 import { LocalSubscription, localFormat } from './subscription.js';
 import type { WsEnvironment } from './ws-environment.js';
-import { WsConnection } from './ws-session.js';
 
 /** Steps of the one timer for heartbeats, pings and the like, at most this long. */
 const MAX_TICK_MS = 1_000;
@@ -69,9 +61,8 @@ export class RealtimeRoom implements Realtime {
   readonly #publisher: Publisher;
   readonly #heldEvents: HeldEvents;
   readonly #local: Format<Message, readonly Message[]>;
-  readonly #sse: SseEnvironment;
-  readonly #ws: WsEnvironment;
-  readonly #connections = new Set<SseConnection | WsConnection>();
+  readonly #reception: Reception;
+  readonly #orders: OrderLine;
   readonly #subscriptions = new Set<LocalSubscription>();
   readonly #gauges: readonly Disposable[];
   #opened = 0;
@@ -134,38 +125,49 @@ export class RealtimeRoom implements Realtime {
       }),
       stallMs,
       retryMs: () => reconnectMinMs + Math.random() * (reconnectMaxMs - reconnectMinMs),
-      onEnded: (connection: SseConnection | WsConnection, comesBack: boolean) => {
-        this.#connections.delete(connection);
+      userOf: options.userOf,
+      onEnded: (connection: Served, comesBack: boolean) => {
+        this.#reception.connections.remove(connection);
         this.#roster.ended(connection, comesBack ? reconnectMaxMs : 0);
       },
     };
-    this.#sse = { ...shared, heartbeatMs, tokens };
-    this.#ws = {
+    const sse: SseEnvironment = { ...shared, heartbeatMs, tokens };
+    const ws: WsEnvironment = {
       ...shared,
       logger,
       contexts,
       pingMs,
-      userOf: options.userOf,
+      maxMessagesPerSecond: options.maxMessagesPerSecond,
       maxMessageBytes: options.maxMessageBytes,
       maxChannels: options.maxChannelsPerConnection,
       publish: (channel, event, publishing) => this.publish(channel, event, publishing),
       presence: (channel) => this.presence(channel),
     };
+    this.#reception = new Reception({
+      options,
+      sse,
+      ws,
+      isDraining: () => this.isDraining,
+      newId: () => `${broker.self}.${(++this.#opened).toString(36)}`,
+    });
+    const { connections, orders } = this.#reception;
+    const line = { hub: this.#hub, publisher: this.#publisher, format: this.#local };
+    this.#orders = new OrderLine({ ...line, orders, contexts, logger });
     const count = (transport: string) => () => {
       let open = 0;
-      for (const connection of this.#connections) if (connection.transport === transport) open++;
+      for (const connection of connections) if (connection.transport === transport) open++;
       return open;
     };
     this.#gauges = [
       meter.observe(realtimeInstruments.connections, count('sse'), { transport: 'sse' }),
       meter.observe(realtimeInstruments.connections, count('ws'), { transport: 'ws' }),
-      meter.observe(realtimeInstruments.channels, () => this.#hub.size),
+      meter.observe(realtimeInstruments.channels, () => this.#hub.size - this.#orders.size),
       meter.observe(realtimeInstruments.present, () => this.#roster.size),
     ];
   }
 
   get connections(): number {
-    return this.#connections.size;
+    return this.#reception.connections.size;
   }
 
   get isDraining(): boolean {
@@ -183,13 +185,19 @@ export class RealtimeRoom implements Realtime {
       hub.onRestored();
       this.#roster.onRestored();
     };
-    this.#starting ??= this.#broker.start({ onRestored, onBlind: () => hub.onBlind() }, { signal });
+    this.#starting ??= this.#broker
+      .start({ onRestored, onBlind: () => hub.onBlind() }, { signal })
+      .then(() => {
+        if (this.#options.role !== 'publish-only' && this.#closing === undefined) this.#orders.hear();
+      });
     return abortable(this.#starting, signal);
   }
 
   async publish(channel: string, event: unknown, options: PublishOptions = {}): Promise<Published> {
     const { id, holdId, afterAll, signal } = options;
     signal?.throwIfAborted();
+    if (this.#options.role === 'deliver-only')
+      throw new RealtimeRoleError('deliver-only', 'publishes nothing');
     assertChannelName(channel);
     const json = eventJson(channel, event);
     const token = this.#tokenOf(options.token);
@@ -217,7 +225,8 @@ export class RealtimeRoom implements Realtime {
     { since, onReset, signal }: SubscribeOptions = {},
   ): Promise<Subscription> {
     signal?.throwIfAborted();
-    if (this.#closing !== undefined) throw new ClosedError('realtime');
+    this.#assertOpen();
+    if (this.#options.role === 'publish-only') throw new RealtimeRoleError('publish-only', 'follows nothing');
     assertFollowableName(channel);
     if (isPresenceChannel(channel)) this.#roster.wake();
     const { contexts, logger } = this.#kernel;
@@ -243,7 +252,7 @@ export class RealtimeRoom implements Realtime {
 
   async position(channel: string, { signal }: Signalled = {}): Promise<ChannelPosition> {
     signal?.throwIfAborted();
-    if (this.#closing !== undefined) throw new ClosedError('realtime');
+    this.#assertOpen();
     assertFollowableName(channel);
     if (this.#options.channels.of(channel).isEphemeral) return { channel, position: '', token: emptyToken };
     const {
@@ -257,7 +266,7 @@ export class RealtimeRoom implements Realtime {
 
   async presence(channel: string, { signal }: Signalled = {}): Promise<Presence> {
     signal?.throwIfAborted();
-    if (this.#closing !== undefined) throw new ClosedError('realtime');
+    this.#assertOpen();
     assertChannelName(channel);
     return presenceOf(
       channel,
@@ -266,51 +275,31 @@ export class RealtimeRoom implements Realtime {
   }
 
   async openSse(outlet: Outlet, session: SseSession): Promise<Connection> {
-    const refusal = this.refusal(session.channels, session.presence);
-    if (refusal !== undefined) throw refusal;
-    if (session.channels.length === 0 || (session.format === 'raw' && session.channels.length > 1)) {
-      throw new PandoOptionsError({
-        code: 'PANDO_REALTIME_OPTIONS',
-        message: `An event stream follows at least one channel, in "raw" format exactly one, got ${session.channels.length}. Use format "envelope" for several.`,
-      });
-    }
-    const channels = [...new Set(session.channels)];
-    const connection = new SseConnection(this.#connectionId(), outlet, { ...session, channels }, this.#sse);
-    this.#connections.add(connection);
-    if (channels.some(isPresenceChannel)) this.#roster.wake();
-    connection.open(session.lastEventId);
-    const { presence } = session;
-    if (presence !== undefined && this.#connections.has(connection)) {
-      for (const channel of presence.channels ?? channels)
-        if (!isPresenceChannel(channel)) this.#roster.enter(connection, channel, presence);
-    }
-    return connection;
+    return this.#reception.openSse(outlet, session);
   }
 
   openSocket<Identity>(socket: Socket, session: SocketSession<Identity>): SocketConnection {
-    this.#checkChannels(session.channels ?? []);
-    const connection = new WsConnection(this.#connectionId(), socket, session as SocketSession, this.#ws);
-    this.#connections.add(connection);
-    if (this.isDraining) connection.close(closeCodes.restart.code, closeCodes.restart.reason);
-    else if (this.#connections.size > this.#options.maxConnections)
-      connection.close(closeCodes.full.code, closeCodes.full.reason);
-    else connection.open();
-    return connection;
+    return this.#reception.openSocket(socket, session as SocketSession);
   }
 
-  refusal(channels: readonly string[] = [], presence?: StreamPresence): Error | undefined {
-    if (this.isDraining) return new RealtimeDrainingError();
-    const { maxConnections } = this.#options;
-    if (this.#connections.size >= maxConnections) return new RealtimeFullError(maxConnections);
-    try {
-      this.#checkChannels(channels);
-      if (presence === undefined) return undefined;
-      this.#checkChannels(presence.channels ?? []);
-      memberOf(presence, this.#options.presence.maxInfoBytes);
-      return undefined;
-    } catch (cause) {
-      return cause as Error;
-    }
+  refusal(applicant: Applicant = {}): Error | undefined {
+    return this.#reception.refusal(applicant);
+  }
+
+  async disconnectUser(userId: string, { reason, signal }: DisconnectOptions = {}): Promise<void> {
+    this.#assertOpen();
+    await this.#orders.give({ kind: 'disconnect', ...checkedDisconnect(userId, reason) }, signal);
+  }
+
+  async revoke(
+    userId: string,
+    channels: string | readonly string[],
+    { signal }: Signalled = {},
+  ): Promise<void> {
+    const order = { kind: 'revoke', user: checkedUser(userId), channels: [channels].flat() } as const;
+    for (const channel of order.channels) assertChannelName(channel);
+    this.#assertOpen();
+    await this.#orders.give(order, signal);
   }
 
   /** Tells every client to come back to another instance, spread over the drain time; all at once when the signal aborts. */
@@ -346,13 +335,18 @@ export class RealtimeRoom implements Realtime {
 
   #drain(signal: AbortSignal | undefined): Promise<void> {
     const { clock } = this.#kernel;
-    const leave = (connection: SseConnection | WsConnection) => connection.leave();
-    return spread([...this.#connections], leave, { clock, durationMs: this.#options.drainMs, signal });
+    const leave = (connection: Served) => connection.leave();
+    return spread([...this.#reception.connections], leave, {
+      clock,
+      durationMs: this.#options.drainMs,
+      signal,
+    });
   }
 
   async #close(): Promise<void> {
-    for (const connection of [...this.#connections]) connection.close();
+    for (const connection of [...this.#reception.connections]) connection.close();
     for (const subscription of [...this.#subscriptions]) await subscription.close();
+    await this.#orders.close();
     this.#heldEvents.close();
     this.#publisher.close();
     await this.#roster.close();
@@ -361,20 +355,13 @@ export class RealtimeRoom implements Realtime {
     for (const gauge of this.#gauges) gauge[Symbol.dispose]();
   }
 
+  #assertOpen(): void {
+    if (this.#closing !== undefined) throw new ClosedError('realtime');
+  }
+
   /** What the event's receivers will have seen: what this request wrote, and what the caller adds. */
   #tokenOf(given: Token = emptyToken): Token | undefined {
     const token = mergeTokens(this.#kernel.contexts.current().written, given);
     return this.#tokens === undefined || isEmptyToken(token) ? undefined : token;
-  }
-
-  #checkChannels(channels: readonly string[]): void {
-    for (const channel of channels) assertFollowableName(channel);
-    const { maxChannelsPerConnection } = this.#options;
-    if (channels.length > maxChannelsPerConnection)
-      throw new TooManyChannelsError(channels.length, maxChannelsPerConnection);
-  }
-
-  #connectionId(): string {
-    return `${this.#broker.self}.${(++this.#opened).toString(36)}`;
   }
 }

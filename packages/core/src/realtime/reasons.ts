@@ -12,7 +12,23 @@ export type EndReason =
   | 'failed'
   | 'reset'
   | 'age'
-  | 'expired';
+  | 'expired'
+  | 'forbidden'
+  | 'revoked'
+  | 'idle';
+
+/** Why this instance did not take a connection. */
+export type RefusalReason = 'draining' | 'role' | 'full' | 'user' | 'address' | 'invalid';
+
+/** All of them. */
+export const refusalReasons: readonly RefusalReason[] = [
+  'draining',
+  'role',
+  'full',
+  'user',
+  'address',
+  'invalid',
+];
 
 /** Why a channel begins again for its readers. */
 export const resetReasons: readonly ResetReason[] = [
@@ -36,4 +52,7 @@ export const endReasons: readonly EndReason[] = [
   'reset',
   'age',
   'expired',
+  'forbidden',
+  'revoked',
+  'idle',
 ];

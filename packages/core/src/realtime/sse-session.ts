@@ -1,7 +1,9 @@
 import type { Outlet } from '../kernel/outlet.js';
 import { SharedBytes } from '../kernel/shared-bytes.js';
 import type { TokenCodec } from '../kernel/token-codec.js';
-import type { Connection, SseSession } from './connection.js';
+import { presenceChannel } from './channel-name.js';
+import type { SseSession } from './connection.js';
+import type { Served } from './connections.js';
 import { cursorName, cursorPart, formatCursor } from './cursor.js';
 import { envelopeSse, rawSse } from './formats/sse.js';
 import { laterSeen, type Seen, textOf } from './hub/channel-token.js';
@@ -27,6 +29,8 @@ export interface SseEnvironment extends OutboxLimits {
   readonly heartbeatMs: number;
   /** Writes tokens. Absent: events carry none. */
   readonly tokens: TokenCodec | undefined;
+  /** Who an identity is, where that can be told. */
+  userOf(identity: unknown): string | undefined;
   /** A delay for the client's next attempt, another one each time. */
   retryMs(): number;
   /** `comesBack`: whether its client was told to. */
@@ -42,10 +46,12 @@ const bytesOf = (text: string): SharedBytes => new SharedBytes(Buffer.from(text)
 const early = { earlierRatio: 0.1, atMostMs: 5_000 };
 
 /** One server-sent event stream. */
-export class SseConnection implements Connection, Sink<SharedBytes>, Gathering, Beating {
+export class SseConnection implements Served, Sink<SharedBytes>, Gathering, Beating {
   readonly id: string;
   readonly transport = 'sse';
   readonly identity: unknown;
+  readonly user: string | undefined;
+  readonly address: string | undefined;
   readonly channels: readonly string[];
   readonly format: Format<unknown, SharedBytes>;
   slot = 0;
@@ -67,6 +73,8 @@ export class SseConnection implements Connection, Sink<SharedBytes>, Gathering, 
   constructor(id: string, outlet: Outlet, session: SseSession, env: SseEnvironment) {
     this.id = id;
     this.identity = session.identity;
+    this.user = env.userOf(session.identity);
+    this.address = session.address;
     this.channels = session.channels;
     this.format =
       (session.format ?? (session.channels.length === 1 ? 'raw' : 'envelope')) === 'raw'
@@ -81,6 +89,10 @@ export class SseConnection implements Connection, Sink<SharedBytes>, Gathering, 
     this.#lifetime = env.lifetimes.begin(
       expiresAt === undefined ? undefined : env.lifetimes.instant(expiresAt, early),
     );
+  }
+
+  get isEnded(): boolean {
+    return this.#isEnded;
   }
 
   get isFull(): boolean {
@@ -185,6 +197,17 @@ export class SseConnection implements Connection, Sink<SharedBytes>, Gathering, 
   leave(why: EndReason = 'drain'): void {
     this.#send(bytesOf(formatSseRetry(this.#env.retryMs())));
     this.#end(why);
+  }
+
+  /** There is no code for it: the client comes back, and the application says no. */
+  disconnect(): void {
+    this.leave('forbidden');
+  }
+
+  revoke(channels: readonly string[]): void {
+    const follows = (channel: string): boolean => this.channels.includes(channel);
+    if (channels.some((channel) => follows(channel) || follows(presenceChannel(channel))))
+      this.leave('revoked');
   }
 
   /** All positions, as the id of an event that no listener sees. */

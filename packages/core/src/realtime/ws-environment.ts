@@ -20,6 +20,7 @@ export interface WsEnvironment extends OutboxLimits {
   readonly pingMs: number;
   readonly maxMessageBytes: number;
   readonly maxChannels: number;
+  readonly maxMessagesPerSecond: number | false;
   /** Who an identity is, where that can be told. */
   userOf(identity: unknown): string | undefined;
   /** A delay for the client's next attempt, another one each time. */

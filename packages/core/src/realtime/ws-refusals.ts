@@ -13,8 +13,9 @@ export const explanations = {
 } satisfies Partial<Record<ErrorCode, string>>;
 
 /** Why a call of the room was not carried out, as its client may know it. */
-export function codeOf(cause: unknown): 'too-large' | 'unavailable' | 'failed' {
+export function codeOf(cause: unknown): 'too-large' | 'forbidden' | 'unavailable' | 'failed' {
   if (isPandoError(cause, 'PANDO_REALTIME_EVENT_TOO_LARGE')) return 'too-large';
+  if (isPandoError(cause, 'PANDO_REALTIME_ROLE')) return 'forbidden';
   return isPandoError(cause, 'PANDO_REALTIME_UNAVAILABLE') || isPandoError(cause, 'PANDO_CLOSED')
     ? 'unavailable'
     : 'failed';

@@ -20,8 +20,10 @@ export interface Asker {
   unfollow(channel: string): boolean;
   /** Goes on with what was renewed; false where that is of somebody else. */
   renew(refreshed: Refreshed): boolean;
+  /** How often its user has lost channels. */
+  readonly revocations: number;
   /** The client may not follow the channel any longer. */
-  revoke(channel: string): void;
+  forbid(channel: string): void;
   tell(frame: ServerFrame): void;
   end(code: Pick<CloseCode, 'code' | 'reason'>, why: EndReason): void;
 }
@@ -137,7 +139,7 @@ export class WsRequests {
       const isGiven = given.includes(channel);
       const stays = isGiven ? (channels ?? given).includes(channel) : await this.#mayStill(channel);
       if (this.#asker.isEnded) return;
-      if (!stays) this.#asker.revoke(channel);
+      if (!stays) this.#asker.forbid(channel);
     }
   }
 
@@ -209,6 +211,15 @@ export class WsRequests {
   }
 
   async #isAllowed(channel: string, action: ChannelAction): Promise<boolean> {
+    for (;;) {
+      const { revocations } = this.#asker;
+      const isAllowed = await this.#ask(channel, action);
+      // An answer from before a revocation may be out of date.
+      if (!isAllowed || this.#asker.revocations === revocations) return isAllowed;
+    }
+  }
+
+  async #ask(channel: string, action: ChannelAction): Promise<boolean> {
     const { authorize } = this.#session;
     const { identity } = this.#asker;
     const subject = subjectOf(channel);

@@ -1,9 +1,10 @@
 import { ClosedError, messageOf } from '../kernel/errors.js';
 import type { Socket } from '../kernel/outlet.js';
 import { textFrame } from '../kernel/text-frames.js';
-import { isPresenceChannel } from './channel-name.js';
+import { isPresenceChannel, presenceChannel } from './channel-name.js';
 import { bringsBack, type CloseCode, closeCodes } from './close-codes.js';
 import type { Refreshed, SocketConnection, SocketSession } from './connection.js';
+import type { Served } from './connections.js';
 import { framedWs, rawWs } from './formats/ws.js';
 import { type Seen, textOf } from './hub/channel-token.js';
 import type { Format } from './hub/entry.js';
@@ -28,13 +29,21 @@ const MAX_INBOX = 256;
 const MAX_UNREAD_BYTES = 2_097_152;
 /** How long a client's messages wait for the channels it starts with: Redis may be away. */
 const START_WAIT_MS = 1_000;
+/** How long a client may be connected without having asked for anything. */
+const MAX_IDLE_MS = 30_000;
+/** Messages of one client that may come at once: one for each of its channels when it comes back, and some. */
+const MAX_BURST = 256;
 /** How long a client may go on with what has expired, if it can hand in what is fresh: a round trip or two. */
 const GRACE_MS = 5_000;
 
 /** One WebSocket connection. */
-export class WsConnection implements SocketConnection, Sink<Buffer>, Gathering, Beating, Hearer, Asker {
+export class WsConnection
+  implements SocketConnection, Served, Sink<Buffer>, Gathering, Beating, Hearer, Asker
+{
   readonly id: string;
   readonly transport = 'ws';
+  readonly user: string | undefined;
+  readonly address: string | undefined;
   readonly format: Format<unknown, Buffer>;
   slot = 0;
   readonly #env: WsEnvironment;
@@ -49,6 +58,12 @@ export class WsConnection implements SocketConnection, Sink<Buffer>, Gathering, 
   #pingDueAt: number;
   #abort: AbortController | undefined;
   #identity: unknown;
+  revocations = 0;
+  /** Messages that it may send now, and since when that is so. */
+  #allowance = MAX_BURST;
+  #allowedAt: number;
+  /** Infinity once it has asked for something, or has been given it. */
+  #idleAt: number;
   #lifetime: Lifetime | undefined;
   /** Whether the hub will call {@link WsConnection.settle}. */
   #isTouched = false;
@@ -61,6 +76,12 @@ export class WsConnection implements SocketConnection, Sink<Buffer>, Gathering, 
     this.#socket = socket;
     this.#session = session;
     this.#identity = session.identity;
+    this.user = env.userOf(session.identity);
+    this.address = session.address;
+    const { now } = env.hub.pulse;
+    this.#allowedAt = now;
+    const isServed = session.protocol === 'raw' || (session.channels ?? []).length > 0;
+    this.#idleAt = isServed ? Number.POSITIVE_INFINITY : now + MAX_IDLE_MS;
     this.#lifetime = env.lifetimes.begin(this.#expiry(session.expiresAt));
     this.#outbox = new Outbox(socket, env, env.hub.pulse);
     this.#pingDueAt = env.hub.pulse.now + env.pingMs;
@@ -96,6 +117,7 @@ export class WsConnection implements SocketConnection, Sink<Buffer>, Gathering, 
   }
 
   send(data: string): boolean {
+    this.#idleAt = Number.POSITIVE_INFINITY;
     this.#answer(Buffer.from(data));
     return !this.#isEnded;
   }
@@ -109,7 +131,7 @@ export class WsConnection implements SocketConnection, Sink<Buffer>, Gathering, 
   }
 
   /** Asks the client to come back, to another instance, after a delay of its own. */
-  leave(why: 'drain' | 'age' = 'drain'): void {
+  leave(why: EndReason = 'drain'): void {
     this.tell({ t: 'bye', afterMs: Math.round(this.#env.retryMs()) });
     this.end(closeCodes.restart, why);
   }
@@ -146,6 +168,7 @@ export class WsConnection implements SocketConnection, Sink<Buffer>, Gathering, 
     const due = this.#lifetime?.due(hub.pulse.now);
     if (due === 'expired') this.end(closeCodes.expired, due);
     else if (due === 'age') this.leave(due);
+    else if (hub.pulse.now >= this.#idleAt) this.end(closeCodes.idle, 'idle');
     return this.#isEnded ? 0 : this.#nextMs();
   }
 
@@ -154,7 +177,12 @@ export class WsConnection implements SocketConnection, Sink<Buffer>, Gathering, 
     const nextMs = this.#pingDueAt - now;
     return Math.max(
       1,
-      Math.min(nextMs, this.#outbox.lookMs ?? nextMs, this.#lifetime?.leftMs(now) ?? nextMs),
+      Math.min(
+        nextMs,
+        this.#outbox.lookMs ?? nextMs,
+        this.#idleAt - now,
+        this.#lifetime?.leftMs(now) ?? nextMs,
+      ),
     );
   }
 
@@ -170,15 +198,28 @@ export class WsConnection implements SocketConnection, Sink<Buffer>, Gathering, 
   #receive(data: string | Uint8Array): void {
     if (this.#isEnded) return;
     this.#missed = 0;
+    this.#idleAt = Number.POSITIVE_INFINITY;
     const isText = typeof data === 'string';
     const bytes = isText ? Buffer.byteLength(data) : data.byteLength;
     if (bytes > this.#env.maxMessageBytes) this.end(closeCodes.tooLarge, 'too-large');
     else if (!isText && this.format === framedWs) this.end(closeCodes.protocol, 'protocol');
+    else if (!this.#spends()) this.end(closeCodes.flood, 'flood');
     else if (this.#inbox.length + (this.#requests?.unanswered ?? 0) >= MAX_INBOX)
       this.end(closeCodes.flood, 'flood');
     else {
       this.#inbox.push(isText ? data : Buffer.from(data).toString('utf8'));
     }
+  }
+
+  /** Whether the client may send one more message now. */
+  #spends(): boolean {
+    const { hub, maxMessagesPerSecond: rate } = this.#env;
+    if (rate === false) return true;
+    const { now } = hub.pulse;
+    const earned = ((now - this.#allowedAt) * rate) / 1_000;
+    this.#allowance = Math.min(Math.max(MAX_BURST, rate), this.#allowance + earned) - 1;
+    this.#allowedAt = now;
+    return this.#allowance >= 0;
   }
 
   hear(frame: string): Promise<void> {
@@ -242,7 +283,20 @@ export class WsConnection implements SocketConnection, Sink<Buffer>, Gathering, 
     return true;
   }
 
-  revoke(channel: string): void {
+  disconnect(reason: string): void {
+    this.end({ code: closeCodes.forbidden.code, reason }, 'forbidden');
+  }
+
+  revoke(channels: readonly string[]): void {
+    this.revocations++;
+    for (const channel of channels.flatMap((name) => [name, presenceChannel(name)])) {
+      if (!this.follows(channel)) continue;
+      if (this.format === framedWs) this.forbid(channel);
+      else return this.leave('revoked'); // the only way to say it: its route decides again
+    }
+  }
+
+  forbid(channel: string): void {
     if (!this.unfollow(channel)) return;
     this.tell({ t: 'unsub', id: undefined, c: channel, reason: 'revoked' });
   }

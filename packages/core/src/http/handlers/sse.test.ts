@@ -37,7 +37,7 @@ async function serve(openSse: (outlet: Outlet, session: SseSession) => Promise<C
   const server = createServer((request, response) => {
     const exchange = new NodeExchange(request, response);
     handler
-      .open(exchange, { channels: ['news'] })
+      .open(exchange, { channels: ['news'] }, 0)
       .catch((error: Error) => exchange.reply(418, {}, error.message));
   });
   server.listen(0, '127.0.0.1');

@@ -1,6 +1,6 @@
-import { isPandoError } from '../../kernel/errors.js';
 import type { Connection } from '../../realtime/index.js';
-import { StreamRefusedError } from '../errors.js';
+import { addressKey } from '../client-address.js';
+import { DrainingError, StreamLimitError, StreamRefusedError } from '../errors.js';
 import type { Exchange } from '../exchange.js';
 import { headerOf } from '../headers.js';
 import type { Kit } from '../kit.js';
@@ -41,22 +41,28 @@ export class SseHandler {
    * Answers with a stream, or refuses.
    *
    * Until the first bytes every failure is thrown, for the framework to answer; after them the stream ends. An
-   * EventSource that comes while the instance drains or is full gets a stream that only tells it to come back.
+   * EventSource that comes while the instance drains or is full, or with too many of its user's, gets a stream that only tells it to come back.
    * Headers that the application set earlier are on the stream. Resolves to the connection; undefined when no
    * stream was opened.
    */
-  async open(exchange: Exchange, plan: SsePlan | SseRefusal): Promise<Connection | undefined> {
+  async open(
+    exchange: Exchange,
+    plan: SsePlan | SseRefusal,
+    askedAt: number,
+  ): Promise<Connection | undefined> {
     if (plan === 204) return void exchange.reply(204, { 'cache-control': 'no-store' });
     if (typeof plan === 'number') throw new StreamRefusedError(plan, reasons[plan]);
     checkSsePlan(plan);
     if (plan.expiresAt !== undefined && plan.expiresAt <= this.#kit.kernel.clock.now()) {
       throw new StreamRefusedError(401, reasons[401]);
     }
-    const refusal = this.#gate.refusal(plan.channels);
-    if (refusal !== undefined && isPassing(refusal) && isBrowserStream(exchange)) {
+    const address = addressKey(exchange.ip);
+    const { channels, identity } = plan;
+    const refusal = this.#gate.refusal({ channels, identity, address });
+    if (isPassing(refusal) && isBrowserStream(exchange)) {
       // An EventSource never asks again after an answer that is no stream (HTML standard, 9.2.3): so it gets one, which
       // tells it when to come back, and ends.
-      const retryMs = Math.round(1_000 + 4_000 * Math.random());
+      const retryMs = Math.round(1_000 * (Number(refusal.headers['retry-after']) + Math.random()));
       return void exchange.reply(200, headers, `retry: ${retryMs}\n\n`);
     }
     if (refusal !== undefined) throw refusal;
@@ -64,7 +70,7 @@ export class SseHandler {
 
     const outlet = exchange.stream(200, headers);
     const asked = asksForEnvelope(exchange) ? { format: plan.format ?? 'envelope', starts: true } : undefined;
-    const session = { ...plan, ...asked, lastEventId: lastEventId(exchange) };
+    const session = { ...plan, ...asked, lastEventId: lastEventId(exchange), address, askedAt };
     const connection = await this.#kit.realtime.openSse(outlet, session).catch((cause: unknown) => {
       if (!exchange.streaming) throw cause;
       outlet.end(); // the client has a head already: all it can be told is to come back
@@ -87,8 +93,8 @@ export class SseHandler {
 }
 
 /** Whether another instance, or this one later, would open the stream. */
-function isPassing(refusal: Error): boolean {
-  return isPandoError(refusal) && refusal.status === 503;
+function isPassing(refusal: Error | undefined): refusal is DrainingError | StreamLimitError {
+  return refusal instanceof DrainingError || refusal instanceof StreamLimitError;
 }
 
 /** Whether an EventSource asks. */

@@ -12,6 +12,8 @@ export interface Handshake {
   readonly identity: unknown;
   readonly expiresAt: number | undefined;
   readonly channels: readonly string[];
+  readonly address: string;
+  readonly askedAt: number;
 }
 
 /** The application's side of one connection: everything it runs there sees what the connection has seen and written so far. */
@@ -59,13 +61,15 @@ export class WsHandler {
 
   /** Serves a socket. Call what this returns once it has closed. */
   open(socket: Socket, { route, protocol }: ResolvedWsRoute, handshake: Handshake): () => void {
-    const { params, identity, channels, expiresAt } = handshake;
+    const { params, identity, channels, expiresAt, address, askedAt } = handshake;
     const visit = new SocketVisit(this.#kit, handshake);
     const connection = this.#kit.realtime.openSocket(socket, {
       identity,
       protocol,
       channels,
       expiresAt,
+      address,
+      askedAt,
       refresh:
         route.refresh &&
         ((credential, who) => visit.run(() => this.#refresh(route, credential, who, params))),

@@ -251,7 +251,7 @@ describe('an event stream', () => {
       message: expect.stringContaining(why),
       status: 400,
     };
-    expect(room.refusal(['c'], presence)).toMatchObject(refused);
+    expect(room.refusal({ channels: ['c'], presence })).toMatchObject(refused);
     await expect(room.openSse(new TestOutlet(), { channels: ['c'], presence })).rejects.toMatchObject(
       refused,
     );
@@ -261,7 +261,7 @@ describe('an event stream', () => {
   it('is refused where it wants to be present on what is no channel', async () => {
     const { instance } = setUp();
     const room = await instance();
-    expect(room.refusal(['c'], { id: 'a', channels: ['has space'] })).toMatchObject({
+    expect(room.refusal({ channels: ['c'], presence: { id: 'a', channels: ['has space'] } })).toMatchObject({
       code: 'PANDO_REALTIME_INVALID_CHANNEL',
     });
   });

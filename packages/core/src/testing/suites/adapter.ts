@@ -1,4 +1,5 @@
 import { describe } from 'vitest';
+import { accessCases } from './adapter/access.js';
 import { starter } from './adapter/app.js';
 import { contextCases } from './adapter/context.js';
 import { errorCases } from './adapter/errors.js';
@@ -47,6 +48,7 @@ export function adapterSuite(harness: AdapterHarness): void {
     if (supports.http2) http2Cases(start);
     wsCases(start, redis);
     wsEndCases(start);
+    accessCases(start, redis);
     healthCases(start);
     metricsCases(start);
     errorCases(start);

@@ -115,7 +115,7 @@ export function sseCases(start: StartApp): void {
           outlet.write([new SharedBytes(Buffer.from('retry: 1000\n\n'))]);
           throw new Error('lost');
         };
-        const refusal: Realtime['refusal'] = (channels) => pando.realtime.refusal(channels);
+        const refusal: Realtime['refusal'] = (applicant) => pando.realtime.refusal(applicant);
         return { ...pando, realtime: { openSse, refusal } as Realtime };
       };
       await using app = await start({ streams: [news], rewire: failing, kit: { logger: quiet } });
