@@ -2,6 +2,7 @@ import { createPando, type Pando, type Token } from '@pando/core';
 import { waitFor } from '@pando/core/testing';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { SseSession } from '../../../packages/core/src/realtime/connection.js';
 import { parseCursor } from '../../../packages/core/src/realtime/cursor.js';
 import { parsePosition } from '../../../packages/core/src/realtime/position.js';
 import { parseClientFrame } from '../../../packages/core/src/realtime/ws-protocol.js';
@@ -29,7 +30,7 @@ const { blocks, prose } = partsOf(page);
 const [requests = [], answers = []] = blocks
   .filter(({ language }) => language === 'json')
   .map(({ code }) => code.split('\n'));
-const [raw = '', envelope = '', reset = ''] = blocks
+const [raw = '', envelope = '', begun = '', reset = ''] = blocks
   .filter(({ language }) => language === 'text')
   .map(({ code }) => code);
 
@@ -110,9 +111,13 @@ describe('frames of pando.v1', () => {
 });
 
 describe('event streams', () => {
-  const stream = async (channels: readonly string[], lastEventId?: string) => {
+  const stream = async (
+    channels: readonly string[],
+    lastEventId?: string,
+    asked: Pick<SseSession, 'format' | 'starts'> = {},
+  ) => {
     const outlet = new TextOutlet();
-    const connection = await pando.realtime.openSse(outlet, { channels, lastEventId });
+    const connection = await pando.realtime.openSse(outlet, { channels, lastEventId, ...asked });
     const arrived = (text: string) => waitFor(() => outlet.text.includes(text), { message: text });
     return { outlet, arrived, close: () => connection.close() };
   };
@@ -149,6 +154,17 @@ describe('event streams', () => {
     expect(normal(outlet.text)).toBe(normal(`${envelope}\n`));
     for (const text of [outlet.text, envelope])
       expect(text).toMatch(/event: cursor\nid: .*\ndata: {"t":"1\./);
+  });
+
+  it('with the places at which its channels begin', async () => {
+    await publishedAndHeard();
+    const { outlet, arrived, close } = await stream(['posts'], undefined, {
+      format: 'envelope',
+      starts: true,
+    });
+    await arrived('event: sub');
+    close();
+    expect(normal(outlet.text)).toContain(normal(`${begun}\n`));
   });
 
   it('with a reset', async () => {
