@@ -27,7 +27,9 @@ it('clients that come, leave and subscribe anew all the time, while it takes 300
     site.followSocket(site.channels.slice(n % 3), [balancer.url]),
   );
   for (let n = 0; n < sockets.length; n++)
-    site.followStream(n % 2 === 0 ? 'eventsource' : 'undici', site.channels.slice(n % 3), balancer.url);
+    if (n % 2 === 0)
+      site.followStream(n % 4 === 0 ? 'eventsource' : 'undici', site.channels.slice(n % 3), balancer.url);
+    else site.followLive(n % 4 === 1 ? 'sse' : 'ws', site.channels.slice(n % 3), balancer.url);
   await site.settled();
   const load = site.load({ burst: 1, everyMs: 10 });
   for (let round = 0; round < (isFull ? 300 : 20); round++) {

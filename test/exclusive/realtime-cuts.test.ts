@@ -43,6 +43,8 @@ it('connections that are cut after any number of bytes: every client resumes whe
     followers.push(site.followStream('eventsource', channels, await open(0)));
     followers.push(site.followStream('undici', channels, await open(1)));
     followers.push(site.followSocket(channels, [await open(followers.length % 2)]));
+    followers.push(site.followLive('sse', channels, await open(0)));
+    followers.push(site.followLive('ws', channels, await open(1)));
     await site.followInPage(
       await chromium.browser.newPage(),
       channels,

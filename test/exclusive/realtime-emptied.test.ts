@@ -16,7 +16,8 @@ describe('Redis that loses everything under load', () => {
     for (let n = 0; n < 12; n++) {
       const channels = site.channels.slice(0, 1 + (n % 3));
       if (n % 2 === 0) site.followStream(n % 4 === 0 ? 'eventsource' : 'undici', channels);
-      else site.followSocket(channels);
+      else if (n % 4 === 1) site.followSocket(channels);
+      else site.followLive(n % 8 === 3 ? 'sse' : 'ws', channels);
     }
     await site.settled();
     const before = site.ears.map(({ connections }) => connections);

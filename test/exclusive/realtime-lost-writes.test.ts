@@ -22,6 +22,7 @@ it.each([
     for (let n = 0; n < 3; n++) {
       site.followStream('eventsource', site.channels);
       site.followStream('undici', [site.channels[n] as string]);
+      site.followLive(n % 2 === 0 ? 'sse' : 'ws');
       site.followSocket();
     }
     const travellers: SocketFollower[] = [site.followSocket(), site.followSocket(site.channels.slice(1))];

@@ -13,7 +13,8 @@ it('subscribers cut from Redis again and again under load: no client loses, repe
   await using site = await Site.start({ redis: () => redis.url });
   for (let n = 0; n < 24; n++) {
     if (n % 2 === 0) site.followStream(n % 4 === 0 ? 'eventsource' : 'undici', site.channels.slice(n % 3));
-    else site.followSocket(site.channels.slice(n % 3));
+    else if (n % 4 === 1) site.followSocket(site.channels.slice(n % 3));
+    else site.followLive(n % 8 === 3 ? 'sse' : 'ws', site.channels.slice(n % 3));
   }
   await site.settled();
   const before = site.ears.map(({ connections }) => connections);

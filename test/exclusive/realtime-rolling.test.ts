@@ -14,6 +14,7 @@ it('instances that are restarted one after the other send their clients away bit
   for (let n = 0; n < CLIENTS; n++) {
     const channels = n % 2 === 0 ? site.channels : [site.channels[n % 3] as string];
     if (n % 3 === 0) site.followStream(n % 2 === 0 ? 'eventsource' : 'undici', channels);
+    else if (n % 3 === 1) site.followLive(n % 2 === 0 ? 'sse' : 'ws', channels);
     else site.followSocket(channels);
   }
   await site.settled();

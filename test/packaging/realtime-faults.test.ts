@@ -44,6 +44,10 @@ const scenarios: readonly (readonly [string, ...(readonly [file: string, test: s
     [faults('lost-writes'), 'who has seen them is told, nobody skips anything in silence'],
   ],
   [
+    'the slot of a channel moves in a cluster',
+    [faults('slot'), 'publishes wait for it, and listeners get each message once, or are told'],
+  ],
+  [
     'Redis stands still',
     [faults('freeze'), 'makes publishes fail within their deadline; connections stay, and nothing is lost'],
     [faults('freeze'), 'makes publishes wait, where that is wanted, and each is carried out once'],
@@ -55,6 +59,10 @@ const scenarios: readonly (readonly [string, ...(readonly [file: string, test: s
       'packages/core/src/realtime/hub/hub.test.ts',
       'looks at the log once for all that come back one after the other to places that lie near each other',
     ],
+  ],
+  [
+    'a quiet client costs more and more',
+    [faults('idle'), 'one process holds thousands of quiet clients ($kind, $framework), each at little cost'],
   ],
   [
     'clients read so slowly that everything waits for them',
