@@ -13,6 +13,7 @@ const rooms = {
   kernel: ['./micro/kernel.mjs'],
   limits: ['./peers/limits.mjs'],
   realtime: ['./peers/realtime.mjs', './peers/realtime-log.mjs'],
+  'realtime-fleet': ['./peers/realtime-fleet.mjs'],
 };
 
 const { positionals, values } = readArguments();
@@ -31,16 +32,14 @@ try {
   const asked = Object.entries(rooms).filter(([name]) => room === undefined || name === room);
   for (const [name, file] of asked.flatMap(([name, files]) => files.map((file) => [name, file]))) {
     const module = new URL(file, import.meta.url).href;
-    const { comparisons, open, show } = await import(module);
-    if (show !== undefined) {
-      tables.push(await show(servers, { isQuick: values.quick === true, versionOf, own }));
-      continue;
-    }
-    const settings = await open(servers);
+    const { comparisons = [], open, show } = await import(module);
+    const settings = await open?.(servers);
     for (const comparison of comparisons) {
       console.error(`${name}: ${comparison.what} (against ${comparison.peer}) ...`);
       rows.push(...(await compare(comparison, { module, settings, size, versionOf })));
     }
+    if (show !== undefined)
+      tables.push(await show(servers, { isQuick: values.quick === true, versionOf, own }));
   }
 } finally {
   await servers.close();
