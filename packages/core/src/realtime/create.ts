@@ -6,6 +6,7 @@ import { createRedisFloor } from '../redis/floor.js';
 import type { RedisFloor } from '../redis/ports.js';
 import type { Realtime } from './api.js';
 import { createMemoryWorld, MemoryBroker, type MemoryWorld } from './drivers/memory.js';
+import { OpenTelemetrySpans } from './drivers/open-telemetry.js';
 import { RedisBroker } from './drivers/redis.js';
 import { type RealtimeOptions, type ResolvedRealtimeOptions, resolveRealtimeOptions } from './options.js';
 import type { Broker } from './ports.js';
@@ -45,14 +46,14 @@ export function createRealtime(options: RealtimeOptions = {}, wiring: RealtimeWi
   const resolved = resolveRealtimeOptions(options);
   const kernel = wiring.kernel ?? createKernel({ name: resolved.name });
   const { tokens, laggards } = wiring;
-  return new RealtimeRoom(
+  return new RealtimeRoom({
     kernel,
-    resolved,
-    createBroker(resolved, kernel, wiring),
+    options: resolved,
+    broker: createBroker(resolved, kernel, wiring),
     tokens,
-    undefined,
     laggards,
-  );
+    spans: resolved.spans ? new OpenTelemetrySpans() : undefined,
+  });
 }
 
 function createBroker(

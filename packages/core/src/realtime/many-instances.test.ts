@@ -137,7 +137,13 @@ async function openRoom(
 ): Promise<Realtime> {
   const resolved = resolveRealtimeOptions({ ...options, history: { size: history } });
   const broker = new MemoryBroker(world, resolved.retention, self);
-  const room = new RealtimeRoom(createKernel({ clock }), resolved, broker, undefined, rules);
+  const room = new RealtimeRoom({
+    kernel: createKernel({ clock }),
+    options: resolved,
+    broker,
+    tokens: undefined,
+    rules,
+  });
   opened.push(room);
   await room.start();
   return room;

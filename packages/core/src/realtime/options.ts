@@ -118,6 +118,11 @@ export interface RealtimeOptions {
   readonly lingerMs?: number | undefined;
   /** Interval at which all channels are compared with their history. @defaultValue `30_000` */
   readonly sweepMs?: number | undefined;
+  /**
+   * Whether publishes, and calls of listeners in the process, get spans where the app has registered an OpenTelemetry SDK;
+   * the channel's name is part of them. @defaultValue `true`
+   */
+  readonly spans?: boolean | undefined;
   /** How it is kept who is on a channel, where connections ask for it. */
   readonly presence?:
     | {
@@ -165,6 +170,7 @@ export const realtimeDefaults = Object.freeze({
   drainMs: 6_000,
   lingerMs: 10_000,
   sweepMs: 30_000,
+  spans: true,
   presence: Object.freeze({ leaveMs: 5_000, leaseMs: 15_000, maxMembers: 1_000, maxInfoBytes: 1_024 }),
 } as const);
 
@@ -198,6 +204,7 @@ export interface ResolvedRealtimeOptions {
   readonly drainMs: number;
   readonly lingerMs: number;
   readonly sweepMs: number;
+  readonly spans: boolean;
   readonly presence: ResolvedPresenceOptions;
 }
 
@@ -286,6 +293,7 @@ export function resolveRealtimeOptions(options: RealtimeOptions = {}): ResolvedR
     drainMs: read.ms('drainMs', defaults.drainMs),
     lingerMs: read.ms('lingerMs', defaults.lingerMs),
     sweepMs: read.ms('sweepMs', defaults.sweepMs),
+    spans: read.boolean('spans', defaults.spans),
     presence: readPresence(read.nested('presence')),
   };
   read.done();

@@ -2,15 +2,25 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { packHeader, packMessage, unpackEntry } from './packing.js';
 
-const messages = fc.array(fc.record({ token: fc.string({ unit: 'binary' }), event: fc.jsonValue() }), {
-  minLength: 1,
-  maxLength: 5,
-});
+const messages = fc.array(
+  fc.record({
+    token: fc.string({ unit: 'binary' }),
+    event: fc.jsonValue(),
+    traceparent: fc.constantFrom('', `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`),
+  }),
+  {
+    minLength: 1,
+    maxLength: 5,
+  },
+);
 
-const pack = (publishedBy: string, list: readonly { token: string; event: unknown }[]): Buffer =>
+const pack = (
+  publishedBy: string,
+  list: readonly { token: string; event: unknown; traceparent?: string }[],
+): Buffer =>
   Buffer.concat([
     Buffer.from(packHeader(publishedBy)),
-    ...list.map(({ token, event }) => packMessage(token, JSON.stringify(event))),
+    ...list.map(({ token, event, traceparent }) => packMessage(token, JSON.stringify(event), traceparent)),
   ]);
 
 describe('an entry', () => {
@@ -20,9 +30,10 @@ describe('an entry', () => {
         const entry = unpackEntry(pack('node-1', list));
         expect(entry?.publishedBy).toBe('node-1');
         expect(
-          entry?.messages.map(({ token, data }) => ({ token, event: JSON.parse(data.toString()) })),
+          entry?.messages.map(({ data, ...rest }) => ({ ...rest, event: JSON.parse(data.toString()) })),
         ).toEqual(
-          list.map(({ token, event }) => ({
+          list.map(({ token, event, traceparent }) => ({
+            traceparent,
             token: Buffer.from(token).toString(), // lone surrogates have no UTF-8 form
             event: JSON.parse(JSON.stringify(event)),
           })),
@@ -34,7 +45,7 @@ describe('an entry', () => {
   it('is refused when it was cut short, except between two messages', () => {
     const list = [
       { token: 'abc', event: { text: 'é', n: 1 } },
-      { token: '', event: 'x:1,2' },
+      { token: '', event: 'x:1,2', traceparent: 'from here' },
     ];
     const whole = pack('node', list);
     const firstEnds = pack('node', list.slice(0, 1)).length;

@@ -2,9 +2,9 @@
  * Wire format of an entry, version 1:
  *
  * entry   = "1" publisher LF *message
- * message = token-length "," data-length ":" token data        ; lengths in bytes, decimal
+ * message = token-length "," data-length [ "," trace-length ] ":" token data [ trace ]  ; lengths in bytes, decimal
  *
- * `token` is the token codec's text, empty without one; `data` is the event's JSON in UTF-8. Messages can
+ * `token` is the token codec's text, empty without one; `data` is the event's JSON in UTF-8; `trace` is a W3C traceparent. Messages can
  * be joined byte by byte without being read, which is how the append script leaves out duplicates.
  */
 const VERSION = '1';
@@ -21,6 +21,8 @@ export interface PackedMessage {
   readonly token: string;
   /** The event's JSON. */
   readonly data: Buffer;
+  /** The W3C traceparent of its publish, empty without one. */
+  readonly traceparent: string;
 }
 
 /** What an entry holds. */
@@ -35,10 +37,12 @@ export function packHeader(publishedBy: string): string {
 }
 
 /** The bytes of one message. */
-export function packMessage(token: string, json: string): Buffer {
+export function packMessage(token: string, json: string, traceparent = ''): Buffer {
   const body = token + json;
-  const tokenLength = Buffer.byteLength(token);
-  return Buffer.from(`${tokenLength},${Buffer.byteLength(json)}:${body}`);
+  const lengths = `${Buffer.byteLength(token)},${Buffer.byteLength(json)}`;
+  return Buffer.from(
+    traceparent === '' ? `${lengths}:${body}` : `${lengths},${traceparent.length}:${body}${traceparent}`,
+  );
 }
 
 /** Reads an entry; undefined when it is of another version or damaged. Never throws. The messages share its memory. */
@@ -50,12 +54,20 @@ export function unpackEntry(packed: Buffer): UnpackedEntry | undefined {
     const comma = packed.indexOf(COMMA, at);
     const colon = packed.indexOf(COLON, at);
     const tokenLength = readLength(packed, at, comma);
-    const dataLength = readLength(packed, comma + 1, colon);
-    if (tokenLength === undefined || dataLength === undefined) return undefined;
+    const second = packed.subarray(comma + 1, Math.max(comma + 1, colon)).indexOf(COMMA);
+    const dataEnd = second < 0 ? colon : comma + 1 + second;
+    const dataLength = readLength(packed, comma + 1, dataEnd);
+    const traceLength = second < 0 ? 0 : readLength(packed, dataEnd + 1, colon);
+    if (tokenLength === undefined || dataLength === undefined || traceLength === undefined) return undefined;
     const data = colon + 1 + tokenLength;
-    at = data + dataLength;
+    const trace = data + dataLength;
+    at = trace + traceLength;
     if (at > packed.length) return undefined;
-    messages.push({ token: packed.toString('utf8', colon + 1, data), data: packed.subarray(data, at) });
+    messages.push({
+      token: packed.toString('utf8', colon + 1, data),
+      data: packed.subarray(data, trace),
+      traceparent: packed.toString('latin1', trace, at),
+    });
   }
   if (messages.length === 0) return undefined;
   return { publishedBy: packed.toString('latin1', 1, end), messages };

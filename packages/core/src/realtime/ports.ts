@@ -113,6 +113,14 @@ export interface Heads {
   readonly ids: readonly string[];
 }
 
+/** Tells somebody how messages go, from who publishes them to listeners in processes. */
+export interface MessageSpans {
+  /** Does the work of one publish; hands it what the message carries of it, empty where nobody records. */
+  publishing<T>(channel: string, work: (traceparent: string) => Promise<T>): Promise<T>;
+  /** Calls a listener with a message that carried this. */
+  receiving(channel: string, traceparent: string, call: () => void): void;
+}
+
 /** A live subscription to the announcements of one channel. */
 export interface BrokerSubscription {
   /** Stops the calls at once. Idempotent. Never rejects. */

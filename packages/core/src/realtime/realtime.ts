@@ -1,19 +1,17 @@
 import { abortable, type Signalled } from '../kernel/abort.js';
 import { ClosedError } from '../kernel/errors.js';
 import type { Kernel } from '../kernel/kernel.js';
-import { createLaggards, type LaggardSource } from '../kernel/laggards.js';
+import type { LaggardSource } from '../kernel/laggards.js';
 import type { Outlet, Socket } from '../kernel/outlet.js';
 import type { Check } from '../kernel/room.js';
-import { emptyToken, isEmptyToken, mergeTokens, type Token } from '../kernel/token.js';
+import { emptyToken } from '../kernel/token.js';
 import type { TokenCodec } from '../kernel/token-codec.js';
 import type { Applicant } from './admission.js';
 import type { DisconnectOptions, Realtime } from './api.js';
 import { assertChannelName, assertFollowableName, isPresenceChannel } from './channel-name.js';
 import type { Connection, SocketConnection, SocketSession, SseSession } from './connection.js';
 import type { Served } from './connections.js';
-import { EventTooLargeError, RealtimeRoleError } from './errors.js';
-import { eventJson } from './event-json.js';
-import { HeldEvents } from './held-events.js';
+import { RealtimeRoleError } from './errors.js';
 import type { Format } from './hub/entry.js';
 import { Hub } from './hub/hub.js';
 import { Lifetimes } from './lifetime.js';
@@ -29,12 +27,11 @@ import { realtimeInstruments } from './metrics.js';
 import type { ResolvedRealtimeOptions } from './options.js';
 import { OrderLine } from './order-line.js';
 import { checkedDisconnect, checkedUser } from './orders.js';
-import { packMessage } from './packing.js';
-import type { Broker, HeldId } from './ports.js';
+import type { Broker, HeldId, MessageSpans } from './ports.js';
 import { formatPosition } from './position.js';
 import { type Presence, presenceOf } from './presence/presence.js';
 import { Roster } from './presence/roster.js';
-import { Publisher } from './publisher.js';
+import { Publications } from './publications.js';
 import { RealtimeMetrics } from './realtime-metrics.js';
 import { Reception } from './reception.js';
 import { type Recovery, recovery } from './recovery.js';
@@ -48,18 +45,30 @@ import type { WsEnvironment } from './ws-environment.js';
 /** Steps of the one timer for heartbeats, pings and the like, at most this long. */
 const MAX_TICK_MS = 1_000;
 
+/** What the room is built from. */
+export interface RealtimeParts {
+  readonly kernel: Kernel;
+  readonly options: ResolvedRealtimeOptions;
+  readonly broker: Broker;
+  readonly tokens: TokenCodec | undefined;
+  /** Tests put broken ones in their place, to see that they notice. */
+  readonly rules?: Recovery | undefined;
+  readonly laggards?: LaggardSource | undefined;
+  /** Undefined: nobody wants spans. */
+  readonly spans?: MessageSpans | undefined;
+}
+
 /** Decides; the broker does the I/O. */
 export class RealtimeRoom implements Realtime {
   readonly name = 'realtime';
   readonly #kernel: Kernel;
   readonly #options: ResolvedRealtimeOptions;
   readonly #broker: Broker;
-  readonly #tokens: TokenCodec | undefined;
+  readonly #spans: MessageSpans | undefined;
   readonly #metrics: RealtimeMetrics;
   readonly #hub: Hub;
   readonly #roster: Roster;
-  readonly #publisher: Publisher;
-  readonly #heldEvents: HeldEvents;
+  readonly #publications: Publications;
   readonly #local: Format<Message, readonly Message[]>;
   readonly #reception: Reception;
   readonly #orders: OrderLine;
@@ -70,29 +79,13 @@ export class RealtimeRoom implements Realtime {
   #draining: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(
-    kernel: Kernel,
-    options: ResolvedRealtimeOptions,
-    broker: Broker,
-    tokens: TokenCodec | undefined,
-    rules: Recovery = recovery,
-    laggards: LaggardSource = createLaggards(),
-  ) {
+  constructor({ kernel, options, broker, tokens, rules = recovery, laggards, spans }: RealtimeParts) {
     const { clock, logger, meter, contexts } = kernel;
-    const {
-      channels: plans,
-      lingerMs,
-      sweepMs,
-      heartbeatMs,
-      pingMs,
-      stallMs,
-      onUnavailable,
-      publishWaitMs,
-    } = options;
+    const { channels: plans, lingerMs, sweepMs, heartbeatMs, pingMs, stallMs } = options;
     this.#kernel = kernel;
     this.#options = options;
     this.#broker = broker;
-    this.#tokens = tokens;
+    this.#spans = spans;
     this.#metrics = new RealtimeMetrics(meter);
     const { leaveMs, leaseMs, maxInfoBytes } = options.presence;
     const tickMs = Math.max(
@@ -108,10 +101,7 @@ export class RealtimeRoom implements Realtime {
     const { pulse } = this.#hub;
     const store = broker.presence;
     this.#roster = new Roster({ store, clock, pulse, logger, metrics, leaveMs, leaseMs, maxInfoBytes });
-    this.#heldEvents = new HeldEvents({
-      ...{ clock, laggards, timeoutMs: options.afterAllMs, counters: metrics.held },
-    });
-    this.#publisher = new Publisher({ broker, plans, clock, metrics, onUnavailable, waitMs: publishWaitMs });
+    this.#publications = new Publications({ kernel, options, broker, tokens, laggards, spans, metrics });
     this.#local = localFormat(tokens);
     const { reconnectMinMs, reconnectMaxMs } = options;
     const shared = {
@@ -151,7 +141,7 @@ export class RealtimeRoom implements Realtime {
       newId: () => `${broker.self}.${(++this.#opened).toString(36)}`,
     });
     const { connections, orders } = this.#reception;
-    const line = { hub: this.#hub, publisher: this.#publisher, format: this.#local };
+    const line = { hub: this.#hub, publisher: this.#publications.publisher, format: this.#local };
     this.#orders = new OrderLine({ ...line, orders, contexts, logger });
     const count = (transport: string) => () => {
       let open = 0;
@@ -193,25 +183,8 @@ export class RealtimeRoom implements Realtime {
     return abortable(this.#starting, signal);
   }
 
-  async publish(channel: string, event: unknown, options: PublishOptions = {}): Promise<Published> {
-    const { id, holdId, afterAll, signal } = options;
-    signal?.throwIfAborted();
-    if (this.#options.role === 'deliver-only')
-      throw new RealtimeRoleError('deliver-only', 'publishes nothing');
-    assertChannelName(channel);
-    const json = eventJson(channel, event);
-    const token = this.#tokenOf(options.token);
-    const packed = packMessage(token === undefined ? '' : (this.#tokens?.encode(token) ?? ''), json);
-    const { maxEventBytes } = this.#options;
-    // A character takes one to three bytes, so most events need no exact count.
-    if (json.length * 3 > maxEventBytes) {
-      const bytes = Buffer.byteLength(json);
-      if (bytes > maxEventBytes) throw new EventTooLargeError(channel, bytes, maxEventBytes);
-    }
-    const turn = this.#heldEvents.turn(channel, afterAll ? (token ?? emptyToken) : undefined);
-    if (turn !== undefined) await abortable(turn, signal);
-    const isHeld = holdId === true && id !== undefined;
-    return await this.#publisher.publish({ channel, id, isHeld, packed, token, signal });
+  publish(channel: string, event: unknown, options?: PublishOptions): Promise<Published> {
+    return this.#publications.publish(channel, event, options);
   }
 
   async release(ids: readonly HeldId[], { signal }: Signalled = {}): Promise<void> {
@@ -237,6 +210,7 @@ export class RealtimeRoom implements Realtime {
       contexts,
       logger,
       format: this.#local,
+      spans: this.#spans,
       onClosed: (closed) => void this.#subscriptions.delete(closed),
     });
     this.#subscriptions.add(subscription);
@@ -347,8 +321,7 @@ export class RealtimeRoom implements Realtime {
     for (const connection of [...this.#reception.connections]) connection.close();
     for (const subscription of [...this.#subscriptions]) await subscription.close();
     await this.#orders.close();
-    this.#heldEvents.close();
-    this.#publisher.close();
+    this.#publications.close();
     await this.#roster.close();
     await this.#hub.close();
     await this.#broker.close();
@@ -357,11 +330,5 @@ export class RealtimeRoom implements Realtime {
 
   #assertOpen(): void {
     if (this.#closing !== undefined) throw new ClosedError('realtime');
-  }
-
-  /** What the event's receivers will have seen: what this request wrote, and what the caller adds. */
-  #tokenOf(given: Token = emptyToken): Token | undefined {
-    const token = mergeTokens(this.#kernel.contexts.current().written, given);
-    return this.#tokens === undefined || isEmptyToken(token) ? undefined : token;
   }
 }

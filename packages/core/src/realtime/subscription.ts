@@ -7,6 +7,7 @@ import type { Entry, Format } from './hub/entry.js';
 import type { Reader, Sink, Start } from './hub/reader.js';
 import type { Message, Reset, Subscription } from './message.js';
 import type { PackedMessage } from './packing.js';
+import type { MessageSpans } from './ports.js';
 
 /** What a listener in the process stands on. */
 export interface SubscriptionInit {
@@ -16,6 +17,8 @@ export interface SubscriptionInit {
   readonly contexts: Contexts;
   readonly logger: Logger;
   readonly format: Format<Message, readonly Message[]>;
+  /** Undefined: nobody wants spans. */
+  readonly spans?: MessageSpans | undefined;
   onClosed(subscription: LocalSubscription): void;
 }
 
@@ -35,6 +38,10 @@ class ReceivedMessage implements Message {
     this.publishedBy = entry.publishedBy;
     this.#packed = packed;
     this.#tokens = tokens;
+  }
+
+  get traceparent(): string {
+    return this.#packed.traceparent;
   }
 
   get data(): unknown {
@@ -61,6 +68,9 @@ export function localFormat(tokens: TokenCodec | undefined): Format<Message, rea
     join: (frames) => frames,
   };
 }
+
+/** What applications have no use for is no part of what they are promised. */
+const traceOf = (message: Message): string => (message instanceof ReceivedMessage ? message.traceparent : '');
 
 /** A listener in the process. Never full: what it does not finish in its turn is its own business. */
 export class LocalSubscription implements Subscription, Sink<readonly Message[]> {
@@ -107,7 +117,7 @@ export class LocalSubscription implements Subscription, Sink<readonly Message[]>
   }
 
   onBatch(reader: Reader<readonly Message[]>, messages: readonly Message[]): void {
-    const { contexts, listener } = this.#init;
+    const { contexts, listener, spans } = this.#init;
     for (const message of messages) {
       if (reader.state === 'closed') return;
       this.#position = message.position;
@@ -117,7 +127,8 @@ export class LocalSubscription implements Subscription, Sink<readonly Message[]>
         signal: new AbortController().signal,
         token: message.token,
       });
-      this.#guard(() => contexts.run(context, () => listener(message)));
+      const call = () => contexts.run(context, () => listener(message));
+      this.#guard(spans === undefined ? call : () => spans.receiving(this.channel, traceOf(message), call));
     }
   }
 

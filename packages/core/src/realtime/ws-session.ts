@@ -292,7 +292,10 @@ export class WsConnection
     for (const channel of channels.flatMap((name) => [name, presenceChannel(name)])) {
       if (!this.follows(channel)) continue;
       if (this.format === framedWs) this.forbid(channel);
-      else return this.leave('revoked'); // the only way to say it: its route decides again
+      else {
+        this.leave('revoked'); // the only way to say it: its route decides again
+        return;
+      }
     }
   }
 
