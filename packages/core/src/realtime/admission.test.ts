@@ -61,16 +61,17 @@ describe('connections of one user', () => {
     expect([room.refusal({ identity: 'ann' }), room.connections]).toEqual([undefined, 0]);
   });
 
-  it('are fifty, unless the identity is nobody in particular', async () => {
+  it('are not limited unless that is asked for, and never where the identity is nobody in particular', async () => {
     const { instance, socket } = setUp();
-    const room = await instance({
-      userOf: (identity) => (identity === 'guest' ? undefined : String(identity)),
-    });
+    const userOf = (identity: unknown) => (identity === 'guest' ? undefined : String(identity));
+    const [free, strict] = [await instance(), await instance({ maxConnectionsPerUser: 5, userOf })];
     for (let n = 0; n < 60; n++) {
-      await socket(room, { identity: 'guest' });
-      await socket(room, { identity: 'ann' });
+      for (const room of [free, strict]) {
+        await socket(room, { identity: 'guest' });
+        await socket(room, { identity: 'ann' });
+      }
     }
-    expect(room.connections).toBe(110);
+    expect([free.connections, strict.connections]).toEqual([120, 65]);
   });
 
   it.each([

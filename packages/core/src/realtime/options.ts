@@ -65,8 +65,9 @@ export interface RealtimeOptions {
    */
   readonly userOf?: ((identity: unknown) => string | undefined) | undefined;
   /**
-   * Connections that one user may have to this instance; see `userOf`. Tabs and devices add up, so the limit is far above what people
-   * need, and below what one script could use up. @defaultValue `50`
+   * Connections that one user may have to this instance; see `userOf`. Tabs and devices add up: 50 is far above what people need, and
+   * keeps one account from taking all. Off unless set, since an identity that many share, as guests do, would shut them out, and only
+   * once there are many. @defaultValue `false`
    */
   readonly maxConnectionsPerUser?: number | false | undefined;
   /**
@@ -156,7 +157,7 @@ export const realtimeDefaults = Object.freeze({
   maxMessageBytes: 65_536,
   maxConnections: 100_000,
   maxConnectionAgeMs: false,
-  maxConnectionsPerUser: 50,
+  maxConnectionsPerUser: false,
   maxConnectionsPerAddress: false,
   maxMessagesPerSecond: 100,
   role: 'all',
