@@ -165,6 +165,8 @@ export interface Broker extends AsyncDisposable {
     messages: readonly OutgoingMessage[],
     options?: AppendOptions,
   ): Promise<readonly Appended[]>;
+  /** Sends in one go what is appended and announced while `send` runs. */
+  together(send: () => void): void;
   /** Announces messages that are kept nowhere, as an entry of no lineage (`-`): to whoever listens now, at most once. */
   announce(channel: string, messages: readonly OutgoingMessage[], options?: Signalled): Promise<void>;
   /** Forgets keys of held messages, as far as they are not remembered for another reason. */

@@ -139,7 +139,9 @@ export class Publisher {
   readonly #sendDue = (): void => {
     const due = this.#due;
     this.#due = [];
-    for (const lane of due) void this.#drain(lane);
+    this.#init.broker.together(() => {
+      for (const lane of due) void this.#drain(lane);
+    });
   };
 
   /** Sends packet after packet until the lane is empty. Never rejects. */

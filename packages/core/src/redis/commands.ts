@@ -155,6 +155,17 @@ export class Commands {
     return abortable(outcome, signal);
   }
 
+  /** Writes in one go what `send` sends, all in its own turn. */
+  together(send: () => void): void {
+    const socket = (this.#home ?? this.#up)?.stream;
+    socket?.cork();
+    try {
+      send();
+    } finally {
+      socket?.uncork();
+    }
+  }
+
   /** @internal A reply arrived. Tells whether it may be handed out. */
   accept(call: Call): boolean {
     this.#heard(call);

@@ -199,6 +199,10 @@ class Floor implements RedisFloor {
     return this.#scripts.run(script, keys, args, options);
   }
 
+  together(send: () => void): void {
+    this.#commands.together(send);
+  }
+
   runConfirmed(
     script: RedisScript,
     keys: readonly string[],

@@ -90,8 +90,10 @@ export interface RedisFloor extends AsyncDisposable {
     args: readonly RedisArgument[],
     options?: RedisCallOptions,
   ): Promise<unknown>;
+  /** Writes in one go what `send` sends while it runs: a write for each command costs both ends more than the command. */
+  together(send: () => void): void;
   /**
-   * The same on a connection of its own, where waiting holds nobody else up, and resolves once so many replicas have what
+   * Like `run`, on a connection of its own, where waiting holds nobody else up, and resolves once so many replicas have what
    * the script wrote. Rejects with `RedisUnavailableError` when they do not in time: the script was carried out then.
    */
   runConfirmed(

@@ -163,12 +163,8 @@ export class MemoryWorld {
 
   /** Tells listeners of messages that are kept nowhere. */
   announce(channel: string, header: string, messages: readonly OutgoingMessage[]): void {
-    this.#tell(channel, {
-      lineage: unkept,
-      id: originId,
-      prev: originId,
-      packed: pack(header, messages),
-    });
+    const packed = pack(header, messages);
+    this.#tell(channel, { lineage: unkept, id: originId, prev: originId, packed });
   }
 
   release(ids: readonly HeldId[]): void {
@@ -324,6 +320,10 @@ export class MemoryBroker implements Broker {
       historyEntries: history?.entries ?? historyEntries,
       historyTtlMs: history?.ttlMs ?? historyTtlMs,
     });
+  }
+
+  together(send: () => void): void {
+    send();
   }
 
   async announce(

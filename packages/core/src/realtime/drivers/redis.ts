@@ -78,6 +78,10 @@ export class RedisBroker implements Broker {
     );
   }
 
+  together(send: () => void): void {
+    this.#floor.together(send);
+  }
+
   async announce(channel: string, messages: readonly OutgoingMessage[], options?: Signalled): Promise<void> {
     const head = Buffer.from(`1 ${unkept} ${originId} ${originId} `);
     const payload = Buffer.concat([head, this.#header, ...messages.map(({ packed }) => packed)]);
