@@ -1,15 +1,6 @@
-// Asking the server, and showing it what this page has seen: no instance answers with anything older.
+// Asking the server, until somebody answers.
 
-import { showAnswer } from './instances.js';
-
-const tokenHeader = 'pando-token-blog';
-
-let seen = [];
-
-/** An event has come with this token: whatever is asked from now on is at least as new as the event. */
-export function observe(token) {
-  if (token !== undefined) seen = [...seen, token].slice(-16); // a header has an end
-}
+import { request } from './live.js';
 
 /** Names a request, so that the server carries it out once however often it is sent. */
 export function newKey() {
@@ -34,17 +25,10 @@ export async function api(method, path, { body, key } = {}) {
 }
 
 async function send(method, path, body, key) {
-  const sent = seen;
   const headers = {};
   if (body !== undefined) headers['content-type'] = 'application/json';
   if (key !== undefined) headers['idempotency-key'] = key;
-  if (sent.length > 0) headers[tokenHeader] = sent.join(', ');
-  const response = await fetch(`/api/v1${path}`, { method, headers, body: body && JSON.stringify(body) });
-  showAnswer(response.headers.get('x-pando-instance'));
-  const token = response.headers.get(tokenHeader);
-  // It includes all that was sent. What has arrived meanwhile goes along next time.
-  if (token !== null && sent === seen) seen = [token];
-  return response;
+  return request(`/api/v1${path}`, { method, headers, body: body && JSON.stringify(body) });
 }
 
 async function read(response) {

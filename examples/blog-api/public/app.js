@@ -1,11 +1,10 @@
 // The page of the blog: finds its way, listens, and has read again what has changed.
 
 import { me, openAccount, startAccount, visitor } from './account.js';
-import { api, newKey, observe } from './api.js';
+import { api, newKey } from './api.js';
 import { $, guarded, icon, onSubmit } from './dom.js';
-import { EventStream } from './event-stream.js';
-import { showStream } from './instances.js';
 import { markOpen, newestId, showNewest } from './list.js';
+import { listen } from './live.js';
 import { announce } from './news.js';
 import { missChat, openId, openPost, showGone, takeChat, takeReader } from './post.js';
 import { refresh } from './refresh.js';
@@ -14,25 +13,10 @@ import { refresh } from './refresh.js';
 
 const readAgain = guarded(refresh);
 
-const stream = new EventStream({
-  onState(state, instance) {
-    showStream(state, instance);
-    if (state === 'live') readAgain(); // what could not be read
-  },
-  onStart: () => readAgain('list', 'post', 'comments', 'readers'),
-  onEvent(type, { c: channel, t: token, d: event }) {
-    const [, post, isPresence] = /^chat:blog:(\d+)(#p)?$/.exec(channel) ?? [];
-    if (type === 'reset') {
-      // The server cannot say what was missed.
-      if (post !== undefined && !isPresence) missChat();
-      return readAgain('list', 'post', 'comments', 'readers');
-    }
-    observe(token);
-    if (isPresence) takeReader(Number(post), event);
-    else if (post !== undefined) takeChat(Number(post), event);
-    else takeNews(event);
-  },
-});
+const news = {
+  onMessage: ({ data }) => takeNews(data),
+  getState: () => refresh('list', 'post', 'comments'),
+};
 
 function takeNews(event) {
   announce(event, me);
@@ -42,11 +26,20 @@ function takeNews(event) {
   readAgain('list', ...(isOpen ? [isComment ? 'comments' : 'post'] : []));
 }
 
-function listen() {
+/** Follows what concerns everybody, oneself, and the open post. */
+function follow() {
   const post = openId();
-  stream.open(
-    `/api/v1/notifications/sse?format=envelope&visitor=${visitor()}${post === undefined ? '' : `&post=${post}`}`,
-  );
+  const channels = { notifications: news };
+  if (me !== undefined) channels[`user:${me.id}`] = { onMessage: news.onMessage };
+  if (post !== undefined) {
+    channels[`chat:blog:${post}`] = { onMessage: ({ data }) => takeChat(post, data), onReset: missChat };
+    channels[`chat:blog:${post}#p`] = {
+      onMessage: ({ data }) => takeReader(post, data),
+      getState: () => refresh('readers'),
+    };
+  }
+  const query = post === undefined ? '' : `&post=${post}`;
+  listen(`/api/v1/notifications/sse?visitor=${visitor()}${query}`, channels, () => readAgain());
 }
 
 // ---- Finding one's way
@@ -63,7 +56,7 @@ async function navigate(event) {
     scrollTo(0, 0);
   }
   markOpen(next);
-  listen();
+  follow();
   await refresh('post', 'comments');
 }
 
@@ -122,7 +115,7 @@ showTheme();
 
 await startAccount(
   guarded(async () => {
-    listen();
+    follow();
     await refresh('list', 'post', 'comments', 'readers');
   }),
 );

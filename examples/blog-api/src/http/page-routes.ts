@@ -19,12 +19,13 @@ const encodings = { br: brotliCompressSync, gzip: gzipSync, identity: (bytes: Bu
 type Encoding = keyof typeof encodings;
 
 /**
- * The page: the files of a folder, compressed once and kept in memory. Browsers ask each time whether a file is still
+ * The page: the files of a folder and some from elsewhere, compressed once and kept in memory. Browsers ask each time whether a file is still
  * the same, and download it when it is not: their names say nothing of their content.
  */
-export function pageRoutes(folder: URL): Route[] {
-  return readdirSync(folder).map((file) => {
-    const forms = formsOf(readFileSync(new URL(file, folder)), types[extname(file)]);
+export function pageRoutes(folder: URL, others: Readonly<Record<string, URL>>): Route[] {
+  const files = readdirSync(folder).map((file): [string, URL] => [file, new URL(file, folder)]);
+  return [...files, ...Object.entries(others)].map(([file, url]) => {
+    const forms = formsOf(readFileSync(url), types[extname(file)]);
     return {
       method: 'get',
       path: file === 'index.html' ? '/' : `/${file}`,
