@@ -502,7 +502,7 @@ describe('a client over a WebSocket', () => {
   });
 
   it('never has more under way than the server takes', async () => {
-    const { settle, ws, server } = await setUp();
+    const { settle, ws, server } = await setUp({ maxMessagesPerSecond: false });
     const live = ws();
     await settle();
     const published = Array.from({ length: 1_000 }, (_, n) => live.publish('a', n));
@@ -578,7 +578,7 @@ describe('a client over a WebSocket', () => {
 
   it('asks for signs of life, and comes back when there are none', async () => {
     const { settle, ws, clock, server, states } = await setUp();
-    ws();
+    listen(ws(), 'a');
     await settle();
     for (let seconds = 0; seconds < 100; seconds++) await clock.advance(1_000);
     expect(server.sockets[0]?.sent.filter(({ t }) => t === 'ping').length).toBeGreaterThan(3);
