@@ -35,6 +35,7 @@ it('thousands who come back at once, far behind, to an instance that knows nothi
   console.log(
     `${CLIENTS} clients, ${tookMs} ms, ${reads} reads, event loop p99 ${Math.round(loopDelayP99Ms)} ms`,
   );
+  // A page is kept for a second at least: a slow machine, on which the storm lasts, reads it again.
   const pages = site.channels.length * Math.ceil((BEHIND + 1) / PAGE_ENTRIES);
-  expect(reads).toBeLessThanOrEqual(4 * pages);
+  expect(reads).toBeLessThanOrEqual(pages * (2 + tookMs / 1_000));
 });
