@@ -149,6 +149,20 @@ describe('the body of a response', () => {
     expect(await text(session.request({ ':path': '/' }))).toBe(body);
   });
 
+  it('ends, and throws nothing, where code that wraps the response fails', async () => {
+    const closed: string[] = [];
+    const { port } = await serve((response) => {
+      response.once('close', () => closed.push('closed'));
+      response.write = () => {
+        throw new Error('wrapped badly');
+      };
+    });
+    const client = connect(port, '127.0.0.1');
+    client.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    expect(await text(client)).toBe('');
+    expect(closed).toEqual(['closed']);
+  });
+
   it('leaves nothing behind on a connection that serves other requests afterwards', async () => {
     const listeners: number[] = [];
     const server = createServer((request, response) => {

@@ -70,8 +70,13 @@ export class ResponseOutlet implements Outlet {
   #writeThrough(pieces: readonly SharedBytes[]): boolean {
     const response = this.#response;
     let flowing = true;
-    for (const { plain } of pieces) flowing = response.write(plain);
-    response.flush?.(); // middleware that compresses would keep the event until it has a block full
+    try {
+      for (const { plain } of pieces) flowing = response.write(plain);
+      response.flush?.(); // middleware that compresses would keep the event until it has a block full
+    } catch (cause) {
+      // Somebody else's code, and what it failed to write is missing: the client comes back for it.
+      response.destroy(cause as Error);
+    }
     return flowing;
   }
 

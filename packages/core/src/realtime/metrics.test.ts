@@ -83,3 +83,24 @@ it('counts who is present because of this instance, and whom it took off the lis
   expect(read('pando_realtime_presence_swept_total')).toBe(1);
   await room.close();
 });
+
+it('tells how many clients are slow', async () => {
+  const clock = createFakeClock();
+  const { meter, read } = readableMeter();
+  const room = createRealtime(
+    {},
+    { kernel: createKernel({ clock, meter }), world: createMemoryWorld({ clock }) },
+  );
+  await room.start();
+  const outlets = [new TestOutlet(), new TestOutlet(), new TestOutlet()];
+  for (const outlet of outlets) await room.openSse(outlet, { channels: ['a'] });
+  await clock.advance(0);
+  for (const outlet of outlets.slice(1)) outlet.hold();
+  await room.publish('a', 'x'.repeat(20_000));
+  await clock.advance(0);
+  expect(read('pando_realtime_waiting_connections')).toBe(2);
+  outlets[1]?.release();
+  outlets[2]?.cut();
+  expect(read('pando_realtime_waiting_connections')).toBe(0);
+  await room.close();
+});

@@ -70,6 +70,11 @@ export const realtimeInstruments = {
     help: 'Entries of channels without history that a subscriber was too slow for.',
     type: 'counter',
   },
+  waiting: {
+    name: 'pando_realtime_waiting_connections',
+    help: 'Connections that something waits for, because they take it more slowly than it comes.',
+    type: 'gauge',
+  },
   present: {
     name: 'pando_realtime_present_connections',
     help: 'Connections of this instance that are present on a channel, once for each channel.',

@@ -104,15 +104,14 @@ export class RealtimeRoom implements Realtime {
     this.#publications = new Publications({ kernel, options, broker, tokens, laggards, spans, metrics });
     this.#local = localFormat(tokens);
     const { reconnectMinMs, reconnectMaxMs } = options;
+    const { sendBufferBytes: softLimitBytes, sendBudgetBytes: totalBytes } = options;
+    const budget = new SendBudget({ softLimitBytes, totalBytes });
     const shared = {
       hub: this.#hub,
       roster: this.#roster,
       metrics,
       lifetimes: new Lifetimes({ clock, pulse, maxAgeMs: options.maxConnectionAgeMs }),
-      budget: new SendBudget({
-        softLimitBytes: options.sendBufferBytes,
-        totalBytes: options.sendBudgetBytes,
-      }),
+      budget,
       stallMs,
       retryMs: () => reconnectMinMs + Math.random() * (reconnectMaxMs - reconnectMinMs),
       userOf: options.userOf,
@@ -151,6 +150,7 @@ export class RealtimeRoom implements Realtime {
     this.#gauges = [
       meter.observe(realtimeInstruments.connections, count('sse'), { transport: 'sse' }),
       meter.observe(realtimeInstruments.connections, count('ws'), { transport: 'ws' }),
+      meter.observe(realtimeInstruments.waiting, () => budget.waiting),
       meter.observe(realtimeInstruments.channels, () => this.#hub.size - this.#orders.size),
       meter.observe(realtimeInstruments.present, () => this.#roster.size),
     ];
