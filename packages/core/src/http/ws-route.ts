@@ -39,7 +39,7 @@ export interface WsRoute<Identity = unknown> {
   expiresAt?(identity: Identity): number | undefined;
   /**
    * Takes the fresh credential that a `pando.v1` client hands in with `{"t":"auth"}`, and says who it is of; `undefined`
-   * refuses, and so does another user than before. What the client follows is asked of `authorize` and `channels` again.
+   * refuses, and so does another user than before, unless that was nobody: `authenticate` may let in who will say so here. What the client follows is asked of `authorize` and `channels` again.
    *
    * @defaultValue everything is refused
    */

@@ -60,16 +60,14 @@ export class Admission {
   /** Why one more connection of a user, from an address, would be refused now. Counts what it refuses. */
   limit(user: string | undefined, address: string | undefined): Error | undefined {
     const { connections, options, isDraining } = this.#init;
-    const { role, maxConnections, maxConnectionsPerUser, maxConnectionsPerAddress } = options;
+    const { role, maxConnections, maxConnectionsPerAddress } = options;
     if (isDraining()) return this.#refuse('draining', new RealtimeDrainingError());
     if (role === 'publish-only')
       return this.#refuse('role', new RealtimeRoleError(role, 'takes no connections'));
     if (connections.size >= maxConnections)
       return this.#refuse('full', new RealtimeFullError(maxConnections));
-    if (maxConnectionsPerUser !== false && user !== undefined) {
-      if (connections.countOf(user) >= maxConnectionsPerUser)
-        return this.#refuse('user', new TooManyConnectionsError('user', user, maxConnectionsPerUser));
-    }
+    const ofUser = this.limitOf(user);
+    if (ofUser !== undefined) return ofUser;
     if (maxConnectionsPerAddress !== false && address !== undefined) {
       if (connections.countFrom(address) >= maxConnectionsPerAddress)
         return this.#refuse(
@@ -78,6 +76,14 @@ export class Admission {
         );
     }
     return undefined;
+  }
+
+  /** The same for the part of it that is the user's. */
+  limitOf(user: string | undefined): Error | undefined {
+    const { connections, options } = this.#init;
+    const { maxConnectionsPerUser: limit } = options;
+    if (limit === false || user === undefined || connections.countOf(user) < limit) return undefined;
+    return this.#refuse('user', new TooManyConnectionsError('user', user, limit));
   }
 
   /** @throws `InvalidChannelError`, `TooManyChannelsError` */

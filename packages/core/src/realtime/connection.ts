@@ -89,7 +89,7 @@ export type Introduction = Present | undefined | false;
 
 /** What holds from now on for a client that has shown something fresh. */
 export interface Refreshed<Identity = unknown> {
-  /** The same user as before, perhaps with other rights. */
+  /** The same user as before, perhaps with other rights; where that was nobody, whoever it turns out to be. */
   readonly identity: Identity;
   /** Until when, in milliseconds of the epoch. Absent: nothing expires any longer. */
   readonly expiresAt?: number | undefined;

@@ -209,6 +209,44 @@ describe('revoking a channel', () => {
   });
 });
 
+describe('a client that says who it is once it is connected', () => {
+  const refresh = (credential: string) => ({ identity: { id: credential } });
+
+  it('is that user from then on, for orders and for limits', async () => {
+    const { instance, socket, settle } = setUp();
+    const room = await instance({ maxConnectionsPerUser: 1 });
+    const session = { identity: {}, refresh };
+    const [first, second] = [await socket(room, session), await socket(room, session)];
+    first.socket.say({ t: 'auth', id: 1, credential: 'ann' });
+    await settle();
+    second.socket.say({ t: 'auth', id: 2, credential: 'ann' });
+    await settle();
+    expect(first.socket.frames).toEqual([{ t: 'auth', id: 1 }]);
+    expect(second.socket.frames).toMatchObject([{ t: 'err', id: 2, code: 'forbidden' }]);
+    expect(room.refusal({ identity: 'ann' })).toMatchObject({ status: 429 });
+    await room.disconnectUser('ann');
+    expect([first.socket.closed?.code, second.socket.closed]).toEqual([closeCodes.forbidden.code, undefined]);
+    expect([room.connections, room.refusal({ identity: 'ann' })]).toEqual([1, undefined]);
+  });
+
+  it('is refused where the user was disconnected while the application was asked', async () => {
+    const { instance, socket, settle } = setUp();
+    const room = await instance();
+    let answer = (): void => undefined;
+    const asked = () =>
+      new Promise<{ identity: string }>((resolve) => {
+        answer = () => resolve({ identity: 'ann' });
+      });
+    const { socket: client } = await socket(room, { identity: undefined, refresh: asked });
+    client.say({ t: 'auth', id: 1, credential: 'x' });
+    await settle();
+    await room.disconnectUser('ann');
+    answer();
+    await settle();
+    expect(client.frames).toMatchObject([{ t: 'err', id: 1, code: 'forbidden' }]);
+  });
+});
+
 describe('orders', () => {
   it('cannot be given, nor heard, by clients', async () => {
     const { instance, socket, settle } = setUp();

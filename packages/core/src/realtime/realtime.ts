@@ -127,6 +127,7 @@ export class RealtimeRoom implements Realtime {
       contexts,
       pingMs,
       maxMessagesPerSecond: options.maxMessagesPerSecond,
+      identify: (...asked) => this.#reception.identify(...asked),
       maxMessageBytes: options.maxMessageBytes,
       maxChannels: options.maxChannelsPerConnection,
       publish: (channel, event, publishing) => this.publish(channel, event, publishing),

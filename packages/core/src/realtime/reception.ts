@@ -87,6 +87,16 @@ export class Reception {
     return connection;
   }
 
+  /** A connection that was nobody's is a user's from now on, unless that has too many, or was disconnected since. */
+  identify(connection: Served, user: string, askedAt: number, take: () => void): boolean {
+    const isDisconnected = this.orders.since(user, askedAt).some(({ kind }) => kind === 'disconnect');
+    if (isDisconnected || this.#admission.limitOf(user) !== undefined) return false;
+    this.connections.remove(connection);
+    take();
+    this.connections.add(connection);
+    return true;
+  }
+
   /** Ends a connection that was allowed before somebody ordered otherwise. */
   #isStopped(connection: Served, given: readonly string[], askedAt: number | undefined): boolean {
     for (const order of this.orders.since(connection.user, askedAt)) {

@@ -19,7 +19,7 @@ export interface Asker {
   /** False where it does not follow the channel. */
   unfollow(channel: string): boolean;
   /** Goes on with what was renewed; false where that is of somebody else. */
-  renew(refreshed: Refreshed): boolean;
+  renew(refreshed: Refreshed, askedAt: number): boolean;
   /** How often its user has lost channels. */
   readonly revocations: number;
   /** The client may not follow the channel any longer. */
@@ -119,10 +119,11 @@ export class WsRequests {
 
   /** Takes what is fresh in the place of what expires, and asks again what the client may follow. */
   async #renew({ id, credential }: ClientFrame & { readonly t: 'auth' }): Promise<void> {
+    const askedAt = this.#env.lifetimes.clock.monotonic();
     try {
       const refreshed = await this.#session.refresh?.(credential, this.#asker.identity);
       if (this.#asker.isEnded) return;
-      if (refreshed === undefined || !this.#asker.renew(refreshed))
+      if (refreshed === undefined || !this.#asker.renew(refreshed, askedAt))
         return this.#refuse(id, undefined, 'forbidden');
       this.#asker.tell({ t: 'auth', id, expiresAt: refreshed.expiresAt });
       await this.#reconsider(refreshed);

@@ -42,7 +42,6 @@ export class WsConnection
 {
   readonly id: string;
   readonly transport = 'ws';
-  readonly user: string | undefined;
   readonly address: string | undefined;
   readonly format: Format<unknown, Buffer>;
   slot = 0;
@@ -58,6 +57,7 @@ export class WsConnection
   #pingDueAt: number;
   #abort: AbortController | undefined;
   #identity: unknown;
+  #user: string | undefined;
   revocations = 0;
   /** Messages that it may send now, and since when that is so. */
   #allowance = MAX_BURST;
@@ -76,7 +76,7 @@ export class WsConnection
     this.#socket = socket;
     this.#session = session;
     this.#identity = session.identity;
-    this.user = env.userOf(session.identity);
+    this.#user = env.userOf(session.identity);
     this.address = session.address;
     const { now } = env.hub.pulse;
     this.#allowedAt = now;
@@ -85,6 +85,10 @@ export class WsConnection
     this.#lifetime = env.lifetimes.begin(this.#expiry(session.expiresAt));
     this.#outbox = new Outbox(socket, env, env.hub.pulse);
     this.#pingDueAt = env.hub.pulse.now + env.pingMs;
+  }
+
+  get user(): string | undefined {
+    return this.#user;
   }
 
   get identity(): unknown {
@@ -272,15 +276,24 @@ export class WsConnection
     return true;
   }
 
-  renew({ identity, expiresAt }: Refreshed): boolean {
+  renew({ identity, expiresAt }: Refreshed, askedAt: number): boolean {
     const { userOf, lifetimes, hub } = this.#env;
-    if (userOf(identity) !== userOf(this.#identity)) return false;
+    const user = userOf(identity);
+    if (user !== this.#user && !this.#become(user, askedAt)) return false;
     this.#identity = identity;
     const expiry = this.#expiry(expiresAt);
     if (this.#lifetime === undefined) this.#lifetime = lifetimes.begin(expiry);
     else this.#lifetime.renew(expiry ?? Number.POSITIVE_INFINITY);
     hub.pulse.schedule(this, this.#nextMs());
     return true;
+  }
+
+  /** Nobody may turn out to be somebody; somebody is never somebody else. */
+  #become(user: string | undefined, askedAt: number): boolean {
+    if (this.#user !== undefined || user === undefined) return false;
+    return this.#env.identify(this, user, askedAt, () => {
+      this.#user = user;
+    });
   }
 
   disconnect(reason: string): void {
