@@ -165,11 +165,20 @@ it('what an event made old is asked for with the proof that the event brought', 
 it('of a channel that cannot say what was missed everything is read again, and the chat says so', async () => {
   await using visitor = await Visitor.open(chromium.browser, `${url}/#/posts/1`);
   await visitor.at('open-title').waitFor();
-  const reset = { c: 'chat:blog:2', i: '0-0', reason: 'trimmed' };
+  const say = (event: string, c: string, more: object) =>
+    `event: ${event}\ndata: ${JSON.stringify({ c, i: '0-0~x', ...more })}\n\n`;
+  const chat = 'chat:blog:2';
+  const lost = [
+    say('reset', 'notifications', { reason: 'trimmed' }),
+    say('sub', chat, { recovered: false }),
+    say('reset', chat, { reason: 'trimmed' }),
+    say('sub', `${chat}#p`, { recovered: false }),
+    'event: cursor\nid: c1\ndata:\n\n',
+  ];
   await visitor.page.route('**/sse?**', (route) =>
     route.fulfill({
       contentType: 'text/event-stream',
-      body: `event: reset\ndata: ${JSON.stringify(reset)}\n\n`,
+      body: lost.join(''),
     }),
   );
   const read = Promise.all(

@@ -196,7 +196,10 @@ export class Relay implements Line {
         return void this.#start(frame);
       case 'reset': {
         const c = this.#nameOf(frame.c);
-        this.#channel(c).restart(frame.i);
+        const channel = this.#channel(c);
+        // A stream says so in place of where the channel begins.
+        if (!channel.isOn) return void this.#start({ ...frame, t: 'sub', recovered: false });
+        channel.restart(frame.i);
         return void this.#events.frame({ ...frame, c });
       }
       case 'unsub':
@@ -227,7 +230,7 @@ export class Relay implements Line {
     const { position, waiting } = channel;
     channel.isOn = true;
     channel.token = token;
-    const isGap = !recovered && position !== undefined && position !== i;
+    const isGap = position !== undefined && (reason !== undefined || (!recovered && position !== i));
     if (isGap || channel.from === undefined) channel.restart(i);
     // Who waits hears it in the answer, and listens to nothing before.
     if (isGap) this.#events.frame({ t: 'reset', c, i, reason: reason ?? notResumed, token });
