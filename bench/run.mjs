@@ -13,6 +13,7 @@ const rooms = {
   kernel: ['./micro/kernel.mjs'],
   limits: ['./peers/limits.mjs'],
   realtime: ['./peers/realtime.mjs', './peers/realtime-log.mjs'],
+  'realtime-faults': ['./peers/realtime-faults.mjs'],
   'realtime-fleet': ['./peers/realtime-fleet.mjs'],
 };
 
