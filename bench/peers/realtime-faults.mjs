@@ -265,7 +265,7 @@ export async function show(servers, { isQuick, versionOf, own }) {
   const note = `\
 ${size.clients} clients, ${size.cuts} cuts under load, ${size.races.toLocaleString('en')} messages in the row of the order. \`in silence\`: a client that lacks messages was not told so; \`told\`: each
 was, by a reset or by \`recovered\` being false. Each library is used as its documentation says: \`@boringnode/transmit\` (which is what
-\`@adonisjs/transmit\` stands on) with its transport for Redis, \`socket.io\` with recovery, whose middleware is asked again. Pando has no call
-that leaves out the sender: whoever sends knows its own message by the position that it got.`;
+\`@adonisjs/transmit\` stands on) with its transport for Redis, \`socket.io\` with recovery and
+\`skipMiddlewares: false\`, since otherwise nobody asks who it is that comes back. Pando has no call that leaves out the sender: whoever sends knows its own message by the position that it got.`;
   return { columns, rows, note };
 }
