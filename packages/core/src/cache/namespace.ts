@@ -18,11 +18,11 @@ import type {
   Wrapped,
 } from './api.js';
 import type { ManyTerms } from './call.js';
+import { readCodec } from './codec-option.js';
 import { cloneOf, copies } from './copies.js';
 import { type CacheExplanation, type ExplainOptions, explanationOfNothing } from './explanation.js';
 import type { KeyCodecs } from './key-codecs.js';
 import { type Lifetime, lifetimeOf, readLifetime } from './lifetime.js';
-import { readCodec } from './options.js';
 import { wrap } from './wrap.js';
 
 /** What a namespace translates for. */

@@ -1,6 +1,7 @@
 import { type Codec, jsonCodec } from '../kernel/codec.js';
 import { type OptionsReader, readOptions } from '../kernel/options.js';
 import type { RedisOption } from '../redis/options.js';
+import { readCodec } from './codec-option.js';
 import { type Copies, copies } from './copies.js';
 import { type InteropOptions, type ResolvedInteropOptions, readInterop } from './interop-messages.js';
 import { type Lifetime, type LifetimeOptions, lifetimeDefaults, readLifetime } from './lifetime.js';
@@ -129,16 +130,4 @@ function readLocal(cache: OptionsReader): ResolvedCacheOptions['local'] {
   };
   reader.done();
   return resolved;
-}
-
-/** Reads the codec of values. */
-export function readCodec(reader: OptionsReader, fallback: Codec): Codec {
-  const codec = reader.any('codec', fallback) as Partial<Codec> | null;
-  const isCodec =
-    typeof codec === 'object' &&
-    typeof codec?.encode === 'function' &&
-    typeof codec.decode === 'function' &&
-    typeof codec.name === 'string' &&
-    /^[A-Za-z0-9]{1,8}(\+z)?$/.test(codec.name);
-  return isCodec ? (codec as Codec) : reader.fail('codec', 'a codec with name, encode and decode');
 }

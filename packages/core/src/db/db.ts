@@ -75,7 +75,6 @@ export class DatabaseRoom implements Database {
   readonly name = 'db';
   readonly #options: ResolvedDatabaseOptions;
   /** Its name in tokens, and as part of a whole. */
-  readonly #shard: string;
   readonly #shards: Shards;
   readonly #kernel: Kernel;
   readonly #clock: Clock;
@@ -104,7 +103,6 @@ export class DatabaseRoom implements Database {
     const { clock, meter, contexts } = kernel;
     const { shard } = options;
     this.#options = options;
-    this.#shard = shard;
     this.#kernel = kernel;
     this.#clock = clock;
     this.#classifier = driver.classifier;
@@ -148,7 +146,6 @@ export class DatabaseRoom implements Database {
       ready: () => this.start(),
       rules,
     });
-    const { ledger } = this.#afterCommit;
     this.#source = parts.histories?.add({
       shard,
       get history() {
@@ -156,8 +153,8 @@ export class DatabaseRoom implements Database {
       },
       position: async (within) => ({ shard, ...(await this.#writes.position(within)) }),
     });
-    const laggard = parts.laggards?.add(trailingReplicas(shard, cluster));
-    this.#known = [ledger && parts.ledgers?.add(ledger), laggard, this.#source];
+    const ledger = this.#afterCommit.ledger && parts.ledgers?.add(this.#afterCommit.ledger);
+    this.#known = [ledger, this.#source, parts.laggards?.add(trailingReplicas(shard, cluster))];
     this.#transactions = new Transactions({
       shard,
       primary,
@@ -211,8 +208,8 @@ export class DatabaseRoom implements Database {
     if (!this.#isStarted) return this.start().then(() => this.transaction(work, options));
     return this.#watch.transaction(options, async (within) => {
       const context = this.#kernel.contexts.current();
-      assertOneShard(context, this.#shard);
-      this.#cluster.heed(context.token, this.#shard);
+      assertOneShard(context, this.#options.shard);
+      this.#cluster.heed(context.token, this.#options.shard);
       return this.#transactions.run(work, within, this.#timeLeft(context));
     });
   }
@@ -282,7 +279,7 @@ export class DatabaseRoom implements Database {
     const { level = this.#options.level, signal } = options;
     const { contexts } = this.#kernel;
     const context = contexts.current();
-    assertOneShard(context, this.#shard);
+    assertOneShard(context, this.#options.shard);
     const limits = {
       urgency: urgencyOf('read', options, context),
       signal: signal === undefined ? this.#patienceOf(context) : shared(signal),
@@ -291,8 +288,9 @@ export class DatabaseRoom implements Database {
       isObserved: isObserved(level, this.#options.level),
     };
     const reader = { level, token: context.token, inTransaction: context.inTransaction };
-    const need = needOf(reader, this.#shard, this.#cluster.primary.history);
-    if (need.from === 'primary' && need.reason === 'foreign') this.#cluster.heed(context.token, this.#shard);
+    const need = needOf(reader, this.#options.shard, this.#cluster.primary.history);
+    if (need.from === 'primary' && need.reason === 'foreign')
+      this.#cluster.heed(context.token, this.#options.shard);
     const outcome = await this.#reads.run<R>(statement, need, limits);
     if (outcome.kind === 'writes') {
       const result = await this.#write<R>(statement, options, trail);
@@ -300,8 +298,8 @@ export class DatabaseRoom implements Database {
       return result;
     }
     const { seen, upTo } = outcome;
-    context.load?.noteRead({ shard: this.#shard, seen, upTo });
-    if (upTo !== undefined) context.observe(dbToken({ shard: this.#shard, ...upTo }));
+    context.load?.noteRead({ shard: this.#options.shard, seen, upTo });
+    if (upTo !== undefined) context.observe(dbToken({ shard: this.#options.shard, ...upTo }));
     // Declared as a read, and sent where it could write.
     if (seen === 'primary' && !readingCommands.has(outcome.result.command)) {
       this.#wrote(context, await this.#writes.positionBehind('A write'));
@@ -312,8 +310,8 @@ export class DatabaseRoom implements Database {
   async #write<R>(statement: Statement, options: CallOptions, trail: Trail): Promise<StatementResult<R>> {
     trail.route = 'write';
     const context = this.#kernel.contexts.current();
-    assertOneShard(context, this.#shard);
-    this.#cluster.heed(context.token, this.#shard);
+    assertOneShard(context, this.#options.shard);
+    this.#cluster.heed(context.token, this.#options.shard);
     const { result, position } = await this.#writes.run<R>(statement, {
       urgency: urgencyOf('write', options, context),
       changesSession: this.#classifier.kindOf(statement.text) === 'session',
@@ -322,7 +320,7 @@ export class DatabaseRoom implements Database {
       trail,
     });
     const upTo = this.#options.level === 'monotonic' ? position : undefined;
-    context.load?.noteRead({ shard: this.#shard, seen: 'primary', upTo });
+    context.load?.noteRead({ shard: this.#options.shard, seen: 'primary', upTo });
     this.#wrote(context, position);
     return result;
   }
@@ -338,22 +336,22 @@ export class DatabaseRoom implements Database {
       inside: (statement, run) => this.#watch.inside(statement, this.#cluster.primary.label, run),
       borrow: async () => {
         if (!this.#isStarted) await this.start();
-        assertOneShard(context(), this.#shard);
+        assertOneShard(context(), this.#options.shard);
         const urgency = urgencyOf('write', {}, context());
-        this.#cluster.heed(context().token, this.#shard);
+        this.#cluster.heed(context().token, this.#options.shard);
         return this.#cluster.primary.pool.acquire({
           lane: 'main',
           urgency,
           timeoutMs: this.#timeLeft(context()),
         });
       },
-      readPrimary: () => context().load?.noteRead({ shard: this.#shard, seen: 'primary' }),
+      readPrimary: () => context().load?.noteRead({ shard: this.#options.shard, seen: 'primary' }),
       wrote: async (position) => {
         this.#wrote(context(), position ?? (await writes.positionBehind('A write')));
       },
       saw: (position) => {
         if (position !== undefined && this.#options.level === 'monotonic')
-          context().observe(dbToken({ shard: this.#shard, ...position }));
+          context().observe(dbToken({ shard: this.#options.shard, ...position }));
       },
       outcomeUnknown: (what, error) => writes.outcomeUnknown(what, error),
       findCommit: (connection, error) => this.#lostCommits.find(connection, error),
@@ -362,7 +360,7 @@ export class DatabaseRoom implements Database {
   }
 
   #wrote(context: RequestContext, position: Position): void {
-    const token = dbToken({ shard: this.#shard, ...position });
+    const token = dbToken({ shard: this.#options.shard, ...position });
     context.wrote(token);
     if (this.#options.level === 'monotonic') context.observe(token);
   }

@@ -1,6 +1,9 @@
 import type { SharedBytes } from './shared-bytes.js';
 import type { textFrame, textMessages } from './text-frames.js';
 
+/** Bytes that belong to many connections: {@link SharedBytes}, without what is private in it, which each build would declare as its own. */
+export type Piece = Pick<SharedBytes, keyof SharedBytes>;
+
 /**
  * The writing end of one long-lived connection: a server-sent event stream, say.
  *
@@ -12,7 +15,7 @@ export interface Outlet {
    * Hands bytes over, none of them empty, in one go where the transport can. False asks to wait for `onDrain` before
    * more (the bytes are accepted all the same). They belong to others, too: they must not be changed.
    */
-  write(pieces: readonly SharedBytes[]): boolean;
+  write(pieces: readonly Piece[]): boolean;
   /** Bytes accepted that the operating system has not taken yet. */
   readonly queuedBytes: number;
   /** Ends the stream after what was accepted. */

@@ -1,4 +1,4 @@
-import type { Outlet } from '../kernel/outlet.js';
+import type { Outlet, Piece } from '../kernel/outlet.js';
 import { SharedBytes } from '../kernel/shared-bytes.js';
 import type { TokenCodec } from '../kernel/token-codec.js';
 import { presenceChannel } from './channel-name.js';
@@ -58,7 +58,7 @@ export class SseConnection implements Served, Sink<SharedBytes>, Gathering, Beat
   readonly #saysStarts: boolean;
   readonly #env: SseEnvironment;
   readonly #outlet: Outlet;
-  readonly #outbox: Outbox<SharedBytes>;
+  readonly #outbox: Outbox<Piece>;
   readonly #readers: Reader<SharedBytes>[] = [];
   /** What channels have seen that began since the last cursor. */
   #begun: Seen | undefined;
