@@ -99,23 +99,23 @@ const memoryRows = [
     id: 'memory.sse',
     what: 'the same for each event stream, on `node:http`; the aim is 15',
     mostKb: 15,
-    kinds: { '@pando/core': 'pandoStreams', 'better-sse': 'betterSse' },
+    kinds: { '@pando/core': 'pandoStreams', 'better-sse': 'betterSse', node: 'bareStreams' },
   },
   {
     id: 'memory.sse.fastify',
     what: 'the same in Fastify; the aim is 15',
     mostKb: 15,
-    kinds: { '@pando/core': 'pandoFastify', 'better-sse': 'betterSseFastify' },
+    kinds: { '@pando/core': 'pandoFastify', 'better-sse': 'betterSseFastify', node: 'bareFastify' },
   },
   {
     id: 'memory.sse.express',
     what: 'the same in Express; the aim is 18',
     mostKb: 18,
-    kinds: { '@pando/core': 'pandoExpress', 'better-sse': 'betterSseExpress' },
+    kinds: { '@pando/core': 'pandoExpress', 'better-sse': 'betterSseExpress', node: 'bareExpress' },
   },
 ];
 const stormColumns = { '@pando/core': 'pandoSockets', 'socket.io': 'socketIoStreams' };
-const columnNames = ['@pando/core', 'socket.io', 'ws', 'better-sse'];
+const columnNames = ['@pando/core', 'socket.io', 'ws', 'better-sse', 'node'];
 
 /** What is no matter of rounds: a table of packages. */
 export async function show(servers, { isQuick, versionOf, own }) {
@@ -136,7 +136,8 @@ export async function show(servers, { isQuick, versionOf, own }) {
   }));
   const note = `\
 Memory is what the server's process grows by (its resident set after garbage collection), divided by ${size.connections.toLocaleString('en')} connections that
-follow one channel${size.samples > 1 ? `; medians of ${size.samples} processes` : ''}. What the kernel holds for a socket is not in it. \`ws\` alone knows no channels. In the storm, the clients were
+follow one channel${size.samples > 1 ? `; medians of ${size.samples} processes` : ''}. What the kernel holds for a socket is not in it. \`ws\` alone knows no channels;
+\`node\` is an answer that never ends, without any library. In the storm, the clients were
 on another instance, missed ${size.behind.messages} messages each of ${size.behind.channels} channels, and come to an instance that has just been started. \`socket.io\` has its adapter
 for streams there, and whoever has not everything after ${size.patienceMs / 1_000} s is counted as not recovered.`;
   return { columns, rows, note };

@@ -79,6 +79,12 @@ async function openSocketIo(adapter, options) {
   };
 }
 
+/** What no event stream can do without. */
+function bareStream(_request, response) {
+  response.writeHead(200, { 'content-type': 'text/event-stream' });
+  response.write(': ok\n\n');
+}
+
 async function betterSse() {
   const { createChannel, createSession } = await import('better-sse');
   const channels = new Map();
@@ -175,6 +181,35 @@ export const instances = {
       const { Redis } = await import('ioredis');
       const adapter = createAdapter(new Redis(redisUrl));
       return openSocketIo(adapter, { transports: ['websocket'], connectionStateRecovery: {} });
+    },
+  },
+
+  bareStreams: {
+    request: streamRequest,
+    async open() {
+      return { port: await listening(createServer(bareStream)) };
+    },
+  },
+
+  bareFastify: {
+    request: streamRequest,
+    async open() {
+      const { fastify } = await import('fastify');
+      const app = fastify();
+      app.get('/events', (request, reply) => {
+        reply.hijack();
+        bareStream(request.raw, reply.raw);
+      });
+      await app.listen({ port: 0, host });
+      return { port: app.server.address().port };
+    },
+  },
+
+  bareExpress: {
+    request: streamRequest,
+    async open() {
+      const { default: express } = await import('express');
+      return { port: await listening(createServer(express().get('/events', bareStream))) };
     },
   },
 
