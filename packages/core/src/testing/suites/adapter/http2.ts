@@ -88,7 +88,8 @@ export function http2Cases(start: StartApp): void {
       }
       expect(bodies).toEqual(['run 1', 'run 1', 'run 2', 'run 1']);
       const known = await client.get('/page', { 'if-none-match': '*' });
-      expect([known.status, known.body, known.headers['cache-status']]).toEqual([304, '', 'pando; hit']);
+      expect([known.status, known.body]).toEqual([304, '']);
+      expect(known.headers['cache-status']).toMatch(/^pando; hit; ttl=\d+$/);
     });
 
     it('ends within its deadline with a stream open, and lets a request in flight finish', async () => {
