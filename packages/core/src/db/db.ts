@@ -86,8 +86,7 @@ export class DatabaseRoom implements Database {
   readonly #lostCommits: LostCommits;
   readonly #afterCommit: AfterCommit;
   readonly #source: AddedSource | undefined;
-  /** What the rest of the kit knows it by. */
-  readonly #known: readonly (Disposable | undefined)[];
+  readonly #registrations: readonly (Disposable | undefined)[];
   readonly #transactions: Transactions;
   readonly pool: PgPool;
   readonly #watch: StatementWatch;
@@ -154,7 +153,7 @@ export class DatabaseRoom implements Database {
       position: async (within) => ({ shard, ...(await this.#writes.position(within)) }),
     });
     const ledger = this.#afterCommit.ledger && parts.ledgers?.add(this.#afterCommit.ledger);
-    this.#known = [ledger, this.#source, parts.laggards?.add(trailingReplicas(shard, cluster))];
+    this.#registrations = [ledger, this.#source, parts.laggards?.add(trailingReplicas(shard, cluster))];
     this.#transactions = new Transactions({
       shard,
       primary,
@@ -384,7 +383,7 @@ export class DatabaseRoom implements Database {
   async #close(): Promise<void> {
     this.#isStarted = false;
     this.#cluster.primary.end();
-    for (const known of this.#known) known?.[Symbol.dispose]();
+    for (const known of this.#registrations) known?.[Symbol.dispose]();
     const { closeTimeoutMs } = this.#options;
     const limit = deadline(this.#clock, closeTimeoutMs, () => new Error('statements were still running'));
     await this.#cluster.primary.pool.unused({ signal: limit.signal }).catch(() => undefined);
