@@ -86,7 +86,7 @@ export class DatabaseRoom implements Database {
   readonly #lostCommits: LostCommits;
   readonly #afterCommit: AfterCommit;
   readonly #source: AddedSource | undefined;
-  readonly #registrations: readonly (Disposable | undefined)[];
+  readonly #added: readonly (Disposable | undefined)[];
   readonly #transactions: Transactions;
   readonly pool: PgPool;
   readonly #watch: StatementWatch;
@@ -153,7 +153,7 @@ export class DatabaseRoom implements Database {
       position: async (within) => ({ shard, ...(await this.#writes.position(within)) }),
     });
     const ledger = this.#afterCommit.ledger && parts.ledgers?.add(this.#afterCommit.ledger);
-    this.#registrations = [ledger, this.#source, parts.laggards?.add(trailingReplicas(shard, cluster))];
+    this.#added = [ledger, this.#source, parts.laggards?.add(trailingReplicas(shard, cluster))];
     this.#transactions = new Transactions({
       shard,
       primary,
@@ -383,7 +383,7 @@ export class DatabaseRoom implements Database {
   async #close(): Promise<void> {
     this.#isStarted = false;
     this.#cluster.primary.end();
-    for (const known of this.#registrations) known?.[Symbol.dispose]();
+    for (const one of this.#added) one?.[Symbol.dispose]();
     const { closeTimeoutMs } = this.#options;
     const limit = deadline(this.#clock, closeTimeoutMs, () => new Error('statements were still running'));
     await this.#cluster.primary.pool.unused({ signal: limit.signal }).catch(() => undefined);
