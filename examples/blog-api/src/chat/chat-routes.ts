@@ -23,6 +23,8 @@ export interface ChatOptions {
 
 /** Someone in a chat; without a user, a guest. */
 export interface Participant {
+  /** Whose connection it is to Pando: its `disconnectUser` goes by that. */
+  readonly id: number | undefined;
   readonly user: User | undefined;
 }
 
@@ -60,7 +62,7 @@ export function chatSockets({
     async authenticate(request, { params }) {
       await posts.byId(readId(params.id, 'post')); // none: 404 instead of a handshake
       const user = await sessions.userOf(request.headers);
-      return user === undefined && requiresLogin ? undefined : { user };
+      return user === undefined && requiresLogin ? undefined : { id: user?.id, user };
     },
     channels: ({ params }) => [chatOf(Number(params.id))],
     presence: ({ identity: { user } }) => (user === undefined ? undefined : readerOf(user, undefined)),
