@@ -26,6 +26,12 @@ export interface ChannelOptions {
    */
   readonly latest?: boolean | undefined;
   /**
+   * Whether services in other languages take part: what is published goes out by a plain `PUBLISH` of its JSON under the
+   * channel's bare name, and what anybody publishes there in JSON arrives like any event. At most once, as with
+   * `history: false`, which this implies; a token does not travel along. Redis only.
+   */
+  readonly plain?: boolean | undefined;
+  /**
    * Waits with each publish until so many replicas of Redis have it, so that a failover loses nothing that was
    * acknowledged as long as one of them takes over. Positions outlive a failover then, whatever `failover` says: only
    * those that are gone are reset.
@@ -44,6 +50,8 @@ export interface ChannelOptions {
 export interface ChannelPlan {
   /** Whether nothing is kept. */
   readonly isEphemeral: boolean;
+  /** Whether services outside the fleet take part. */
+  readonly isPlain: boolean;
   readonly isLatest: boolean;
   readonly failover: FailoverPolicy;
   /** Where they differ from those of the room. */
@@ -78,6 +86,7 @@ export class ChannelPlans {
   constructor(failover: FailoverPolicy, plans: ReadonlyMap<string, ChannelPlan> = new Map()) {
     this.#common = {
       isEphemeral: false,
+      isPlain: false,
       isLatest: false,
       failover,
       history: undefined,
@@ -125,17 +134,27 @@ export function readChannelPlans(
 
 function readPlan(read: OptionsReader, common: HistoryLimits, failover: FailoverPolicy): ChannelPlan {
   const isLatest = read.boolean('latest', false);
-  const history = read.nestedOrFalse('history');
+  const isPlain = read.boolean('plain', false);
+  if (isPlain && typeof read.any('history') === 'object')
+    read.failUnshown(
+      'history',
+      'absent or false where plain is true: nothing is kept of what others publish',
+    );
+  const history = isPlain ? false : read.nestedOrFalse('history');
   const isEphemeral = history === false;
   const durability =
     read.any('durability') === undefined ? undefined : readDurability(read.nested('durability'));
   if (isEphemeral && isLatest)
-    read.fail('latest', 'absent where history is false: nothing is kept to be the latest');
+    read.fail('latest', 'absent where history is false or plain is true: nothing is kept to be the latest');
   if (isEphemeral && durability !== undefined)
-    read.failUnshown('durability', 'absent where history is false: nothing is kept to be durable');
+    read.failUnshown(
+      'durability',
+      'absent where history is false or plain is true: nothing is kept to be durable',
+    );
   read.done();
   return {
     isEphemeral,
+    isPlain,
     isLatest,
     failover: durability === undefined ? failover : 'verify',
     history:

@@ -49,6 +49,7 @@ export { realtimeInstruments } from './metrics.js';
 export { type RealtimeOptions, type RealtimeRole, realtimeDefaults } from './options.js';
 export type {
   Announcement,
+  AnnounceOptions,
   Appended,
   AppendOptions,
   Broker,

@@ -65,6 +65,11 @@ export const realtimeInstruments = {
     help: 'Times that a subscriber was too slow and kept its position only.',
     type: 'counter',
   },
+  unreadable: {
+    name: 'pando_realtime_unreadable_messages_total',
+    help: 'Announcements on channels without history that cannot be read: on a plain one, what is not JSON.',
+    type: 'counter',
+  },
   dropped: {
     name: 'pando_realtime_dropped_entries_total',
     help: 'Entries of channels without history that a subscriber was too slow for.',

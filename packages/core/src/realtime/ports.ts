@@ -121,6 +121,12 @@ export interface MessageSpans {
   receiving(channel: string, traceparent: string, call: () => void): void;
 }
 
+/** How announcements travel. */
+export interface AnnounceOptions extends Signalled {
+  /** Where services outside the fleet hear them, and announce, too: each event's JSON as it is. @defaultValue `false` */
+  readonly isPlain?: boolean | undefined;
+}
+
 /** A live subscription to the announcements of one channel. */
 export interface BrokerSubscription {
   /** Stops the calls at once. Idempotent. Never rejects. */
@@ -168,14 +174,14 @@ export interface Broker extends AsyncDisposable {
   /** Sends in one go what is appended and announced while `send` runs. */
   together(send: () => void): void;
   /** Announces messages that are kept nowhere, as an entry of no lineage (`-`): to whoever listens now, at most once. */
-  announce(channel: string, messages: readonly OutgoingMessage[], options?: Signalled): Promise<void>;
+  announce(channel: string, messages: readonly OutgoingMessage[], options?: AnnounceOptions): Promise<void>;
   /** Forgets keys of held messages, as far as they are not remembered for another reason. */
   release(ids: readonly HeldId[], options?: Signalled): Promise<void>;
   /** Hears announcements of a channel from the moment this resolves. `onEntry` must not throw. */
   subscribe(
     channel: string,
     onEntry: (announcement: Announcement) => void,
-    options?: Signalled,
+    options?: AnnounceOptions,
   ): Promise<BrokerSubscription>;
   read(channel: string, options: ReadOptions): Promise<LogPage>;
   /** Asks many channels at once, and keeps their heads from being forgotten. */

@@ -185,7 +185,7 @@ export class Publisher {
   async #append({ channel, plan }: Lane, batch: readonly Pending[]): Promise<readonly Appended[]> {
     const { broker } = this.#init;
     if (!plan.isEphemeral) return await broker.append(channel, batch, plan);
-    await broker.announce(channel, batch);
+    await broker.announce(channel, batch, plan);
     return batch.map(() => nowhere);
   }
 

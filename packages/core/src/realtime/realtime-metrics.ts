@@ -10,6 +10,7 @@ export class RealtimeMetrics {
   readonly replayed: CounterCell;
   readonly parked: CounterCell;
   readonly dropped: CounterCell;
+  readonly unreadable: CounterCell;
   readonly swept: CounterCell;
   readonly publishDuration: HistogramCell;
   readonly published: Readonly<Record<'added' | 'duplicate' | 'failed', CounterCell>>;
@@ -27,6 +28,7 @@ export class RealtimeMetrics {
     this.replayed = meter.counter(replayed);
     this.parked = meter.counter(parked);
     this.dropped = meter.counter(dropped);
+    this.unreadable = meter.counter(realtimeInstruments.unreadable);
     this.swept = meter.counter(swept);
     this.publishDuration = meter.histogram(publishDuration);
     this.published = {

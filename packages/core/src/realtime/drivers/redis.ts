@@ -4,6 +4,7 @@ import { RealtimeUnavailableError } from '../errors.js';
 import { packHeader } from '../packing.js';
 import type {
   Announcement,
+  AnnounceOptions,
   Appended,
   AppendOptions,
   Broker,
@@ -20,6 +21,7 @@ import type {
 import { originId, unkept } from '../position.js';
 import logSource from './lua/log-0.lua';
 import readSource from './lua/read-4.lua';
+import { plainPayloads, readPlain } from './plain-messages.js';
 import { RedisAppends } from './redis-appends.js';
 import { RedisChannels } from './redis-channels.js';
 import { RedisPresence } from './redis-presence.js';
@@ -82,11 +84,17 @@ export class RedisBroker implements Broker {
     this.#floor.together(send);
   }
 
-  async announce(channel: string, messages: readonly OutgoingMessage[], options?: Signalled): Promise<void> {
+  async announce(
+    channel: string,
+    messages: readonly OutgoingMessage[],
+    { isPlain = false, signal }: AnnounceOptions = {},
+  ): Promise<void> {
     const head = Buffer.from(`1 ${unkept} ${originId} ${originId} `);
-    const payload = Buffer.concat([head, this.#header, ...messages.map(({ packed }) => packed)]);
+    const packed = () => Buffer.concat([head, this.#header, ...messages.map((message) => message.packed)]);
+    const payloads = isPlain ? plainPayloads(messages) : [packed()];
+    const topic = isPlain ? channel : this.#channels.topic(channel);
     await this.#channels.ask(`publishing to channel "${channel}" failed`, () =>
-      this.#floor.publish(this.#channels.topic(channel), payload, options),
+      Promise.all(payloads.map((payload) => this.#floor.publish(topic, payload, { signal }))),
     );
   }
 
@@ -103,15 +111,15 @@ export class RedisBroker implements Broker {
   async subscribe(
     channel: string,
     onEntry: (announcement: Announcement) => void,
-    options?: Signalled,
+    { isPlain = false, signal }: AnnounceOptions = {},
   ): Promise<BrokerSubscription> {
     const listener = (payload: Buffer): void => {
-      const announcement = readAnnouncement(payload);
+      const announcement = isPlain ? readPlain(payload) : readAnnouncement(payload);
       // A format of a newer release: the next announcement that can be read, or the sweep, finds the gap.
       if (announcement !== undefined) onEntry(announcement);
     };
     return await this.#channels.ask(`subscribing to channel "${channel}" failed`, () =>
-      this.#floor.subscribe(this.#channels.topic(channel), listener, options),
+      this.#floor.subscribe(isPlain ? channel : this.#channels.topic(channel), listener, { signal }),
     );
   }
 

@@ -1,4 +1,5 @@
 import { messageOf } from '../../kernel/errors.js';
+import type { ChannelPlan } from '../channel-plans.js';
 import type { Announcement, BrokerSubscription } from '../ports.js';
 import { originId, unkept } from '../position.js';
 import type { ChannelEnvironment } from './channel.js';
@@ -28,6 +29,7 @@ export interface EphemeralEnvironment
 export class EphemeralChannel implements ReaderHost {
   readonly name: string;
   readonly #env: EphemeralEnvironment;
+  readonly #plan: Pick<ChannelPlan, 'isPlain'>;
   readonly #fanOut: FanOut;
   /** Until announcements arrive. */
   readonly #waiting = new Set<Reader>();
@@ -38,9 +40,10 @@ export class EphemeralChannel implements ReaderHost {
   #isDirty = false;
   #isClosed = false;
 
-  constructor(name: string, env: EphemeralEnvironment) {
+  constructor(name: string, env: EphemeralEnvironment, plan: Pick<ChannelPlan, 'isPlain'>) {
     this.name = name;
     this.#env = env;
+    this.#plan = plan;
     this.#fanOut = new FanOut(nowhere, {
       maxBytes: env.stretchBytes,
       isLatest: false,
@@ -98,9 +101,9 @@ export class EphemeralChannel implements ReaderHost {
   async #subscribe(): Promise<void> {
     this.#isSubscribing = true;
     try {
-      const subscription = await this.#env.broker.subscribe(this.name, (announced) =>
-        this.#receive(announced),
-      );
+      const { broker } = this.#env;
+      const receive = (announced: Announcement) => this.#receive(announced);
+      const subscription = await broker.subscribe(this.name, receive, this.#plan);
       if (this.#isClosed) {
         void subscription.close();
         return;
@@ -119,7 +122,10 @@ export class EphemeralChannel implements ReaderHost {
   #receive(announced: Announcement): void {
     // Whatever else it says: an instance that keeps this channel may have sent it, in the middle of a change.
     const entry = Entry.unkept(this.name, announced.packed);
-    if (entry === undefined) return;
+    if (entry === undefined) {
+      this.#env.metrics.unreadable.add();
+      return;
+    }
     this.#fanOut.push(entry);
     if (this.#isDirty) return;
     this.#isDirty = true;

@@ -115,7 +115,7 @@ export class Hub implements BrokerListener {
     if (channel === undefined) {
       const plan = this.#plans.of(name);
       channel = plan.isEphemeral
-        ? new EphemeralChannel(name, this.#environment)
+        ? new EphemeralChannel(name, this.#environment, plan)
         : new Channel(name, this.#environment, plan);
       this.#channels.set(name, channel);
       this.#unused.set(channel, this.pulse.now);
