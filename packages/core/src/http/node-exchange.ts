@@ -144,6 +144,8 @@ export class NodeExchange implements Exchange {
     return new ResponseOutlet(this.#response, () => {
       this.#streaming = true;
       this.#begin(status, headers);
+      // Alone, or its text would stay in memory as the many pieces that it was put together from: 0.7 kB more a stream.
+      this.#response.flushHeaders();
     });
   }
 
