@@ -50,7 +50,8 @@ it('a replica that takes over has what was acknowledged on durable channels, and
     message: 'the last message',
   });
 
-  expect(other).toEqual(['failover']);
+  // Once for each data set that was met: the old master, begun again, may have been one for a moment.
+  expect(new Set(other)).toEqual(new Set(['failover']));
   const numbers = heard.filter((each) => each !== 'history-lost');
   expect([...new Set(numbers)]).toEqual(Array.from({ length: published }, (_, n) => n + 1));
   for (const [index, each] of heard.entries()) {
