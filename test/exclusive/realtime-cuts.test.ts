@@ -29,7 +29,8 @@ it('connections that are cut after any number of bytes: every client resumes whe
   await using site = await Site.start({
     redis: () => redis.url,
     instances: 2,
-    realtime: { reconnect: { minMs: 1, maxMs: 5 } },
+    // Who is cut before the first message makes no way: history must reach back to where it began.
+    realtime: { reconnect: { minMs: 1, maxMs: 5 }, history: { size: 50_000 } },
   });
   const all: CutProxy[] = [];
   const open = async (index: number, fromByte = 0) => {

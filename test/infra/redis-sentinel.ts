@@ -33,14 +33,16 @@ export class RedisSentinel implements AsyncDisposable {
     return this.sentinels.map(({ host, port }) => ({ host, port }));
   }
 
-  /** The primary that the Sentinels name now. */
+  /** The primary that the Sentinels name now, or one of them, should they differ. */
   async currentPrimary(): Promise<RedisServer> {
-    const witness = this.sentinels.find((sentinel) => sentinel.running);
-    const answer = await witness?.command('sentinel', 'get-master-addr-by-name', this.name);
-    const port = (answer as [host: string, port: string] | null | undefined)?.[1];
-    const found = [this.primary, ...this.replicas].find((server) => server.port === Number(port));
-    if (!found) throw new Error(`The Sentinels name a primary on port ${port}, which is none of ours.`);
-    return found;
+    return this.#primaryOf(this.sentinels.find((sentinel) => sentinel.running));
+  }
+
+  /** Whether no Sentinel names the primary of the start any more: they learn of a failover one after the other. */
+  async hasFailedOver(): Promise<boolean> {
+    const witnesses = this.sentinels.filter((sentinel) => sentinel.running);
+    const named = await Promise.all(witnesses.map((witness) => this.#primaryOf(witness)));
+    return !named.includes(this.primary);
   }
 
   async close(): Promise<void> {
@@ -49,6 +51,14 @@ export class RedisSentinel implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  async #primaryOf(witness: RedisServer | undefined): Promise<RedisServer> {
+    const answer = await witness?.command('sentinel', 'get-master-addr-by-name', this.name);
+    const port = (answer as [host: string, port: string] | null | undefined)?.[1];
+    const found = [this.primary, ...this.replicas].find((server) => server.port === Number(port));
+    if (!found) throw new Error(`The Sentinels name a primary on port ${port}, which is none of ours.`);
+    return found;
   }
 }
 
