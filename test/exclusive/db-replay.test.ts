@@ -95,10 +95,10 @@ it('never goes back behind what was read, at the level monotonic', async () => {
         return row?.value === value && row;
       });
       expect(fresh.port).not.toBe(paused?.port);
-      for (let again = 0; again < 10; again++) {
-        expect(await read()).toMatchObject({ value });
-        if ((await read({ level: 'eventual' }))?.value !== value) back++;
-      }
+      // Several at a time, or all of them might take the one way that is quicker now.
+      const elsewhere = Promise.all(Array.from({ length: 10 }, () => read({ level: 'eventual' })));
+      for (let again = 0; again < 10; again++) expect(await read()).toMatchObject({ value });
+      back += (await elsewhere).filter((row) => row?.value !== value).length;
     });
   }
   expect(back).toBeGreaterThan(0); // the other replica was in rotation all the time
