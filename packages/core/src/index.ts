@@ -8,7 +8,12 @@ export { emptyToken, mergeTokens, type Token } from './kernel/token.js';
 export type { DecodedToken, TokenCodec } from './kernel/token-codec.js';
 export type { PandoOptions } from './options.js';
 export { createPando, type Pando } from './pando.js';
-export { RedisRefusedError, RedisReplyError, RedisUnavailableError } from './redis/errors.js';
+export {
+  RedisRefusedError,
+  RedisReplyError,
+  RedisUnavailableError,
+  RedisVersionError,
+} from './redis/errors.js';
 export type { RedisClientLike } from './redis/given-client.js';
 export type { RedisOption, RedisOptions } from './redis/options.js';
 export { SecretUnavailableError } from './secret.js';

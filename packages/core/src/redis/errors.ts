@@ -37,6 +37,21 @@ export class RedisRefusedError extends PandoError {
 }
 
 /**
+ * The servers of the cluster are too old for what was asked of them: channels spread over a cluster need sharded pub/sub.
+ *
+ * Update them to Redis 7 or later, or Valkey. A single server, or one behind sentinels, may be Redis 6.2.
+ */
+export class RedisVersionError extends PandoError {
+  constructor(server: string) {
+    super({
+      code: 'PANDO_REDIS_VERSION',
+      message: `${server} has no sharded pub/sub (SPUBLISH), which channels in a cluster need. Update its nodes to Redis 7 or later, or Valkey.`,
+      status: 503,
+    });
+  }
+}
+
+/**
  * Redis answered a command with an error. The command had no effect, unless it was a script that failed half way.
  *
  * Look at `kind`, the first word of the reply. `OOM`, `MISCONF`, `TRYAGAIN` and `NOREPLICAS` pass with more memory,

@@ -20,6 +20,7 @@ import type {
   RedisCopies,
   RedisEvents,
   RedisFloor,
+  RedisPlace,
   RedisScript,
   RedisSubscription,
 } from './ports.js';
@@ -43,6 +44,8 @@ export function createRedisFloor(
 
 class Floor implements RedisFloor {
   readonly keys: Keys;
+  readonly tag: string;
+  readonly isSharded = false;
   readonly epochKey: string;
   readonly events: Events<RedisEvents>;
   readonly client: unknown;
@@ -71,6 +74,7 @@ class Floor implements RedisFloor {
     this.#options = options;
     this.#server = clients.server;
     this.keys = keys;
+    this.tag = keys.name;
     this.epochKey = keys.atomic('epoch');
     this.client = clients.commands;
     this.events = new Events((cause) => logger.error({ err: cause }, 'a listener of Redis events threw'));
@@ -180,6 +184,18 @@ class Floor implements RedisFloor {
     if (this.#closing !== undefined) return Promise.reject(new ClosedError('The Redis connection'));
     this.#starting ??= this.#open();
     return abortable(this.#starting, signal);
+  }
+
+  place(_tag: string): RedisPlace {
+    return this;
+  }
+
+  startPlaces({ signal }: Signalled = {}): Promise<void> {
+    return abortable(Promise.resolve(), signal);
+  }
+
+  key(room: string, ...parts: readonly string[]): string {
+    return this.keys.atomic(room, ...parts);
   }
 
   call(command: RedisCommand, options?: RedisCallOptions): Promise<unknown> {

@@ -1,5 +1,5 @@
 export type { Fleet } from '../kernel/fleet.js';
-export { RedisRefusedError, RedisReplyError, RedisUnavailableError } from './errors.js';
+export { RedisRefusedError, RedisReplyError, RedisUnavailableError, RedisVersionError } from './errors.js';
 export { createRedisFloor } from './floor.js';
 export type { RedisClientLike } from './given-client.js';
 export { redisInstruments } from './metrics.js';
@@ -17,6 +17,7 @@ export type {
   RedisCopies,
   RedisEvents,
   RedisFloor,
+  RedisPlace,
   RedisScript,
   RedisSubscription,
 } from './ports.js';

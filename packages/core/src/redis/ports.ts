@@ -53,32 +53,35 @@ export interface RedisEvents {
 }
 
 /**
- * The floor that all rooms of a kit stand on: one connection for commands, one for announcements.
+ * One slot of the data set: what one script touches lives in one place.
  *
- * Commands are answered or rejected within a deadline, never queued while Redis is away. No order is
+ * On one server, and behind sentinels, all places are the same one, the home of the kit. In a cluster each tag has a place of its
+ * own, and the nodes share the places.
+ *
+ * Commands are answered or rejected within a deadline, never queued while the server is away. No order is
  * promised between a reply and an announcement, nor delivery of an announcement: rooms number what
  * they announce and heal gaps themselves.
  */
-export interface RedisFloor extends AsyncDisposable {
-  readonly keys: Keys;
+export interface RedisPlace {
+  /** The hash tag of its keys; at home the kit's name. */
+  readonly tag: string;
+  /** Whether announcements stay in the slot: scripts announce by `SPUBLISH` then, else by `PUBLISH`. */
+  readonly isSharded: boolean;
   /** Whether commands are accepted now. */
   readonly isUp: boolean;
   /** Whether announcements arrive, as far as anybody can tell. */
   readonly isLive: boolean;
-  /** Monotonic instant at which the announcing connection was last proven to work. */
-  readonly heardAt: number;
   /**
-   * Names the life of the data set: bound to the master's run id, and verified on every new
-   * connection before the first command. Undefined until Redis was reached once.
+   * Names the life of the data of this place: bound to the run id of the master that holds it, and verified on every new
+   * connection before the first command. Undefined until that master was reached once.
    */
   readonly epoch: string | undefined;
-  /** The key that holds {@link RedisFloor.epoch}; scripts compare it (`redis.call('HGET', key, 'id')`). */
+  /** The key that holds {@link RedisPlace.epoch}; scripts compare it (`redis.call('HGET', key, 'id')`). */
   readonly epochKey: string;
   readonly events: Pick<Events<RedisEvents>, 'on'>;
-  readonly fleet: Fleet;
 
-  /** Opens the connections; waits a bounded time for Redis, then goes on without it. Rejects only when aborted or refused for good (wrong password). */
-  start(options?: Signalled): Promise<void>;
+  /** A key or channel of this place. */
+  key(room: string, ...parts: readonly string[]): string;
   /** Sends one command. Rejects with `RedisUnavailableError` while down or past the deadline: the command may still be carried out then. */
   call(command: RedisCommand, options?: RedisCallOptions): Promise<unknown>;
   /** Sends several commands in one round trip; the first error reply rejects. Not atomic. On Cluster all keys must share a slot. */
@@ -117,8 +120,33 @@ export interface RedisFloor extends AsyncDisposable {
   ): Promise<RedisSubscription>;
   /** Announces on one channel: at most once, to whoever listens now. */
   publish(channel: string, payload: Buffer | string, options?: Signalled): Promise<void>;
-  /** Replaces the epoch, if it is still the given one: whoever found the data set older than what it has seen calls this. Resolves to the epoch now valid. */
+  /** Replaces the epoch, if it is still the given one: whoever found the data older than what it has seen calls this. Resolves to the epoch now valid. */
   renewEpoch(seen: string, options?: Signalled): Promise<string>;
+}
+
+/**
+ * The floor that all rooms of a kit stand on: one connection for commands, one for announcements.
+ *
+ * It is the kit's home itself: the place of all that is not given to another one.
+ */
+export interface RedisFloor extends RedisPlace, AsyncDisposable {
+  readonly keys: Keys;
+  /** Monotonic instant at which the announcing connection was last proven to work. */
+  readonly heardAt: number;
+  readonly fleet: Fleet;
+
+  /** Opens the connections; waits a bounded time for Redis, then goes on without it. Rejects only when aborted or refused for good (wrong password). */
+  start(options?: Signalled): Promise<void>;
+  /**
+   * The place of a hash tag, the same object each time; with the kit's name, and wherever there is no cluster, the floor itself.
+   * The tag must contain the kit's name: kits stay apart by it.
+   */
+  place(tag: string): RedisPlace;
+  /**
+   * To be awaited once before places are used. Rejects with `RedisVersionError` where a cluster has no sharded pub/sub;
+   * resolves where nobody can be asked yet.
+   */
+  startPlaces(options?: Signalled): Promise<void>;
   /** The command connection itself, for libraries that want a client (rate-limiter-flexible). Never close it. */
   readonly client: unknown;
   close(): Promise<void>;
