@@ -56,7 +56,7 @@ export type {
   BrokerListener,
   BrokerSubscription,
   Durability,
-  Heads,
+  Head,
   HeldId,
   HistoryLimits,
   LogEntry,

@@ -106,11 +106,11 @@ export interface ReadOptions extends Signalled {
   readonly limit: number;
 }
 
-/** Where channels end. */
-export interface Heads {
+/** Where a channel ends. */
+export interface Head {
   readonly lineage: string;
-  /** In the order of the question. */
-  readonly ids: readonly string[];
+  /** As in {@link LogPage.head}. */
+  readonly id: string;
 }
 
 /** Tells somebody how messages go, from who publishes them to listeners in processes. */
@@ -151,8 +151,8 @@ export interface BrokerListener {
  * none of it. A page is one snapshot.
  * **Delivery.** Announcements may be lost, repeated or late, never altered: whoever listens compares
  * `prev` with what it has, and reads the log where they differ.
- * **Lineage.** Names the life of the data set. It changes when acknowledged data may have been lost;
- * ids of two lineages must not be compared.
+ * **Lineage.** Names the life of the data set that a channel's log is in; those of two channels may differ. It changes when
+ * acknowledged data may have been lost; ids of two lineages must not be compared.
  * **Failure.** A call that cannot reach the log within a bound rejects with `RealtimeUnavailableError`.
  * An append that rejects may have been carried out; so has one that too few replicas have confirmed in time.
  */
@@ -184,8 +184,11 @@ export interface Broker extends AsyncDisposable {
     options?: AnnounceOptions,
   ): Promise<BrokerSubscription>;
   read(channel: string, options: ReadOptions): Promise<LogPage>;
-  /** Asks many channels at once, and keeps their heads from being forgotten. */
-  heads(channels: readonly string[], options?: Signalled): Promise<Heads>;
+  /**
+   * Asks many channels at once, and keeps their heads from being forgotten; answers in their order. Undefined for those in a
+   * part of the log that cannot be reached; rejects when none can.
+   */
+  heads(channels: readonly string[], options?: Signalled): Promise<readonly (Head | undefined)[]>;
   /** Releases what the broker opened. Idempotent; never rejects. */
   close(): Promise<void>;
 }

@@ -12,7 +12,7 @@ import type {
   Broker,
   BrokerListener,
   BrokerSubscription,
-  Heads,
+  Head,
   HeldId,
   LogEntry,
   LogPage,
@@ -184,13 +184,13 @@ export class MemoryWorld {
     };
   }
 
-  heads(channels: readonly string[], retention: Retention): Heads {
-    const ids = channels.map((channel) => {
+  heads(channels: readonly string[], retention: Retention): readonly Head[] {
+    const { lineage } = this;
+    return channels.map((channel) => {
       const log = this.#log(channel, retention);
       if (log !== undefined) this.#touch(channel, log);
-      return log?.head ?? originId;
+      return { lineage, id: log?.head ?? originId };
     });
-    return { lineage: this.lineage, ids };
   }
 
   /** The channel's log with what has expired left out. */
@@ -357,7 +357,7 @@ export class MemoryBroker implements Broker {
     return this.#world.read(channel, from, limit, this.#retention);
   }
 
-  async heads(channels: readonly string[], { signal }: Signalled = {}): Promise<Heads> {
+  async heads(channels: readonly string[], { signal }: Signalled = {}): Promise<readonly Head[]> {
     this.#check('asking where channels end failed', signal);
     return this.#world.heads(channels, this.#retention);
   }

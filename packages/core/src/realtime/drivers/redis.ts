@@ -10,7 +10,7 @@ import type {
   Broker,
   BrokerListener,
   BrokerSubscription,
-  Heads,
+  Head,
   HeldId,
   LogEntry,
   LogPage,
@@ -142,17 +142,17 @@ export class RedisBroker implements Broker {
     });
   }
 
-  heads(channels: readonly string[], options?: Signalled): Promise<Heads> {
+  heads(channels: readonly string[], options?: Signalled): Promise<readonly Head[]> {
     return this.#channels.ask('asking where channels end failed', async () => {
       const { headTtlMs } = this.#retention;
       const commands = channels.map(
         (channel) => ['GETEX', this.#channels.key('head', channel), 'PX', headTtlMs] as const,
       );
       const replies = await this.#floor.batch([...commands, ['HGET', this.#floor.epochKey, 'id']], options);
-      const ids = replies.slice(0, -1).map((id) => (id === null ? originId : String(id)));
       const epoch = replies.at(-1);
       if (epoch === null) throw await this.#epochLost();
-      return { lineage: lineageOf(String(epoch)), ids };
+      const lineage = lineageOf(String(epoch));
+      return replies.slice(0, -1).map((id) => ({ lineage, id: id === null ? originId : String(id) }));
     });
   }
 

@@ -6,7 +6,7 @@ import { ChannelPlans } from '../channel-plans.js';
 import { createMemoryWorld, MemoryBroker, type MemoryWorld } from '../drivers/memory.js';
 import type { Reset } from '../message.js';
 import { packHeader, packMessage } from '../packing.js';
-import type { Announcement, LogPage, ReadOptions } from '../ports.js';
+import type { Announcement, Head, LogPage, ReadOptions } from '../ports.js';
 import { RealtimeMetrics } from '../realtime-metrics.js';
 import { recovery } from '../recovery.js';
 import type { Format } from './entry.js';
@@ -22,19 +22,36 @@ const retention = {
   heldIdMs: 600_000,
 };
 
-/** A memory broker that lets a test announce what was never appended, and counts looks at the log. */
+/** A memory broker that lets a test announce what was never appended, and lose what was; counts looks at the log. */
 class ObservedBroker extends MemoryBroker {
   reads = 0;
+  readonly looks: string[] = [];
+  isDeaf = false;
+  /** Lineages of channels that are in another part of the log. */
+  readonly elsewhere = new Map<string, string>();
+  readonly unreachable = new Set<string>();
   readonly #listeners: ((announced: Announcement) => void)[] = [];
 
   override async subscribe(channel: string, onEntry: (announced: Announcement) => void) {
     this.#listeners.push(onEntry);
-    return super.subscribe(channel, onEntry);
+    return super.subscribe(channel, (announced) => this.isDeaf || onEntry(announced));
   }
 
   override async read(channel: string, options: ReadOptions): Promise<LogPage> {
     this.reads++;
-    return super.read(channel, options);
+    this.looks.push(channel);
+    const page = await super.read(channel, options);
+    return { ...page, lineage: this.elsewhere.get(channel) ?? page.lineage };
+  }
+
+  override async heads(channels: readonly string[]): Promise<readonly Head[]> {
+    const heads = (await super.heads(channels)).map((head, at) => ({
+      ...head,
+      lineage: this.elsewhere.get(channels[at] as string) ?? head.lineage,
+    }));
+    return heads.map((head, at) =>
+      this.unreachable.has(channels[at] as string) ? undefined : head,
+    ) as Head[];
   }
 
   hear(announced: Announcement): void {
@@ -86,15 +103,15 @@ async function setUp() {
     await clock.advance(0);
     await clock.advance(0);
   };
-  const follow = async (place: Place = {}, sink = new RecordingSink()) => {
-    const reader = hub.reader('c', sink, place);
+  const follow = async (place: Place = {}, sink = new RecordingSink(), channel = 'c') => {
+    const reader = hub.reader(channel, sink, place);
     reader.join();
     await settle();
     return { reader, sink };
   };
-  const append = async (event: unknown, header = packHeader('other')) => {
+  const append = async (event: unknown, header = packHeader('other'), channel = 'c') => {
     const [place] = world.append(
-      'c',
+      channel,
       header,
       [{ id: undefined, packed: packMessage('', JSON.stringify(event)) }],
       retention,
@@ -181,6 +198,33 @@ describe('a hub', () => {
     for (let turn = 0; turn < 10; turn++) await clock.advance(0);
     expect(sink.said).toEqual(['failover']);
     expect(broker.reads - before).toBeLessThan(3);
+  });
+
+  it('looks at those channels alone whose part of the log has another life', async () => {
+    const { broker, clock, hub, follow } = await setUp();
+    const [c, d] = [await follow(), await follow({}, new RecordingSink(), 'd')];
+    broker.looks.length = 0;
+    broker.elsewhere.set('d', 'other');
+    hub.onRestored();
+    for (let turn = 0; turn < 10; turn++) await clock.advance(0);
+    expect([c.sink.said, d.sink.said, broker.looks]).toEqual([['start'], ['start', 'failover'], ['d']]);
+    hub.sweep();
+    await clock.advance(0);
+    expect(broker.looks).toEqual(['d']);
+  });
+
+  it('finds what was missed on channels that can be reached, and on the others once they can', async () => {
+    const { broker, clock, follow, append } = await setUp();
+    const [c, d] = [await follow(), await follow({}, new RecordingSink(), 'd')];
+    broker.isDeaf = true;
+    broker.unreachable.add('d');
+    await append(1);
+    await append(2, undefined, 'd');
+    await clock.advance(31_000);
+    expect([c.sink.said, d.sink.said]).toEqual([['start', '1'], ['start']]);
+    broker.unreachable.clear();
+    await clock.advance(2_000);
+    expect(d.sink.said).toEqual(['start', '2']);
   });
 
   it('does not look at the log for what it has in memory', async () => {

@@ -217,15 +217,15 @@ export class Hub implements BrokerListener {
       const some = channels.slice(from, from + limits.channelsPerQuestion);
       const before = some.map(({ run }) => run.lastId);
       try {
-        const { lineage, ids } = await this.#broker.heads(some.map(({ name }) => name));
-        for (const [index, channel] of some.entries()) {
-          const { run } = channel;
-          const id = ids[index];
-          if (id === undefined || !run.isSettled) continue;
-          const order = compareIds(id, run.lastId);
+        const heads = await this.#broker.heads(some.map(({ name }) => name));
+        for (const [index, { run }] of some.entries()) {
+          const head = heads[index];
+          if (head === undefined) this.#sweepDueAt = this.pulse.now; // the next tick asks again
+          if (head === undefined || !run.isSettled) continue;
+          const order = compareIds(head.id, run.lastId);
           // Ahead of the answer is normal while messages flow; ahead while nothing moved means that the log lost some.
           const isAhead = order < 0 && before[index] === run.lastId;
-          if (order > 0 || isAhead || lineage !== run.lineage) run.heal();
+          if (order > 0 || isAhead || head.lineage !== run.lineage) run.heal();
         }
       } catch (cause) {
         this.#logger.debug({ err: cause }, `channels not compared with their logs: ${messageOf(cause)}`);

@@ -197,7 +197,10 @@ export function brokerSuite(name: string, setup: () => Promise<BrokerSetup>): vo
       const { a, b, channel } = await world();
       await a.append(channel, [message(1)]);
       const { head, lineage } = await readAll(a, channel);
-      expect(await b.heads([channel, `${channel}-unused`])).toEqual({ lineage, ids: [head, originId] });
+      expect(await b.heads([channel, `${channel}-unused`])).toEqual([
+        { lineage, id: head },
+        { lineage, id: originId },
+      ]);
       expect(await a.read(`${channel}-unused`, { from: originId, limit: 5 })).toEqual({
         lineage,
         head: originId,
