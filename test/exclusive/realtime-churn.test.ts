@@ -59,14 +59,19 @@ it('who was away for so long that the history no longer reaches back is told so,
     instances: 2,
     realtime: { history: { size: 50 } },
   });
-  const travellers = [site.followSocket(), site.followSocket(site.channels.slice(1))];
-  site.followSocket();
+  await using road = await createTcpProxy({
+    target: { host: '127.0.0.1', port: Number(new URL(site.url).port) },
+  });
+  const url = road.url('http');
+  const travellers = [...site.followEveryWay(undefined, url), ...site.followEveryWay(['room:1'], url)];
+  site.followEveryWay();
   await site.settled();
-  for (const { leave } of travellers) leave();
+  await road.refuse();
+  road.reset();
   await waitFor(() => travellers.every(({ ear }) => ear.endedAt.length > 0));
   // More than the instances themselves remember.
   for (let n = 0; n < 160; n++) await Promise.all(site.channels.map((channel) => site.publish(n, channel)));
-  for (const { comeBack } of travellers) comeBack();
+  await road.heal();
   await site.caughtUp();
   for (const { ear } of site.followers) {
     const isTraveller = travellers.some((traveller) => traveller.ear === ear);
@@ -89,10 +94,7 @@ it('the clock of Redis is set back by seconds: what is published goes on in its 
     await redis.command('set', head, `${Date.now() + BACK_MS}-3`, 'px', 60_000);
   }
   const until = Date.now() + BACK_MS;
-  for (let n = 0; n < 6; n++) {
-    if (n % 2 === 0) site.followStream('eventsource', site.channels.slice(n % 3));
-    else site.followSocket(site.channels.slice(n % 3));
-  }
+  for (let n = 0; n < 3; n++) site.followEveryWay(site.channels.slice(n));
   const load = site.load();
   await waitFor(() => Date.now() > until + 500);
   await load.stop();

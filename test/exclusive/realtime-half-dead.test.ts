@@ -9,10 +9,7 @@ import { startRedis } from '../infra/redis.js';
 const NOTICED_MS = 10_000;
 
 function follow(site: Site): void {
-  for (const [index, { url }] of site.instances.entries()) {
-    site.followStream(index % 2 === 0 ? 'eventsource' : 'undici', site.channels, url);
-    site.followSocket(site.channels, [url]);
-  }
+  for (const { url } of site.instances) site.followEveryWay(site.channels, url);
 }
 
 describe('an instance that hears no announcements any more, while its connection looks alive', () => {

@@ -9,13 +9,16 @@ export function followLive(
   channels: readonly string[],
   tell: Tell,
   options: Parameters<typeof connect>[1] = {},
+  positions: Readonly<Record<string, string>> = {},
 ): { close(): void } {
   const live = connectTo(url, { minDelayMs: 10, maxDelayMs: 500, ...options });
   live.on('state', (state) => tell(state === 'waiting' ? 'lost' : state));
   live.on('error', () => undefined);
   for (const channel of channels) {
-    tell('fresh', channel);
+    const since = positions[channel];
+    if (since === undefined) tell('fresh', channel);
     live.subscribe<{ n: number }>(channel, {
+      since,
       onMessage: ({ position, data }) => tell('message', channel, position, data.n),
       onReset: ({ reason }) => tell('reset', channel, reason),
     });

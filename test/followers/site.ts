@@ -11,7 +11,7 @@ import WebSocket from 'ws';
 import { startTcpBalancer, type TcpBalancer } from '../infra/balancers.js';
 import { type InstanceGroup, startInstances } from '../infra/instances.js';
 import type { ServerProcess } from '../infra/server-process.js';
-import { followSocket, followStream, type SocketLike, type Source } from './clients.js';
+import { followSocket, followStream, type SocketLike, type Source, type Tell } from './clients.js';
 import { type Ear, SocketEar, StreamEar } from './ears.js';
 import { followLive, LiveEar } from './live.js';
 import { SlowStream } from './slow-stream.js';
@@ -169,15 +169,30 @@ export class Site implements AsyncDisposable {
     return this.#follow(ear, client);
   }
 
-  /** The library's own client. */
-  followLive(transport: 'sse' | 'ws', channels: readonly string[] = this.channels, url = this.url): Follower {
+  /** The library's own client; with `since`, it goes on from there. */
+  followLive(
+    transport: 'sse' | 'ws',
+    channels: readonly string[] = this.channels,
+    url = this.url,
+    { since, ...options }: ConnectOptions & { readonly since?: Readonly<Record<string, string>> } = {},
+  ): Follower {
     const ear = new LiveEar(this.verifier.listener(`live ${transport} ${++this.#names}`, channels));
     const address = transport === 'sse' ? this.#events(channels, url) : `${url.replace('http', 'ws')}/ws`;
-    const Socket = WebSocket as unknown as NonNullable<ConnectOptions['WebSocket']>;
-    const client = followLive(connect, address, channels, (...told) => ear.hear(...told), {
-      WebSocket: Socket,
-    });
+    const tell: Tell = (...told) => ear.hear(...told);
+    const all = { ...options, WebSocket: WebSocket as unknown as NonNullable<ConnectOptions['WebSocket']> };
+    const client = followLive(connect, address, channels, tell, all, since);
     return this.#follow(ear, client);
+  }
+
+  /** A client of each kind, all on the same channels; the library's own once for each transport. */
+  followEveryWay(channels: readonly string[] = this.channels, url = this.url): readonly Follower[] {
+    return [
+      this.followStream('eventsource', channels, url),
+      this.followStream('undici', channels, url),
+      this.followSocket(channels, [url]),
+      this.followLive('sse', channels, url),
+      this.followLive('ws', channels, url),
+    ];
   }
 
   /** A browser's own `EventSource` and `WebSocket`, in one page. */

@@ -34,7 +34,7 @@ const scenarios: readonly (readonly [string, ...(readonly [file: string, test: s
   ],
   [
     'Redis comes back, with its data or empty',
-    [faults('restart'), '%s: each client is told exactly once in each channel, and goes on'],
+    [faults('restart'), 'with its data: each client is told exactly once in each channel, and goes on'],
     [faults('restart'), 'empty: clients that come back later with an old position are told, too'],
   ],
   [
