@@ -147,6 +147,8 @@ export interface RedisFloor extends RedisPlace, AsyncDisposable {
    * resolves where nobody can be asked yet.
    */
   startPlaces(options?: Signalled): Promise<void>;
+  /** As of a place, for whatever places `send` sends to. */
+  together(send: () => void): void;
   /** The command connection itself, for libraries that want a client (rate-limiter-flexible). Never close it. */
   readonly client: unknown;
   close(): Promise<void>;

@@ -1,5 +1,5 @@
 import { emptyToken } from '../../kernel/token.js';
-import type { RedisArgument, RedisFloor, RedisScript } from '../../redis/ports.js';
+import type { RedisArgument, RedisScript } from '../../redis/ports.js';
 import { laterToken } from '../later-token.js';
 import { packHeader } from '../packing.js';
 import type { Appended, AppendOptions, OutgoingMessage, Retention } from '../ports.js';
@@ -19,19 +19,16 @@ const appendKeyedScript: RedisScript = {
 
 /** Appends to the logs of channels: what a message does not use, it does not pay for. */
 export class RedisAppends {
-  readonly #floor: RedisFloor;
-  readonly #channels: RedisChannels;
   readonly #retention: Retention;
   readonly #header: Buffer;
 
-  constructor(floor: RedisFloor, channels: RedisChannels, retention: Retention) {
-    this.#floor = floor;
-    this.#channels = channels;
+  constructor(self: string, retention: Retention) {
     this.#retention = retention;
-    this.#header = Buffer.from(packHeader(floor.fleet.self));
+    this.#header = Buffer.from(packHeader(self));
   }
 
   async append(
+    channels: RedisChannels,
     channel: string,
     messages: readonly OutgoingMessage[],
     options: AppendOptions,
@@ -40,19 +37,20 @@ export class RedisAppends {
       messages.reduce((sum, { token = emptyToken }) => laterToken(sum, token), emptyToken),
     );
     return seen.length > 0 || messages.some(({ id }) => id !== undefined)
-      ? await this.#appendKeyed(channel, messages, seen, options)
-      : await this.#append(channel, messages, options);
+      ? await this.#appendKeyed(channels, channel, messages, seen, options)
+      : await this.#append(channels, channel, messages, options);
   }
 
   /** Nothing is looked up, and nothing remembered besides. */
   async #append(
+    channels: RedisChannels,
     channel: string,
     messages: readonly OutgoingMessage[],
     options: AppendOptions,
   ): Promise<readonly Appended[]> {
     const entry = Buffer.concat([this.#header, ...messages.map(({ packed }) => packed)]);
-    const args = [...this.#keepArguments(channel, options), entry];
-    const reply = await this.#run(appendScript, this.#channels.logKeys(channel), args, options);
+    const args = [...this.#keepArguments(channels, channel, options), entry];
+    const reply = await run(channels, appendScript, channels.logKeys(channel), args, options);
     const [lineage = '', id = ''] = String(reply).split(' ');
     const last = messages.length - 1;
     return messages.map((_, at) => ({
@@ -64,14 +62,14 @@ export class RedisAppends {
   }
 
   async #appendKeyed(
+    channels: RedisChannels,
     channel: string,
     messages: readonly OutgoingMessage[],
     seen: readonly RedisArgument[],
     options: AppendOptions,
   ): Promise<readonly Appended[]> {
-    const channels = this.#channels;
     const { idempotencyMs, heldIdMs } = this.#retention;
-    const args = this.#keepArguments(channel, options);
+    const args = this.#keepArguments(channels, channel, options);
     args.push(idempotencyMs, heldIdMs, channel, this.#header, seen.length, ...seen);
     for (const { id, isHeld, packed } of messages) args.push(id ?? '', isHeld ? 'held' : '', packed);
     const keys = [
@@ -81,27 +79,28 @@ export class RedisAppends {
       ...channels.heldKeys(),
       channels.key('seen', channel),
     ];
-    const reply = await this.#run(appendKeyedScript, keys, args, options);
+    const reply = await run(channels, appendKeyedScript, keys, args, options);
     return readAppended(reply as readonly string[], messages);
   }
 
   /** What both scripts begin with: where to announce, and what to keep. */
-  #keepArguments(channel: string, { history }: AppendOptions): RedisArgument[] {
+  #keepArguments(channels: RedisChannels, channel: string, { history }: AppendOptions): RedisArgument[] {
     const { historyEntries, historyTtlMs, headTtlMs } = this.#retention;
-    const topic = this.#channels.topic(channel);
-    return [topic, history?.entries ?? historyEntries, history?.ttlMs ?? historyTtlMs, headTtlMs];
+    const { entries = historyEntries, ttlMs = historyTtlMs } = history ?? {};
+    return [channels.announce, channels.topic(channel), entries, ttlMs, headTtlMs];
   }
+}
 
-  #run(
-    script: RedisScript,
-    keys: readonly string[],
-    args: readonly RedisArgument[],
-    { durability, signal }: AppendOptions,
-  ): Promise<unknown> {
-    return durability === undefined
-      ? this.#floor.run(script, keys, args, { signal })
-      : this.#floor.runConfirmed(script, keys, args, durability, { signal });
-  }
+function run(
+  { place }: RedisChannels,
+  script: RedisScript,
+  keys: readonly string[],
+  args: readonly RedisArgument[],
+  { durability, signal }: AppendOptions,
+): Promise<unknown> {
+  return durability === undefined
+    ? place.run(script, keys, args, { signal })
+    : place.runConfirmed(script, keys, args, durability, { signal });
 }
 
 function readAppended(

@@ -1,26 +1,33 @@
 import { isPandoError } from '../../kernel/errors.js';
 import { RedisReplyError } from '../../redis/errors.js';
-import type { RedisFloor } from '../../redis/ports.js';
+import type { RedisPlace } from '../../redis/ports.js';
 import { RealtimeUnavailableError } from '../errors.js';
 
 const ROOM = 'realtime';
 
-/** Where channels are kept in Redis, and how a call there ends. */
+/** Where the channels of one place are kept in Redis, and how a call there ends. */
 export class RedisChannels {
-  readonly #floor: RedisFloor;
+  readonly place: RedisPlace;
+  /** How many of its channels are listened to. */
+  listeners = 0;
 
-  constructor(floor: RedisFloor) {
-    this.#floor = floor;
+  constructor(place: RedisPlace) {
+    this.place = place;
   }
 
-  /** A key of one kind, of one channel or of all; all keys of the room share a slot. */
+  /** The command by which scripts announce. */
+  get announce(): 'PUBLISH' | 'SPUBLISH' {
+    return this.place.isSharded ? 'SPUBLISH' : 'PUBLISH';
+  }
+
+  /** A key of one kind, of one channel or of all; all keys of the room in this place share a slot. */
   key(kind: string, ...channel: readonly string[]): string {
-    return this.#floor.keys.atomic(ROOM, kind, ...channel);
+    return this.place.key(ROOM, kind, ...channel);
   }
 
   /** The keys that every script of the log begins with. */
   logKeys(channel: string): readonly [log: string, head: string, epoch: string] {
-    return [this.key('log', channel), this.key('head', channel), this.#floor.epochKey];
+    return [this.key('log', channel), this.key('head', channel), this.place.epochKey];
   }
 
   /** Where ids are kept that are held until they are released. */
@@ -51,6 +58,6 @@ export class RedisChannels {
 
   /** Begins a new epoch where the old one is gone. */
   async renewEpoch(): Promise<void> {
-    await this.#floor.renewEpoch(this.#floor.epoch ?? '');
+    await this.place.renewEpoch(this.place.epoch ?? '');
   }
 }

@@ -1,5 +1,5 @@
 import type { Signalled } from '../../kernel/abort.js';
-import type { RedisArgument, RedisFloor, RedisScript } from '../../redis/ports.js';
+import type { RedisArgument, RedisScript } from '../../redis/ports.js';
 import { presenceChannel } from '../channel-name.js';
 import { packHeader } from '../packing.js';
 import type { Retention } from '../ports.js';
@@ -38,18 +38,16 @@ const signs = { enter: '+', update: '=', leave: '-' } as const;
 
 /** Rows and users in two hashes a channel; leases, and who left rows where, in one sorted set each. */
 export class RedisPresence implements PresenceStore {
-  readonly #floor: RedisFloor;
   readonly #channels: RedisChannels;
   readonly #retention: Retention;
   readonly #header: string;
   readonly #leases: string;
   readonly #places: string;
 
-  constructor(floor: RedisFloor, channels: RedisChannels, retention: Retention) {
-    this.#floor = floor;
+  constructor(self: string, channels: RedisChannels, retention: Retention) {
     this.#channels = channels;
     this.#retention = retention;
-    this.#header = packHeader(floor.fleet.self);
+    this.#header = packHeader(self);
     this.#leases = channels.key('presence-leases');
     this.#places = channels.key('presence-places');
   }
@@ -67,7 +65,7 @@ export class RedisPresence implements PresenceStore {
     return this.#channels.ask(`reading who is on channel "${channel}" failed`, async () => {
       const { rows, users } = this.#keysOf(channel);
       const keys = [rows, users, this.#leases, ...this.#channels.logKeys(presenceChannel(channel))];
-      const reply = await this.#floor.run(readScript, keys, [limit], options);
+      const reply = await this.#channels.place.run(readScript, keys, [limit], options);
       const [lineage, head, userCount, connections, ended, listed] = reply as readonly [
         string,
         string,
@@ -90,7 +88,7 @@ export class RedisPresence implements PresenceStore {
   renew({ life, leaseMs }: PresenceLease, options?: Signalled): Promise<Renewal> {
     return this.#channels.ask('renewing the lease of this instance failed', async () => {
       const args = [life, leaseMs, this.#retention.headTtlMs, MAX_LIVES];
-      const reply = await this.#floor.run(leaseScript, [this.#leases, this.#places], args, options);
+      const reply = await this.#channels.place.run(leaseScript, [this.#leases, this.#places], args, options);
       const [held, ...ended] = reply as readonly [number, ...string[]];
       return { held: held === 1, ended };
     });
@@ -151,7 +149,10 @@ export class RedisPresence implements PresenceStore {
     return this.#channels.ask(`changing who is on channel "${channel}" failed`, async () => {
       const { rows, users } = this.#keysOf(channel);
       const keys = [rows, users, this.#leases, this.#places, ...this.#channels.logKeys(followed)];
-      const [isDone, left] = (await this.#floor.run(changeScript, keys, args, options)) as [number, number];
+      const [isDone, left] = (await this.#channels.place.run(changeScript, keys, args, options)) as [
+        number,
+        number,
+      ];
       return { isDone: isDone === 1, left };
     });
   }
@@ -160,7 +161,7 @@ export class RedisPresence implements PresenceStore {
     return this.#channels.ask('asking what an instance left behind failed', async () => {
       // '!' is the character after the space.
       const range = [`[${life} `, `(${life}!`, 'LIMIT', 0, MAX_CHANNELS] as const;
-      const places = await this.#floor.call(['ZRANGEBYLEX', this.#places, ...range], options);
+      const places = await this.#channels.place.call(['ZRANGEBYLEX', this.#places, ...range], options);
       return (places as readonly string[]).map((place) => place.slice(life.length + 1));
     });
   }
@@ -174,7 +175,7 @@ export class RedisPresence implements PresenceStore {
     return this.#channels.ask(`asking what an instance left on channel "${channel}" failed`, async () => {
       const { rows } = this.#keysOf(channel);
       const match = ['MATCH', `${life}.*`, 'COUNT', MAX_ROWS] as const;
-      const reply = await this.#floor.call(['HSCAN', rows, cursor, ...match], options);
+      const reply = await this.#channels.place.call(['HSCAN', rows, cursor, ...match], options);
       const [next, found] = reply as readonly [string, readonly string[]];
       return [next, found.filter((_, at) => at % 2 === 0)];
     });

@@ -1,5 +1,5 @@
 import type { Signalled } from '../../kernel/abort.js';
-import type { RedisFloor, RedisScript } from '../../redis/ports.js';
+import type { RedisFloor, RedisPlace, RedisScript } from '../../redis/ports.js';
 import { RealtimeUnavailableError } from '../errors.js';
 import { packHeader } from '../packing.js';
 import type {
@@ -23,7 +23,8 @@ import logSource from './lua/log-0.lua';
 import readSource from './lua/read-4.lua';
 import { plainPayloads, readPlain } from './plain-messages.js';
 import { RedisAppends } from './redis-appends.js';
-import { RedisChannels } from './redis-channels.js';
+import type { RedisChannels } from './redis-channels.js';
+import { RedisPartitions } from './redis-partitions.js';
 import { RedisPresence } from './redis-presence.js';
 import { seenToken } from './seen.js';
 
@@ -36,13 +37,14 @@ export class RedisBroker implements Broker {
   readonly self: string;
   readonly presence: RedisPresence;
   readonly #floor: RedisFloor;
-  readonly #channels: RedisChannels;
+  readonly #partitions: RedisPartitions;
   readonly #appends: RedisAppends;
   /** Whether the floor was opened for this room alone. */
   readonly #ownsFloor: boolean;
   readonly #retention: Retention;
   readonly #header: Buffer;
   readonly #listening: Disposable[] = [];
+  #listener: BrokerListener | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(floor: RedisFloor, retention: Retention, { ownsFloor }: { readonly ownsFloor: boolean }) {
@@ -51,23 +53,20 @@ export class RedisBroker implements Broker {
     this.#retention = retention;
     this.self = floor.fleet.self;
     this.#header = Buffer.from(packHeader(this.self));
-    this.#channels = new RedisChannels(floor);
-    this.#appends = new RedisAppends(floor, this.#channels, retention);
-    this.presence = new RedisPresence(floor, this.#channels, retention);
+    this.#partitions = new RedisPartitions(floor, ({ place }) => this.#hear(place));
+    this.#appends = new RedisAppends(this.self, retention);
+    this.presence = new RedisPresence(this.self, this.#partitions.home, retention);
   }
 
   get isLive(): boolean {
-    return this.#floor.isUp && this.#floor.isLive;
+    return this.#partitions.areLive;
   }
 
   async start(listener: BrokerListener, options?: Signalled): Promise<void> {
-    const { events } = this.#floor;
-    this.#listening.push(
-      events.on('up', () => listener.onRestored()),
-      events.on('live', () => listener.onRestored()),
-      events.on('blind', () => listener.onBlind()),
-    );
+    this.#listener = listener;
+    this.#hear(this.#floor);
     if (this.#ownsFloor) await this.#floor.start(options);
+    await this.#floor.startPlaces(options);
   }
 
   append(
@@ -75,8 +74,9 @@ export class RedisBroker implements Broker {
     messages: readonly OutgoingMessage[],
     options: AppendOptions = {},
   ): Promise<readonly Appended[]> {
-    return this.#channels.ask(`publishing to channel "${channel}" failed`, () =>
-      this.#appends.append(channel, messages, options),
+    const channels = this.#partitions.of(channel);
+    return channels.ask(`publishing to channel "${channel}" failed`, () =>
+      this.#appends.append(channels, channel, messages, options),
     );
   }
 
@@ -92,19 +92,21 @@ export class RedisBroker implements Broker {
     const head = Buffer.from(`1 ${unkept} ${originId} ${originId} `);
     const packed = () => Buffer.concat([head, this.#header, ...messages.map((message) => message.packed)]);
     const payloads = isPlain ? plainPayloads(messages) : [packed()];
-    const topic = isPlain ? channel : this.#channels.topic(channel);
-    await this.#channels.ask(`publishing to channel "${channel}" failed`, () =>
-      Promise.all(payloads.map((payload) => this.#floor.publish(topic, payload, { signal }))),
+    const channels = this.#channelsOf(channel, isPlain);
+    const topic = isPlain ? channel : channels.topic(channel);
+    await channels.ask(`publishing to channel "${channel}" failed`, () =>
+      Promise.all(payloads.map((payload) => channels.place.publish(topic, payload, { signal }))),
     );
   }
 
   async release(ids: readonly HeldId[], options?: Signalled): Promise<void> {
-    const fields = ids.map(({ channel, id }) => `${channel} ${id}`);
-    await this.#channels.ask('forgetting ids of events failed', () =>
-      this.#floor.batch(
-        this.#channels.heldKeys().map((key) => ['HDEL', key, ...fields] as const),
-        options,
-      ),
+    const groups = [...this.#partitions.group(ids)];
+    await Promise.all(
+      groups.map(([channels, group]) => {
+        const fields = group.map(({ channel, id }) => `${channel} ${id}`);
+        const commands = channels.heldKeys().map((key) => ['HDEL', key, ...fields] as const);
+        return channels.ask('forgetting ids of events failed', () => channels.place.batch(commands, options));
+      }),
     );
   }
 
@@ -118,16 +120,27 @@ export class RedisBroker implements Broker {
       // A format of a newer release: the next announcement that can be read, or the sweep, finds the gap.
       if (announcement !== undefined) onEntry(announcement);
     };
-    return await this.#channels.ask(`subscribing to channel "${channel}" failed`, () =>
-      this.#floor.subscribe(isPlain ? channel : this.#channels.topic(channel), listener, { signal }),
+    const channels = this.#channelsOf(channel, isPlain);
+    const topic = isPlain ? channel : channels.topic(channel);
+    const subscription = await channels.ask(`subscribing to channel "${channel}" failed`, () =>
+      channels.place.subscribe(topic, listener, { signal }),
     );
+    channels.listeners++;
+    let isOpen = true;
+    return {
+      close: async () => {
+        if (isOpen) channels.listeners--;
+        isOpen = false;
+        await subscription.close();
+      },
+    };
   }
 
   read(channel: string, { from, limit, signal }: ReadOptions): Promise<LogPage> {
-    return this.#channels.ask(`reading the history of channel "${channel}" failed`, async () => {
-      const args = [from ?? '', limit];
-      const keys = [...this.#channels.logKeys(channel), this.#channels.key('seen', channel)];
-      const reply = await this.#floor.run(readScript, keys, args, {
+    const channels = this.#partitions.of(channel);
+    return channels.ask(`reading the history of channel "${channel}" failed`, async () => {
+      const keys = [...channels.logKeys(channel), channels.key('seen', channel)];
+      const reply = await channels.place.run(readScript, keys, [from ?? '', limit], {
         signal,
         buffers: true,
       });
@@ -142,18 +155,18 @@ export class RedisBroker implements Broker {
     });
   }
 
-  heads(channels: readonly string[], options?: Signalled): Promise<readonly Head[]> {
-    return this.#channels.ask('asking where channels end failed', async () => {
-      const { headTtlMs } = this.#retention;
-      const commands = channels.map(
-        (channel) => ['GETEX', this.#channels.key('head', channel), 'PX', headTtlMs] as const,
-      );
-      const replies = await this.#floor.batch([...commands, ['HGET', this.#floor.epochKey, 'id']], options);
-      const epoch = replies.at(-1);
-      if (epoch === null) throw await this.#epochLost();
-      const lineage = lineageOf(String(epoch));
-      return replies.slice(0, -1).map((id) => ({ lineage, id: id === null ? originId : String(id) }));
-    });
+  async heads(channels: readonly string[], options?: Signalled): Promise<readonly (Head | undefined)[]> {
+    const heads: (Head | undefined)[] = new Array(channels.length);
+    const groups = this.#partitions.group(channels.map((channel, at) => ({ channel, at })));
+    const outcomes = await Promise.allSettled(
+      Array.from(groups, async ([part, asked]) => {
+        const found = await this.#headsIn(part, asked, options);
+        for (const [index, { at }] of asked.entries()) heads[at] = found[index];
+      }),
+    );
+    const [failure] = outcomes.filter(({ status }) => status === 'rejected') as PromiseRejectedResult[];
+    if (failure !== undefined && outcomes.every(({ status }) => status === 'rejected')) throw failure.reason;
+    return heads;
   }
 
   close(): Promise<void> {
@@ -170,13 +183,40 @@ export class RedisBroker implements Broker {
     if (this.#ownsFloor) await this.#floor.close();
   }
 
-  /** Begins a new epoch where the old one is gone; the error is for who asked meanwhile. */
-  async #epochLost(): Promise<Error> {
-    await this.#channels.renewEpoch();
-    return new RealtimeUnavailableError(
-      'asking where channels end failed',
-      new Error('Redis has lost its data'),
+  /** What happens to a place may have happened to all that is in it. */
+  #hear({ events }: RedisPlace): void {
+    this.#listening.push(
+      events.on('up', () => this.#listener?.onRestored()),
+      events.on('live', () => this.#listener?.onRestored()),
+      events.on('blind', () => this.#listener?.onBlind()),
     );
+  }
+
+  /** Others than Pando announce at the home alone. */
+  #channelsOf(channel: string, isPlain: boolean): RedisChannels {
+    return isPlain ? this.#partitions.home : this.#partitions.of(channel);
+  }
+
+  #headsIn(
+    part: RedisChannels,
+    asked: readonly { readonly channel: string }[],
+    options?: Signalled,
+  ): Promise<readonly Head[]> {
+    const failure = 'asking where channels end failed';
+    return part.ask(failure, async () => {
+      const { headTtlMs } = this.#retention;
+      const commands = asked.map(
+        ({ channel }) => ['GETEX', part.key('head', channel), 'PX', headTtlMs] as const,
+      );
+      const replies = await part.place.batch([...commands, ['HGET', part.place.epochKey, 'id']], options);
+      const epoch = replies.at(-1);
+      if (epoch === null) {
+        await part.renewEpoch();
+        throw new RealtimeUnavailableError(failure, new Error('Redis has lost its data'));
+      }
+      const lineage = lineageOf(String(epoch));
+      return replies.slice(0, -1).map((id) => ({ lineage, id: id === null ? originId : String(id) }));
+    });
   }
 }
 

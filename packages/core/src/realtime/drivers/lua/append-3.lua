@@ -3,9 +3,9 @@
 -- KEYS[1]  stream: the log; an entry has the fields p = id of the entry before it, m = packed messages
 -- KEYS[2]  string: id of the last entry ever appended
 -- KEYS[3]  hash { id: the epoch of the data set }
--- ARGV[1]  pub/sub channel
--- ARGV[2]  number of entries to keep, roughly; milliseconds to keep the log (ARGV[3]) and the head (ARGV[4])
--- ARGV[5]  the packed entry
+-- ARGV[1]  the command that announces, and the pub/sub channel (ARGV[2])
+-- ARGV[3]  number of entries to keep, roughly; milliseconds to keep the log (ARGV[4]) and the head (ARGV[5])
+-- ARGV[6]  the packed entry
 --
 -- Returns "<lineage> <id of the new entry>": one string costs less than a list of two.
 -- Needs log-0.lua in front, which announces the entry.
@@ -18,4 +18,5 @@ local lineage = lineage_of(KEYS[3])
 if not lineage then
   return redis.error_reply(no_epoch)
 end
-return lineage .. ' ' .. append_to(KEYS[1], KEYS[2], ARGV[1], lineage, ARGV[5], ARGV[2], ARGV[3], ARGV[4])
+local id = append_to(KEYS[1], KEYS[2], ARGV[1], ARGV[2], lineage, ARGV[6], ARGV[3], ARGV[4], ARGV[5])
+return lineage .. ' ' .. id

@@ -9,13 +9,13 @@
 -- KEYS[6]  hash: "<channel> <idempotency key>" -> the same, for keys that are held until they are released
 -- KEYS[7]  hash: the same, of the generation before
 -- KEYS[8]  sorted set: what the channel's events have written, see seen-0.lua
--- ARGV[1]  pub/sub channel
--- ARGV[2]  number of entries to keep, roughly
--- ARGV[3]  milliseconds to keep the log, the head (ARGV[4]) and, at least, idempotency keys (ARGV[5])
--- ARGV[6]  milliseconds to hold, at least, keys that nobody releases
--- ARGV[7]  the channel's name
--- ARGV[8]  bytes in front of the entry's messages
--- ARGV[9]  how many arguments follow that say what these messages have written: scores and members of KEYS[8]
+-- ARGV[1]  the command that announces, and the pub/sub channel (ARGV[2])
+-- ARGV[3]  number of entries to keep, roughly
+-- ARGV[4]  milliseconds to keep the log, the head (ARGV[5]) and, at least, idempotency keys (ARGV[6])
+-- ARGV[7]  milliseconds to hold, at least, keys that nobody releases
+-- ARGV[8]  the channel's name
+-- ARGV[9]  bytes in front of the entry's messages
+-- ARGV[10]  how many arguments follow that say what these messages have written: scores and members of KEYS[8]
 -- ARGV[..] these; then for each message: idempotency key, empty for none; "held" or empty; its packed bytes
 --
 -- Returns the lineage, the id of the new entry (empty when nothing was new), and for each message an empty string, or,
@@ -32,7 +32,7 @@ if not lineage then
 end
 
 local function held(key)
-  return ARGV[7] .. ' ' .. key
+  return ARGV[8] .. ' ' .. key
 end
 
 local function place_of(key, is_held)
@@ -42,10 +42,10 @@ local function place_of(key, is_held)
 end
 
 local outcome = { lineage, '' }
-local packed = { ARGV[8] }
+local packed = { ARGV[9] }
 local keyed = {}
 local is_held = {}
-local first = 10 + ARGV[9]
+local first = 11 + ARGV[10]
 for at = first, #ARGV, 3 do
   local key = ARGV[at]
   local known = key ~= '' and (keyed[key] and 'same' or place_of(key, ARGV[at + 1] ~= ''))
@@ -60,16 +60,16 @@ for at = first, #ARGV, 3 do
 end
 if #packed == 1 then
   -- A write, for who waits for replicas: they have what was written before it, then.
-  redis.call('PEXPIRE', KEYS[2], ARGV[4])
+  redis.call('PEXPIRE', KEYS[2], ARGV[5])
   return outcome
 end
 
 -- First: whoever hears of the entry may ask at once what it has seen.
-if first > 10 then
-  note_seen(KEYS[8], 10, first - 1, ARGV[4])
+if first > 11 then
+  note_seen(KEYS[8], 11, first - 1, ARGV[5])
 end
 local entry = table.concat(packed)
-local id = append_to(KEYS[1], KEYS[2], ARGV[1], lineage, entry, ARGV[2], ARGV[3], ARGV[4])
+local id = append_to(KEYS[1], KEYS[2], ARGV[1], ARGV[2], lineage, entry, ARGV[3], ARGV[4], ARGV[5])
 outcome[2] = id
 
 -- Two generations: one is filled while the other ages, so each key lives once to twice the time, without a timer.
@@ -98,6 +98,6 @@ for key, index in pairs(keyed) do
     held_places[held(key)] = place
   end
 end
-remember(KEYS[4], KEYS[5], places, ARGV[5])
-remember(KEYS[6], KEYS[7], held_places, ARGV[6])
+remember(KEYS[4], KEYS[5], places, ARGV[6])
+remember(KEYS[6], KEYS[7], held_places, ARGV[7])
 return outcome

@@ -26,9 +26,10 @@ local function head_of(log, head_key)
   return newest and newest[1] or '0-0'
 end
 
--- Stores an entry, remembers it as the head, announces "1 <lineage> <id> <id before> <packed entry>"; gives its id.
+-- Stores an entry, remembers it as the head, announces "1 <lineage> <id> <id before> <packed entry>" by the command, which is
+-- PUBLISH or SPUBLISH; gives its id.
 -- Keeps so many entries, roughly, the log for log_ms milliseconds, at least, and the head for head_ms.
-local function append_to(log, head_key, topic, lineage, entry, entries, log_ms, head_ms)
+local function append_to(log, head_key, announce, topic, lineage, entry, entries, log_ms, head_ms)
   local call, sub = redis.call, string.sub
   local head = head_of(log, head_key)
   local id = call('XADD', log, 'MAXLEN', '~', entries, '*', 'p', head, 'm', entry)
@@ -43,7 +44,7 @@ local function append_to(log, head_key, topic, lineage, entry, entries, log_ms, 
     call('PEXPIRE', log, log_ms + 1000)
   end
   call('SET', head_key, id, 'PX', head_ms)
-  call('PUBLISH', topic, '1 ' .. lineage .. ' ' .. id .. ' ' .. head .. ' ' .. entry)
+  call(announce, topic, '1 ' .. lineage .. ' ' .. id .. ' ' .. head .. ' ' .. entry)
   return id
 end
 

@@ -131,6 +131,7 @@ for at = 1, 4 do
 end
 
 if #packed > 1 then
-  append_to(KEYS[5], KEYS[6], ARGV[1], lineage, table.concat(packed), ARGV[2], ARGV[3], ARGV[4])
+  local entry = table.concat(packed)
+  append_to(KEYS[5], KEYS[6], 'PUBLISH', ARGV[1], lineage, entry, ARGV[2], ARGV[3], ARGV[4])
 end
 return { 1, left }
