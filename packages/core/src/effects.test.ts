@@ -7,7 +7,11 @@ const written = dbToken({ shard: 'main', system: 's', timeline: 1, lsn: 7n });
 const invalidated = cacheToken({ epoch: 'e', sequence: 3 });
 
 /** Rooms that note what is asked of them, in order. */
-function rooms(invalidation = { token: invalidated, confirmed: true }, failing: readonly string[] = []) {
+function rooms(
+  invalidation = { token: invalidated, confirmed: true },
+  failing: readonly string[] = [],
+  confirmsExpiry = true,
+) {
   const calls: string[] = [];
   const tokens: (Token | undefined)[] = [];
   const run = createEffectsRunner({
@@ -18,6 +22,12 @@ function rooms(invalidation = { token: invalidated, confirmed: true }, failing: 
         await new Promise((resolve) => setImmediate(resolve));
         calls.push('invalidated');
         return invalidation;
+      },
+      async expire(tags, options) {
+        calls.push(`expire ${tags.join(' ')} settling: ${options?.settles === true}`);
+        return confirmsExpiry
+          ? { token: cacheToken({ epoch: 'e', sequence: 4 }), confirmed: true }
+          : { token: pendingToken(options?.id ?? ''), confirmed: false };
       },
     },
     realtime: {
@@ -58,6 +68,35 @@ describe('effects of a committed transaction', () => {
     const both = mergeTokens(written, invalidated);
     expect(seen).toEqual(both);
     expect(tokens).toEqual([written, both, both]);
+  });
+
+  it('expire what need not be exact behind what they invalidate, and publish then', async () => {
+    const { run, calls } = rooms();
+    const asked = { ...effects, expired: ['posts'], events: effects.events.slice(0, 1) };
+    const { token: seen } = await run(asked, { token: written, id: 'tx', isRepeated: true });
+    expect(calls).toEqual([
+      'invalidate post:1',
+      'invalidated',
+      'expire posts settling: true',
+      'publish posts as tx:0',
+    ]);
+    expect(seen).toEqual(mergeTokens(written, cacheToken({ epoch: 'e', sequence: 4 })));
+  });
+
+  it('publish nothing while an expiry is not confirmed', async () => {
+    const { run, calls } = rooms(undefined, [], false);
+    const outcome = await run({ ...effects, tags: [], expired: ['posts'] }, { token: written, id: 'tx' });
+    expect(calls).toEqual(['expire posts settling: false']);
+    expect(outcome).toEqual({ token: mergeTokens(written, pendingToken('tx')), isComplete: false });
+  });
+
+  it('do not settle a repeated attempt of which only a part is confirmed', async () => {
+    const { run, calls } = rooms({ token: pendingToken('tx'), confirmed: false });
+    const asked = { ...effects, expired: ['posts'] };
+    expect(await run(asked, { token: written, id: 'tx', isRepeated: true })).toMatchObject({
+      isComplete: false,
+    });
+    expect(calls).toEqual(['invalidate post:1', 'invalidated', 'expire posts settling: false']);
   });
 
   it('publish nothing while the invalidation is not confirmed, and answer with its pending token', async () => {

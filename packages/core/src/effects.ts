@@ -7,13 +7,13 @@ import type { HeldId, Realtime } from './realtime/index.js';
 
 /** What effects act on. */
 export interface EffectsTargets {
-  readonly cache: Pick<Cache, 'invalidate'>;
+  readonly cache: Pick<Cache, 'invalidate' | 'expire'>;
   readonly realtime: Pick<Realtime, 'publish' | 'release'>;
   readonly logger: Logger;
 }
 
 /**
- * Carries out the effects of committed transactions: all invalidations, then all events, under one token.
+ * Carries out the effects of committed transactions: all invalidations and expiries, then all events, under one token.
  *
  * An event that overtook its invalidation would make clients refetch the past, so nothing is published
  * unless the invalidation was confirmed. The data is committed by now: what fails is logged, not thrown.
@@ -34,27 +34,32 @@ export function createEffectsRunner({ cache, realtime, logger }: EffectsTargets)
     released.push(...ids);
   };
 
-  return async ({ tags, events }, { token, id, signal, isRepeated, isRepeatable = false }) => {
+  return async ({ tags, expired = [], events }, { token, id, signal, isRepeated, isRepeatable = false }) => {
     const ids = events.map(({ channel }, index) => ({ channel, id: `${id}:${index}` }));
     const finished = isRepeatable && ids.length > 0 ? () => release(ids) : undefined;
     let seen = token;
-    if (tags.length > 0) {
-      const invalidation = await cache
-        .invalidate(tags, { token, signal, id, settles: isRepeated })
-        .catch((error: unknown) => {
-          if (isLasting(error)) throw error;
-          return { token: pendingToken(id), confirmed: false };
-        });
-      seen = mergeTokens(seen, invalidation.token);
-      if (!invalidation.confirmed) {
-        if (events.length > 0) {
-          logger.warn(
-            { id, events: events.length },
-            'events withheld: the invalidation before them is not confirmed',
-          );
-        }
-        return { token: seen, isComplete: false, finished };
+    let isConfirmed = true;
+    const carryOut = async (verb: 'invalidate' | 'expire', named: readonly string[], isLast: boolean) => {
+      if (named.length === 0) return;
+      // Tokens that name the transaction as pending stand for all of it.
+      const settles = isRepeated && isLast && isConfirmed;
+      const outcome = await cache[verb](named, { token, signal, id, settles }).catch((error: unknown) => {
+        if (isLasting(error)) throw error;
+        return { token: pendingToken(id), confirmed: false };
+      });
+      seen = mergeTokens(seen, outcome.token);
+      isConfirmed &&= outcome.confirmed;
+    };
+    await carryOut('invalidate', tags, expired.length === 0);
+    await carryOut('expire', expired, true);
+    if (!isConfirmed) {
+      if (events.length > 0) {
+        logger.warn(
+          { id, events: events.length },
+          'events withheld: the invalidation before them is not confirmed',
+        );
       }
+      return { token: seen, isComplete: false, finished };
     }
     // Published in one turn, so that the events of one channel keep the order of the transaction and share a packet.
     const outcomes = await Promise.allSettled(

@@ -19,6 +19,7 @@ const setup = (keys: readonly string[]) => {
   const batch = new Batch(keys, { clock, level, rules: soundRules, load });
   const ride = (overrides: Partial<Ride> = {}): Ride => ({
     record: new LoadRecord([], soundRules),
+    flights: [],
     token: at(1),
     signal: never,
     isThrottled: false,

@@ -1,6 +1,7 @@
 import { abortable, type SignalScope } from '../kernel/abort.js';
 import { type Clock, sleep } from '../kernel/clock.js';
 import { mergeTokens, type Token } from '../kernel/token.js';
+import type { Flight } from './flight.js';
 import { Inquiry } from './inquiry.js';
 import { LoadRecord } from './load-record.js';
 import type { SharedLevel } from './ports.js';
@@ -11,6 +12,8 @@ export interface Ride {
   readonly record: LoadRecord;
   readonly token: Token;
   readonly signal: AbortSignal;
+  /** Whose loads these are. */
+  readonly flights: readonly Flight[];
   /** Whether it has to wait for room where many would come at once. */
   readonly isThrottled: boolean;
 }
@@ -106,6 +109,7 @@ export class Batch {
           record,
           token: tokens.reduce(mergeTokens),
           signal: scope.signal,
+          flights: riders.flatMap(({ flights }) => flights),
           isThrottled: riders.some(({ isThrottled }) => isThrottled),
         },
       );

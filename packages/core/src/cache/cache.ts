@@ -20,13 +20,12 @@ import type {
   LoaderOptions,
   ManyLoader,
   NamespaceOptions,
-  SetOptions,
   SetOutcome,
   WrapOptions,
   Wrapped,
 } from './api.js';
 import { Backlog } from './backlog.js';
-import { type Call, type ManyTerms, taint, termsOf } from './call.js';
+import { type Call, type ManyTerms, type SetTerms, taint, termsOf } from './call.js';
 import { Explainer } from './explainer.js';
 import type { CacheExplanation, ExplainOptions } from './explanation.js';
 import { Follower } from './follower.js';
@@ -256,7 +255,7 @@ export class CacheRoom implements Cache {
     return abortable(this.#supply.find(question, allowStale), signal) as Promise<T | undefined>;
   }
 
-  set(key: string, value: unknown, options: SetOptions = {}): Promise<SetOutcome> {
+  set(key: string, value: unknown, options: SetTerms = {}): Promise<SetOutcome> {
     checkKey(key);
     const { signal } = options;
     if (signal?.aborted) return Promise.reject(signal.reason);
@@ -265,7 +264,8 @@ export class CacheRoom implements Cache {
     if (this.#closing !== undefined) return Promise.reject(new ClosedError('The cache'));
     const context = this.#kernel.contexts.current();
     if (this.#rules.isApart(context)) return Promise.resolve(notDone);
-    return abortable(this.#writer.write({ key, value, tags, lifetime, context }), signal);
+    const { replaces } = options;
+    return abortable(this.#writer.write({ key, value, tags, replaces, lifetime, context }), signal);
   }
 
   delete(keys: string | readonly string[], options: InvalidateOptions = {}): Promise<Invalidation> {

@@ -1,9 +1,10 @@
 import type { RequestContext } from '../kernel/context.js';
 import { emptyToken, isEmptyToken, type Token } from '../kernel/token.js';
-import type { GetOrLoadManyOptions, GetOrLoadOptions, Loader } from './api.js';
+import type { GetOrLoadManyOptions, GetOrLoadOptions, Loader, SetOptions } from './api.js';
 import type { Batch } from './batch.js';
 import type { Landing } from './flight.js';
 import { asGranted, type Lifetime, lifetimeOf } from './lifetime.js';
+import type { LoadChain } from './load-chain.js';
 import { LoadRecord } from './load-record.js';
 import { checkTags } from './names.js';
 
@@ -41,6 +42,12 @@ export interface ManyTerms<T> extends GetOrLoadManyOptions<T> {
   readonly namedBy?: ((key: string) => readonly string[]) | undefined;
 }
 
+/** How parts of the cache put values into it. */
+export interface SetTerms extends SetOptions {
+  /** Tags of what the value makes old beside its key. */
+  readonly replaces?: readonly string[] | undefined;
+}
+
 /** What the value of a call says of itself, how long it is kept and served, and who replaces it then. */
 export function termsOf<T>(
   { lifetimeOf: ownOf, replacedBy, tags }: GetOrLoadOptions<T>,
@@ -73,6 +80,12 @@ export function includeIn(context: RequestContext, { tags, seen }: Conditions): 
   const { load } = context;
   if (load !== undefined && load instanceof LoadRecord) load.include(tags, seen);
   if (seen !== emptyToken && !isEmptyToken(seen)) context.observe(seen);
+}
+
+/** The call of a loader that a context belongs to, while somebody waits for it. */
+export function chainAround({ load }: RequestContext): LoadChain | undefined {
+  const chain = load instanceof LoadRecord ? load.chain : undefined;
+  return chain?.isRunning ? chain : undefined;
 }
 
 /** Tells the load that runs in a context, if any, that something went into it that may not be stored. */

@@ -34,6 +34,22 @@ export class CacheLoadTimeoutError extends PandoError {
 }
 
 /**
+ * Loading a value came to need that value: its loader asked for the key that it was loading, itself or through other
+ * loaders, or two of them asked for each other's. Nobody waits for `cache.loadTimeoutMs` then: the inner call rejects at once.
+ *
+ * A key has one value and one way to load it. Inside the loader, call the function that loads, not the one that caches; where
+ * the data refer to each other, load the ids of what is referred to, not its values.
+ */
+export class CacheCycleError extends PandoError {
+  constructor(key: string, way: readonly string[]) {
+    super({
+      code: 'PANDO_CACHE_CYCLE',
+      message: `Loading "${key}" needs "${key}" itself: ${way.join(' → ')}. Inside a loader, call what loads the value, not what caches it.`,
+    });
+  }
+}
+
+/**
  * A loaded value cannot be stored, because the codec cannot encode it: a `bigint` or a cycle in JSON, say.
  *
  * Return plain data from the loader, or give `cache.codec` one that can encode it: `binaryCodec` takes all but functions and

@@ -1,5 +1,6 @@
 import { abortable } from '../kernel/abort.js';
 import type { Token } from '../kernel/token.js';
+import type { Carried, LoadChain } from './load-chain.js';
 
 /** From what moment on a load sees everything. */
 export interface Departure {
@@ -24,9 +25,14 @@ export interface Landing {
 }
 
 /** One load on its way, and those who wait for it. */
-export class Flight {
+export class Flight implements Carried {
+  readonly key: string;
   /** Number of the last unconfirmed invalidation before it began. */
   readonly stamp: number;
+  /** Begun although another one could not be waited for: it shares nothing with others. */
+  readonly isAside: boolean;
+  /** The call of a loader that it waits for, once there is one. */
+  carrier: LoadChain | undefined;
   readonly #controller = new AbortController();
   readonly #landing: Promise<Landing | undefined>;
   readonly #departed: Promise<Departure | undefined>;
@@ -34,8 +40,13 @@ export class Flight {
   #waiting = 0;
   #isOver = false;
 
-  constructor(stamp: number, job: (flight: Flight) => Promise<Landing | undefined>) {
+  constructor(
+    { key, stamp, isAside }: Pick<Flight, 'key' | 'stamp' | 'isAside'>,
+    job: (flight: Flight) => Promise<Landing | undefined>,
+  ) {
+    this.key = key;
     this.stamp = stamp;
+    this.isAside = isAside;
     this.#departed = new Promise((resolve) => {
       this.#depart = resolve;
     });
@@ -48,7 +59,7 @@ export class Flight {
     this.#landing.catch(() => undefined); // everybody may have left
   }
 
-  /** Aborts when everybody has left. */
+  /** Aborts when everybody has left, or it took too long. */
   get signal(): AbortSignal {
     return this.#controller.signal;
   }
@@ -65,6 +76,11 @@ export class Flight {
 
   depart(departure: Departure): void {
     this.#depart(departure);
+  }
+
+  /** Ends it for everybody. */
+  abort(reason: unknown): void {
+    this.#controller.abort(reason);
   }
 
   /** Waits for the outcome, if `covers` finds the load fresh enough; undefined otherwise. */

@@ -31,7 +31,7 @@ export {
   type MemoryWorld,
   type MemoryWorldOptions,
 } from './create.js';
-export { CacheKeyError, CacheLoadTimeoutError, CacheValueError } from './errors.js';
+export { CacheCycleError, CacheKeyError, CacheLoadTimeoutError, CacheValueError } from './errors.js';
 export type { Expiries, Expiry } from './expiries.js';
 export type {
   CacheExplanation,

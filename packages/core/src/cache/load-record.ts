@@ -1,9 +1,12 @@
 import type { LoadScope, ReadBound } from '../kernel/context.js';
 import { dbToken, emptyToken, mergeTokens, type Token } from '../kernel/token.js';
+import type { LoadChain } from './load-chain.js';
 import type { CacheRules } from './rules.js';
 
 /** What one load read and used: decides whether its value may be stored, and under which tags. */
 export class LoadRecord implements LoadScope {
+  /** The call of the loader, once there is one. */
+  chain: LoadChain | undefined;
   readonly #tags: Set<string>;
   readonly #rules: Pick<CacheRules, 'inherits'>;
   readonly #bounds = new Map<string, ReadBound[]>();

@@ -1,6 +1,4 @@
-import { randomUUID } from 'node:crypto';
-import { abortable, deadline } from '../kernel/abort.js';
-import { sleep } from '../kernel/clock.js';
+import { abortable } from '../kernel/abort.js';
 import type { RequestContext } from '../kernel/context.js';
 import type { Kernel } from '../kernel/kernel.js';
 import type { CounterCell, HistogramCell } from '../kernel/meter.js';
@@ -9,13 +7,15 @@ import { type Refusal, refusals } from './admission.js';
 import type { Loader } from './api.js';
 import type { Backlog } from './backlog.js';
 import type { Ride } from './batch.js';
-import { type Call, handOver } from './call.js';
-import { CacheLoadTimeoutError } from './errors.js';
+import { type Call, chainAround, handOver } from './call.js';
+import { Deadlines } from './deadlines.js';
 import { Flight, type Landing } from './flight.js';
 import type { Follower } from './follower.js';
 import { Gate } from './gate.js';
 import type { Lineage } from './lineage.js';
+import { LoadChain } from './load-chain.js';
 import { LoadRecord } from './load-record.js';
+import { Lookout } from './lookout.js';
 import { cacheInstruments } from './metrics.js';
 import type { ResolvedCacheOptions } from './options.js';
 import type { LoadStart, SharedLevel } from './ports.js';
@@ -38,22 +38,15 @@ export interface LoadsInit {
   readonly random: () => number;
 }
 
-/** What keeps other instances from loading the same. */
-interface Lease {
-  readonly key: string;
-  readonly holder: string;
-}
-
 /** What a flight does; undefined where it has left its job to others. */
-type Job = (flight: Flight, signal: AbortSignal) => Promise<Landing | undefined>;
-
-/** First and last pause between two looks for the value that another instance loads. */
-const POLL_MS = { min: 5, max: 50 };
+type Job = (flight: Flight) => Promise<Landing | undefined>;
 
 /** Runs loaders: one per key and process wherever it can be shared, and about one per key among all instances. */
 export class Loads {
   readonly #init: LoadsInit;
   readonly #gate: Gate;
+  readonly #deadlines: Deadlines;
+  readonly #lookout: Lookout;
   readonly #shared = new Map<string, Flight>();
   readonly #direct = new Map<string, Flight>();
   readonly #seconds: HistogramCell;
@@ -65,6 +58,8 @@ export class Loads {
     const { meter } = init.kernel;
     this.#init = init;
     this.#gate = new Gate(init.options.maxLoads);
+    this.#deadlines = new Deadlines(init.kernel.clock, init.options.loadTimeoutMs);
+    this.#lookout = new Lookout(init);
     this.#seconds = meter.histogram(cacheInstruments.loadSeconds);
     this.#loaded = meter.counter(cacheInstruments.requests, { source: 'load' });
     this.#joined = meter.counter(cacheInstruments.requests, { source: 'join' });
@@ -75,7 +70,7 @@ export class Loads {
 
   /** Loads for everybody. */
   load(call: Call): Promise<unknown> {
-    return this.#board(this.#shared, call, (flight, signal) => this.#fly(flight, call, signal, true));
+    return this.#board(this.#shared, call, (flight) => this.#fly(flight, call, true));
   }
 
   /**
@@ -84,7 +79,7 @@ export class Loads {
    */
   async replace(call: Call): Promise<Landing | undefined> {
     if (this.#shared.get(call.key)?.isOpen) return undefined;
-    const job: Job = (flight, signal) => this.#fly(flight, call, signal, false);
+    const job: Job = (flight) => this.#fly(flight, call, false);
     return this.#begin(this.#shared, call, job).wait(call.signal);
   }
 
@@ -93,30 +88,37 @@ export class Loads {
    * here at once, and when it has lost its data, everybody who has seen more than it knows.
    */
   direct(call: Call): Promise<unknown> {
-    return this.#board(this.#direct, call, (flight, signal) => this.#flyDirect(flight, call, signal));
+    return this.#board(this.#direct, call, (flight) => this.#flyDirect(flight, call));
   }
 
-  /** Joins the running load of the key if that is fresh enough; begins one otherwise. */
+  /** Joins the running load of the key if that is fresh enough, and does not wait for whoever asks; begins one otherwise. */
   async #board(flights: Map<string, Flight>, call: Call, job: Job): Promise<unknown> {
     const { key, tags, context, signal } = call;
     const { rules, backlog, follower } = this.#init;
+    const chain = chainAround(context);
+    chain?.assertNotWithin(this, key);
+    const awaiting = (flight: Flight, outcome: Promise<Landing | undefined>) =>
+      chain === undefined ? outcome : chain.awaiting(flight, outcome);
     for (let isFirst = true; ; isFirst = false) {
       const running = flights.get(key);
-      if (running?.isOpen) {
+      const mayJoin = chain === undefined || !running?.isOpen || chain.mayAwait(running);
+      if (running?.isOpen && mayJoin) {
         call.batch?.pass(key);
-        const landing = await running.join(
+        const joined = running.join(
           (departure) =>
             rules.covers(departure, context.token, follower.positions, tags) &&
             !rules.isUnconfirmed(backlog, tags, running.stamp),
           signal,
         );
+        const landing = await awaiting(running, joined);
         if (landing !== undefined && !(isFirst && this.#hasMoved(landing, tags))) {
           this.#joined.add();
           return handOver(call, landing);
         }
         if (flights.get(key) !== running) continue; // somebody has begun a newer one meanwhile
       }
-      const landing = await this.#begin(flights, call, job).wait(signal);
+      const flight = this.#begin(mayJoin ? flights : undefined, call, job);
+      const landing = await awaiting(flight, flight.wait(signal));
       if (landing !== undefined) return handOver(call, landing);
     }
   }
@@ -131,54 +133,38 @@ export class Loads {
     return late.length > 0 && rules.check(follower.positions, late, landing.asOf) === 'moved';
   }
 
-  #begin(flights: Map<string, Flight>, call: Call, job: Job): Flight {
-    const { key } = call;
+  /** Without `flights` nobody else comes to know of it. */
+  #begin(flights: Map<string, Flight> | undefined, { key }: Call, job: Job): Flight {
+    const { stamp } = this.#init.backlog;
     this.#loaded.add();
-    const flight = new Flight(this.#init.backlog.stamp, (self) =>
-      this.#withinTime(call, self, job).finally(() => {
-        if (flights.get(key) === self) flights.delete(key);
+    const flight = new Flight({ key, stamp, isAside: flights === undefined }, (self) =>
+      job(self).finally(() => {
+        this.#deadlines.delete(self);
+        if (flights?.get(key) === self) flights.delete(key);
       }),
     );
-    flights.set(key, flight);
+    flights?.set(key, flight);
+    this.#deadlines.add(flight);
     return flight;
   }
 
-  async #withinTime({ key }: Call, flight: Flight, job: Job): Promise<Landing | undefined> {
-    const { kernel, options } = this.#init;
-    const { loadTimeoutMs } = options;
-    const overdue = () => new CacheLoadTimeoutError(key, loadTimeoutMs);
-    const limit = deadline(kernel.clock, loadTimeoutMs, overdue, flight.signal);
-    try {
-      return await job(flight, limit.signal);
-    } finally {
-      limit[Symbol.dispose]();
-    }
-  }
-
   /** `isUrgent`: somebody waits, so that it may not be left to another instance for long. */
-  async #fly(
-    flight: Flight,
-    call: Call,
-    signal: AbortSignal,
-    isUrgent: boolean,
-  ): Promise<Landing | undefined> {
-    const { level, follower } = this.#init;
-    const { key, tags } = call;
-    // Loads from before the last invalidation and after it are no substitute for each other, so they share no lease.
-    const lease: Lease = { key: `${key}@${follower.positions.lastMove(tags)}`, holder: randomUUID() };
-    const settle = {
-      release: () => void level.release(lease.key, lease.holder).catch(() => undefined),
-    };
+  async #fly(flight: Flight, call: Call, isUrgent: boolean): Promise<Landing | undefined> {
+    const { follower } = this.#init;
+    const lookout = this.#lookout;
+    // Whoever holds the lease may be waiting for what is loaded aside.
+    const lease = flight.isAside ? undefined : lookout.leaseOf(call);
+    const settle = { release: () => lease && lookout.release(lease) };
     try {
       let start: LoadStart | undefined;
       try {
         let since = follower.now();
         const [begun, first] = await Promise.all([
           this.#start(call),
-          this.#look(flight, call, lease, isUrgent),
+          lookout.look(flight, call, lease, isUrgent),
         ]);
         if (first === 'wait' && !isUrgent) return undefined;
-        const looked = first === 'wait' ? await this.#awaitOther(flight, call, lease, signal) : first;
+        const looked = first === 'wait' ? await lookout.awaitOther(flight, call, lease) : first;
         if (typeof looked === 'object') return looked;
         start = begun;
         if (first === 'wait') {
@@ -187,12 +173,12 @@ export class Loads {
         }
         if (!(await follower.meet(start.clock, since))) start = undefined;
       } catch (cause) {
-        signal.throwIfAborted();
-        this.#init.kernel.logger.debug({ err: cause, key }, 'loading without the shared level');
+        flight.signal.throwIfAborted();
+        this.#init.kernel.logger.debug({ err: cause, key: call.key }, 'loading without the shared level');
         start = undefined;
       }
-      if (start === undefined) return isUrgent ? await this.#flyDirect(flight, call, signal) : undefined;
-      return await this.#loadAndStore(flight, call, signal, start, settle);
+      if (start === undefined) return isUrgent ? await this.#flyDirect(flight, call) : undefined;
+      return await this.#loadAndStore(flight, call, start, settle);
     } finally {
       settle.release();
     }
@@ -206,7 +192,6 @@ export class Loads {
   async #loadAndStore(
     flight: Flight,
     call: Call,
-    signal: AbortSignal,
     start: LoadStart,
     settle: { release: () => void },
     isAgain = false,
@@ -219,14 +204,14 @@ export class Loads {
     const token = rules.raise(call.context.token, start);
     flight.depart({ epoch: clock.epoch, asOf: clock.sequence, token });
     const record = new LoadRecord(tags, rules);
-    const value = await this.#run(call, { record, token, signal, isThrottled: start.inDoubt });
+    const value = await this.#run(flight, call, { record, token, isThrottled: start.inDoubt });
     const isNothing = value === undefined || (value === null && lifetime.negativeTtlMs > 0);
     const late = isNothing ? [] : (call.tagsOf?.(value) ?? []).filter((tag) => !tags.includes(tag));
     record.name(late);
     if (late.length > 0 && !isAgain) {
       const anew = await this.#startAnew(call, late, record, start);
       if (anew !== undefined) {
-        return this.#loadAndStore(flight, { ...call, tags: [...tags, ...late] }, signal, anew, settle, true);
+        return this.#loadAndStore(flight, { ...call, tags: [...tags, ...late] }, anew, settle, true);
       }
     }
     const seen = await this.#seenBy(record);
@@ -302,88 +287,46 @@ export class Loads {
   }
 
   /** Loads without the shared level's help: shared by whoever needs nothing newer than its beginning, stored nowhere. */
-  async #flyDirect(flight: Flight, call: Call, signal: AbortSignal): Promise<Landing> {
+  async #flyDirect(flight: Flight, call: Call): Promise<Landing> {
     const { follower, rules } = this.#init;
     const { positions } = follower;
     const { token } = call.context;
     const record = new LoadRecord(call.tags, rules);
     const asOf = positions.applied;
     flight.depart({ epoch: positions.epoch, asOf, token });
-    const value = await this.#run(call, { record, token, signal, isThrottled: true });
+    const value = await this.#run(flight, call, { record, token, isThrottled: true });
     this.#refused.get('past')?.add();
     if (value !== undefined) record.name(call.tagsOf?.(value) ?? []);
     const seen = await this.#seenBy(record);
     return { value, tags: record.tags, seen, asOf, isStorable: false };
   }
 
-  #run(call: Call, ride: Ride): Promise<unknown> {
+  #run(flight: Flight, call: Call, terms: Omit<Ride, 'flights' | 'signal'>): Promise<unknown> {
+    const ride = { ...terms, flights: [flight], signal: flight.signal };
     return call.batch === undefined ? this.run(call, ride) : call.batch.load(call.key, ride);
   }
 
   /** Runs a loader on behalf of a context. */
   async run<T>(
     { context: caller, load }: { readonly context: RequestContext; readonly load: Loader<T> },
-    { record, token, signal, isThrottled }: Ride,
+    { record, token, signal, isThrottled, flights }: Ride,
   ): Promise<T> {
     const { contexts, clock } = this.#init.kernel;
     // A nested load must not wait for room that the load around it holds.
     const room = isThrottled && caller.load === undefined ? await this.#gate.enter(signal) : undefined;
     const startedAt = clock.monotonic();
+    const keys = flights.map(({ key }) => key);
+    const chain = new LoadChain(this, keys, chainAround(caller));
+    record.chain = chain;
+    for (const flight of flights) flight.carrier = chain;
     try {
       const context = contexts.openLoad({ id: caller.id, signal, token }, record);
       const loading = contexts.run(context, async () => load({ signal }));
       return await abortable(loading, signal); // a loader that ignores its signal keeps nobody
     } finally {
+      chain.end();
       this.#seconds.record((clock.monotonic() - startedAt) / 1_000);
       room?.[Symbol.dispose]();
-    }
-  }
-
-  /**
-   * Takes the lease, and looks for the value. In this order: who held the lease before has stored the value before he
-   * gave it back.
-   */
-  async #look(
-    flight: Flight,
-    call: Call,
-    lease: Lease,
-    isUrgent: boolean,
-  ): Promise<Landing | 'load' | 'wait'> {
-    const { level, reader, shelf, options, rules, backlog } = this.#init;
-    const { key, tags } = call;
-    const [leased, reading] = await Promise.all([
-      level.lease(lease.key, lease.holder, options.leaseMs),
-      reader.read(key, []),
-    ]);
-    const { clock, isMet } = reading;
-    if (clock !== undefined && isMet) {
-      const found = await shelf.find(key, reading.of(key), clock, tags, call);
-      const isNew = found?.use === 'fresh' || (found?.use === 'due' && isUrgent);
-      // Among its tags may be one that its reader has not named, and whose invalidation here nobody has confirmed yet.
-      if (found !== undefined && isNew && !rules.isUnconfirmed(backlog, found.tags)) {
-        const { epoch, sequence } = clock;
-        flight.depart({ epoch, asOf: found.asOf, token: cacheToken(clock), knownUpTo: sequence });
-        return { value: found.value, tags: found.tags, seen: found.seen, asOf: found.asOf, isStorable: true };
-      }
-    }
-    return leased ? 'load' : 'wait';
-  }
-
-  /** Looks again and again for the value that another instance is loading, as long as that has patience with it. */
-  async #awaitOther(
-    flight: Flight,
-    call: Call,
-    lease: Lease,
-    signal: AbortSignal,
-  ): Promise<Landing | 'load'> {
-    const { options, kernel, random } = this.#init;
-    const endsAt = kernel.clock.monotonic() + options.waitMs;
-    for (let pauseMs = POLL_MS.min; ; pauseMs = Math.min(pauseMs * 2, POLL_MS.max)) {
-      if (call.batch !== undefined) await call.batch.pause(call.key, pauseMs, signal);
-      else await sleep(kernel.clock, pauseMs * (0.5 + random() / 2), { signal });
-      const looked = await this.#look(flight, call, lease, true);
-      if (looked !== 'wait') return looked;
-      if (kernel.clock.monotonic() >= endsAt) return 'load';
     }
   }
 }

@@ -52,7 +52,11 @@ describe('a namespace', () => {
     await a.cache.invalidate(['posts:1']);
     expect(await read()).toEqual([undefined, undefined]);
     await before.getOrLoad('1', () => 'flat');
-    expect(await after.set('1', { nested: 'since' })).toMatchObject({ confirmed: true, stored: true });
+    const { token } = await b.cache.invalidate(['x']);
+    const set = await after.set('1', { nested: 'since' });
+    expect(set).toMatchObject({ confirmed: true, stored: true });
+    // One invalidation for all versions.
+    expect(set.token.cache).toMatchObject([{ sequence: (token.cache[0]?.sequence ?? 0) + 1 }]);
     expect(await read()).toEqual([undefined, { nested: 'since' }]);
     await before.delete('1');
     expect(await read()).toEqual([undefined, undefined]);

@@ -1,6 +1,5 @@
 import type { Signalled } from '../kernel/abort.js';
 import { readOptions } from '../kernel/options.js';
-import { mergeTokens } from '../kernel/token.js';
 import type {
   Cache,
   CacheNamespace,
@@ -17,7 +16,7 @@ import type {
   WrapOptions,
   Wrapped,
 } from './api.js';
-import type { ManyTerms } from './call.js';
+import type { ManyTerms, SetTerms } from './call.js';
 import { readCodec } from './codec-option.js';
 import { cloneOf, copies } from './copies.js';
 import { type CacheExplanation, type ExplainOptions, explanationOfNothing } from './explanation.js';
@@ -137,19 +136,15 @@ export class Namespace<T> implements CacheNamespace<T> {
   }
 
   async set(key: string, value: T, options: SetOptions = {}): Promise<SetOutcome> {
-    const isEnabled = this.#isEnabled();
-    const name = this.#nameOf(key);
-    if (isEnabled && this.#version === undefined)
-      return this.#cache.set(name, value, this.#setOptions(options, key));
-    // What other versions have stored is of the past, too.
-    const forgotten = await this.delete(key, options);
-    if (!isEnabled) return { ...forgotten, stored: false };
-    const set = await this.#cache.set(name, value, this.#setOptions(options, key));
-    return {
-      token: mergeTokens(forgotten.token, set.token),
-      confirmed: forgotten.confirmed && set.confirmed,
-      stored: set.stored,
+    if (!this.#isEnabled()) return { ...(await this.delete(key, options)), stored: false };
+    const terms: SetTerms = {
+      ...options,
+      ...lifetimeOf('set', options, this.#lifetime),
+      tags: this.#tagsOf(key, options.tags),
+      // What other versions have stored is of the past, too.
+      replaces: this.#version === undefined ? undefined : [this.keyOf(key)],
     };
+    return this.#cache.set(this.#nameOf(key), value, terms);
   }
 
   delete(keys: string | readonly string[], options?: InvalidateOptions): Promise<Invalidation> {
@@ -185,14 +180,6 @@ export class Namespace<T> implements CacheNamespace<T> {
   /** Under which key the cache keeps a value. */
   #nameOf(key: string): string {
     return this.#version === undefined ? this.keyOf(key) : `${this.name}#${this.#version}:${key}`;
-  }
-
-  #setOptions(options: SetOptions, key: string): SetOptions {
-    return {
-      ...options,
-      ...lifetimeOf('set', options, this.#lifetime),
-      tags: this.#tagsOf(key, options.tags),
-    };
   }
 
   #tagsOf(key: string, tags: readonly string[] = []): readonly string[] {

@@ -1,6 +1,6 @@
 import { ClosedError } from '../kernel/errors.js';
 import type { Call } from './call.js';
-import { CacheValueError } from './errors.js';
+import { CacheCycleError, CacheValueError } from './errors.js';
 import { drawTtlMs, type Lifetime, type Use } from './lifetime.js';
 
 export type { Use } from './lifetime.js';
@@ -75,6 +75,6 @@ export const usesInstead = Object.freeze(['fresh', 'due', 'stale', 'spare'] as c
 
 /** Whether something else may be served instead of an error: it is one of the loader, and the call allows for it. */
 export function mayHide(cause: unknown, { lifetime, signal }: Pick<Call, 'lifetime' | 'signal'>): boolean {
-  const isOurs = cause instanceof CacheValueError || cause instanceof ClosedError;
+  const isOurs = [CacheValueError, CacheCycleError, ClosedError].some((ours) => cause instanceof ours);
   return graceOf(lifetime).staleIfErrorMs > 0 && !isOurs && !signal?.aborted;
 }

@@ -21,6 +21,8 @@ export interface Made {
   readonly value: unknown;
   /** Its key among them. */
   readonly tags: readonly string[];
+  /** What it makes old beside its key. */
+  readonly replaces?: readonly string[] | undefined;
   readonly lifetime: Lifetime;
   readonly context: RequestContext;
 }
@@ -39,13 +41,13 @@ export class Writer {
   }
 
   /** Stores a value. Rejects with `CacheValueError` for one that cannot be encoded: nothing was done then. */
-  async write({ key, value, tags, lifetime, context }: Made): Promise<SetOutcome> {
+  async write({ key, value, tags, replaces = [], lifetime, context }: Made): Promise<SetOutcome> {
     const { shelf, lineage, invalidations, random } = this.#init;
     const payload = value === undefined ? undefined : shelf.encode(key, value);
     const { observed } = context; // what the value can have been made of
     const times = timesOf(value, lifetime, random);
     const isOfOneHistory = await lineage.admits().catch(() => false);
-    const { position, ...invalidation } = await invalidations.carryOut([key], context, {});
+    const { position, ...invalidation } = await invalidations.carryOut([key, ...replaces], context, {});
     if (times === undefined || position === undefined || !isOfOneHistory) {
       return { ...invalidation, stored: false };
     }

@@ -110,7 +110,15 @@ export interface Transaction {
    */
   invalidate(tags: readonly string[]): void;
   /**
-   * Has an event published once the transaction has committed and its tags are invalidated.
+   * Has everything cached under these tags expire once the transaction has committed: values that may be stale are served
+   * while they are replaced, as after `cache.expire`, but not to whoever has seen the transaction. A tag that is invalidated
+   * in the same transaction as well is invalidated.
+   *
+   * @throws EffectsUnavailableError at once where no kit carries effects out.
+   */
+  expire(tags: readonly string[]): void;
+  /**
+   * Has an event published once the transaction has committed and its tags are invalidated and expired.
    *
    * @throws EffectsUnavailableError at once where no kit carries effects out.
    */

@@ -197,12 +197,12 @@ export class NestedTransactionError extends PandoError {
 }
 
 /**
- * A transaction asked for `tx.invalidate` or `tx.publish`, and nobody is there to carry it out.
+ * A transaction asked for `tx.invalidate`, `tx.expire` or `tx.publish`, and nobody is there to carry it out.
  *
  * Create the database with `createPando`, or give `createDatabase` an effects runner.
  */
 export class EffectsUnavailableError extends PandoError {
-  constructor(method: 'invalidate' | 'publish') {
+  constructor(method: 'invalidate' | 'expire' | 'publish') {
     super({
       code: 'PANDO_DB_EFFECTS_UNAVAILABLE',
       message: `tx.${method} needs the cache and realtime rooms of a kit. Create the database with createPando, or give createDatabase an effects runner.`,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { EffectsOptions, EffectsOutcome, PlannedEvent } from '../kernel/effects.js';
+import type { Effects, EffectsOptions, EffectsOutcome } from '../kernel/effects.js';
 import { createKernel } from '../kernel/kernel.js';
 import { createFakeClock } from '../testing/fake-clock.js';
 import { during } from '../testing/memory-cluster.js';
@@ -9,11 +9,8 @@ import type { Transaction } from './api.js';
 function setup() {
   const clock = createFakeClock();
   const kernel = createKernel({ clock });
-  const carriedOut: { tags: readonly string[]; events: readonly PlannedEvent[] }[] = [];
-  const effects = async (
-    asked: (typeof carriedOut)[number],
-    { token }: EffectsOptions,
-  ): Promise<EffectsOutcome> => {
+  const carriedOut: Effects[] = [];
+  const effects = async (asked: Effects, { token }: EffectsOptions): Promise<EffectsOutcome> => {
     carriedOut.push(asked);
     return { token, isComplete: true };
   };
@@ -30,13 +27,16 @@ describe('a savepoint', () => {
       await set(tx, 'a', 1);
       return tx.transaction(async (inner) => {
         inner.invalidate(['b']);
+        inner.expire(['b', 'list']);
         inner.publish('c', 'in');
         await inner.transaction((innermost) => set(innermost, 'b', 2));
         return 'inner';
       });
     });
     expect([value, committed('a'), committed('b')]).toEqual(['inner', 1, 2]);
-    expect(carriedOut).toMatchObject([{ tags: ['b'], events: [{ channel: 'c', event: 'in' }] }]);
+    expect(carriedOut).toMatchObject([
+      { tags: ['b'], expired: ['list'], events: [{ channel: 'c', event: 'in' }] },
+    ]);
   });
 
   it('is rolled back alone when its callback rejects, and takes its effects with it', async () => {
@@ -48,13 +48,14 @@ describe('a savepoint', () => {
         await set(inner, 'a', 2);
         await set(inner, 'b', 2);
         inner.invalidate(['b']);
+        inner.expire(['b']);
         await inner.query('fail', ['23505']);
       });
       await expect(failing).rejects.toMatchObject({ code: '23505' });
       await set(tx, 'c', 3);
     });
     expect([committed('a'), committed('b'), committed('c')]).toEqual([1, undefined, 3]);
-    expect(carriedOut).toMatchObject([{ tags: ['a'] }]);
+    expect(carriedOut).toMatchObject([{ tags: ['a'], expired: [] }]);
   });
 
   it('whose failed statement was passed over is rolled back, and says so', async () => {

@@ -31,7 +31,7 @@ export interface TransactionScopeOptions {
   readonly label: string;
   readonly watch: StatementWatch;
   readonly signal?: AbortSignal | undefined;
-  /** Whether somebody invalidates and publishes. */
+  /** Whether somebody invalidates, expires and publishes. */
   readonly hasEffects: boolean;
   /** Handlers of the app's own effects. */
   readonly handlers: EffectHandlers;
@@ -47,6 +47,7 @@ export class TransactionScope implements Transaction {
   readonly #outer: TransactionScope | undefined;
   readonly #depth: number;
   readonly #tags = new Set<string>();
+  readonly #expired = new Set<string>();
   readonly #events: PlannedEvent[] = [];
   readonly #named: NamedEffect[] = [];
   #firstError: unknown;
@@ -59,13 +60,15 @@ export class TransactionScope implements Transaction {
     this.#depth = outer === undefined ? 0 : outer.#depth + 1;
   }
 
-  /** In the order in which they were asked for, each tag once. */
+  /** In the order in which they were asked for, each tag once: what is invalidated need not expire. */
   get effects(): TransactionEffects {
-    return { tags: [...this.#tags], events: this.#events, named: this.#named };
+    const expired = [...this.#expired].filter((tag) => !this.#tags.has(tag));
+    const effects = { tags: [...this.#tags], events: this.#events, named: this.#named };
+    return expired.length === 0 ? effects : { ...effects, expired };
   }
 
   get hasEffects(): boolean {
-    return this.#tags.size + this.#events.length + this.#named.length > 0;
+    return this.#tags.size + this.#expired.size + this.#events.length + this.#named.length > 0;
   }
 
   /** The error of the first statement that failed here. */
@@ -118,6 +121,12 @@ export class TransactionScope implements Transaction {
     this.#assertOpen();
     if (!this.#options.hasEffects) throw new EffectsUnavailableError('invalidate');
     for (const tag of tags) this.#tags.add(tag);
+  }
+
+  expire(tags: readonly string[]): void {
+    this.#assertOpen();
+    if (!this.#options.hasEffects) throw new EffectsUnavailableError('expire');
+    for (const tag of tags) this.#expired.add(tag);
   }
 
   publish(channel: string, event: unknown, { afterAll }: EventOptions = {}): void {
@@ -176,8 +185,9 @@ export class TransactionScope implements Transaction {
     return this.#options.lease.connection.query({ text, params: [] });
   }
 
-  #absorb({ tags, events, named }: TransactionEffects): void {
+  #absorb({ tags, expired = [], events, named }: TransactionEffects): void {
     for (const tag of tags) this.#tags.add(tag);
+    for (const tag of expired) this.#expired.add(tag);
     this.#events.push(...events);
     this.#named.push(...named);
   }

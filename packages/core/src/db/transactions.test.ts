@@ -250,6 +250,7 @@ describe('the effects of a transaction', () => {
     expect(carriedOut).toEqual([
       {
         tags: ['a', 'b', 'c'],
+        expired: [],
         events: [
           { channel: 'posts', event: { id: 1 } },
           { channel: 'posts', event: { id: 2 } },

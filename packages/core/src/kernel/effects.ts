@@ -12,6 +12,8 @@ export interface PlannedEvent {
 /** What a transaction wants done after its commit, in the order in which it asked. */
 export interface Effects {
   readonly tags: readonly string[];
+  /** Tags that only expire: none of those that are invalidated. Absent where there are none. */
+  readonly expired?: readonly string[] | undefined;
   readonly events: readonly PlannedEvent[];
 }
 
@@ -44,7 +46,7 @@ export interface EffectsOutcome {
 }
 
 /**
- * Carries out the effects of a committed transaction: first all invalidations, then all events, never the other way round.
+ * Carries out the effects of a committed transaction: first all invalidations and expiries, then all events, never the other way round.
  *
  * Never rejects because something was away: the data is committed. Rejects for effects that can never be carried out.
  */

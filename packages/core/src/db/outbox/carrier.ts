@@ -21,13 +21,14 @@ export class Carrier {
     this.#parts = parts;
   }
 
-  /** Invalidates, then publishes. */
-  async announce({ tags, events }: TransactionEffects, options: EffectsOptions): Promise<EffectsOutcome> {
+  /** Invalidates and expires, then publishes. */
+  async announce(effects: TransactionEffects, options: EffectsOptions): Promise<EffectsOutcome> {
     const { runner } = this.#parts;
-    if (tags.length + events.length === 0) return { token: options.token, isComplete: true };
+    const { tags, expired = [], events } = effects;
+    if (tags.length + expired.length + events.length === 0) return { token: options.token, isComplete: true };
     // A row of a newer release, or of a kit that is put together in another way: somebody else can.
     if (runner === undefined) return { token: options.token, isComplete: false };
-    return runner({ tags, events }, options);
+    return runner({ tags, expired, events }, options);
   }
 
   /** Calls the app's handlers, one after the other, up to the first that fails; tells how many are done. Never rejects. */

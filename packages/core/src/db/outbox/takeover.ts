@@ -248,7 +248,7 @@ export class Takeover {
       const done = await carrier.handle(effects, { token: announced.token, id, signal });
       if (done === effects.named.length) return { taken: 'done', record: table.remove([id]), finished };
       // A handler may fail for longer than anybody remembers what was published.
-      const rest: TransactionEffects = { ...effects, tags: [], events: [], done };
+      const rest: TransactionEffects = { named: effects.named, tags: [], events: [], done };
       return { taken: 'failed', record: table.update(id, JSON.stringify(rest)), finished };
     });
   }
