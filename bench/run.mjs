@@ -5,17 +5,7 @@ import { compare, sizes } from './harness/compare.mjs';
 import { describeMachine, formatMarkdown } from './harness/report.mjs';
 import { saveSection } from './harness/save.mjs';
 import { Servers } from './harness/servers.mjs';
-
-const rooms = {
-  cache: ['./peers/cache.mjs', './peers/cache-many.mjs', './peers/cache-fleet.mjs', './micro/cache.mjs'],
-  'cache-races': ['./peers/cache-races.mjs'],
-  db: ['./micro/db.mjs', './peers/db.mjs', './peers/db-policies.mjs'],
-  kernel: ['./micro/kernel.mjs'],
-  limits: ['./peers/limits.mjs'],
-  realtime: ['./peers/realtime.mjs', './peers/realtime-log.mjs'],
-  'realtime-faults': ['./peers/realtime-faults.mjs'],
-  'realtime-fleet': ['./peers/realtime-fleet.mjs'],
-};
+import { modulesOf, rooms } from './rooms.mjs';
 
 const { positionals, values } = readArguments();
 const [room] = positionals;
@@ -30,9 +20,8 @@ const servers = new Servers();
 const rows = [];
 const tables = [];
 try {
-  const asked = Object.entries(rooms).filter(([name]) => room === undefined || name === room);
-  for (const [name, file] of asked.flatMap(([name, files]) => files.map((file) => [name, file]))) {
-    const module = new URL(file, import.meta.url).href;
+  const asked = Object.keys(rooms).filter((name) => room === undefined || name === room);
+  for (const [name, module] of asked.flatMap((name) => modulesOf(name).map((module) => [name, module]))) {
     const { comparisons = [], open, show } = await import(module);
     const settings = await open?.(servers);
     for (const comparison of comparisons) {

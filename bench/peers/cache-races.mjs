@@ -154,6 +154,8 @@ const races = [
   },
 ];
 
+export const tableIds = races.map(({ id }) => `cache-races.${id}`);
+
 /** Shows every race to every library; one row for each race. */
 export async function show(servers, { isQuick, versionOf, own }) {
   const size = isQuick ? sizes.quick : sizes.full;
@@ -176,7 +178,7 @@ export async function show(servers, { isQuick, versionOf, own }) {
     name,
     version: name === '@pando/core' ? own : versionOf(name),
   }));
-  const rows = races.map(({ id, what }) => ({ id: `cache-races.${id}`, what, outcomes: {} }));
+  const rows = races.map(({ what }, index) => ({ id: tableIds[index], what, outcomes: {} }));
   await replicas.prepare([]);
   try {
     for (const { name: library } of columns) {

@@ -1,7 +1,6 @@
 /** A client of each library: what it has heard, and whether it was told that something is missing. */
 import { randomUUID } from 'node:crypto';
 import { request } from 'node:http';
-import { io } from 'socket.io-client';
 
 /** A stream of events, as a browser reads it. */
 class Stream {
@@ -103,6 +102,7 @@ class SocketIoClient {
   }
 
   async connect(port) {
+    const { io } = await import('socket.io-client');
     const uri = `http://127.0.0.1:${port}`;
     if (this.#socket === undefined) {
       const auth = { channel: this.#channel };

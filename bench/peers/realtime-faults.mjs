@@ -234,6 +234,8 @@ const faults = [
   },
 ];
 
+export const tableIds = faults.map(({ id }) => `realtime-faults.${id}`);
+
 /** Shows every fault to every library; one row for each. The last one leaves an instance dead. */
 export async function show(servers, { isQuick, versionOf, own }) {
   const size = isQuick ? sizes.quick : sizes.full;
@@ -243,7 +245,7 @@ export async function show(servers, { isQuick, versionOf, own }) {
     name,
     version: name === '@pando/core' ? own : versionOf(name),
   }));
-  const rows = faults.map(({ id, what }) => ({ id: `realtime-faults.${id}`, what, outcomes: {} }));
+  const rows = faults.map(({ what }, index) => ({ id: tableIds[index], what, outcomes: {} }));
   try {
     for (const { name: library } of columns) {
       await redis.flushall();

@@ -90,32 +90,39 @@ const text = 'A leaf has fallen.|';
 
 const memoryRows = [
   {
-    id: 'memory.ws',
+    id: 'realtime.memory.ws',
     what: 'memory of the process for each idle WebSocket that follows one channel, in KB; the aim is 10',
     mostKb: 10,
     kinds: { '@pando/core': 'pandoSockets', 'socket.io': 'socketIo', ws: 'wsSockets' },
   },
   {
-    id: 'memory.sse',
+    id: 'realtime.memory.sse',
     what: 'the same for each event stream, on `node:http`; the aim is 15',
     mostKb: 15,
     kinds: { '@pando/core': 'pandoStreams', 'better-sse': 'betterSse', node: 'bareStreams' },
   },
   {
-    id: 'memory.sse.fastify',
+    id: 'realtime.memory.sse.fastify',
     what: 'the same in Fastify; the aim is 15',
     mostKb: 15,
     kinds: { '@pando/core': 'pandoFastify', 'better-sse': 'betterSseFastify', node: 'bareFastify' },
   },
   {
-    id: 'memory.sse.express',
+    id: 'realtime.memory.sse.express',
     what: 'the same in Express; the aim is 18',
     mostKb: 18,
     kinds: { '@pando/core': 'pandoExpress', 'better-sse': 'betterSseExpress', node: 'bareExpress' },
   },
 ];
+const stormIds = {
+  recovered: 'realtime.storm.recovered',
+  delay: 'realtime.storm.delay',
+  reads: 'realtime.storm.reads',
+};
 const stormColumns = { '@pando/core': 'pandoSockets', 'socket.io': 'socketIoStreams' };
 const columnNames = ['@pando/core', 'socket.io', 'ws', 'better-sse', 'node'];
+
+export const tableIds = [...memoryRows.map(({ id }) => id), ...Object.values(stormIds)];
 
 /** What is no matter of rounds: a table of packages. */
 export async function show(servers, { isQuick, versionOf, own }) {
@@ -127,7 +134,7 @@ export async function show(servers, { isQuick, versionOf, own }) {
     const figures = await memoryOf(kinds, redisUrl, size);
     const outcomes = Object.fromEntries(columnNames.map((name) => [name, figures[name]?.toFixed(1) ?? '–']));
     outcomes['@pando/core'] += verdict(figures['@pando/core'] <= mostKb, `≤ ${mostKb}`);
-    rows.push({ id: `realtime.${id}`, what, outcomes });
+    rows.push({ id, what, outcomes });
   }
   rows.push(...(await stormRows(redisUrl, size)));
   const columns = columnNames.map((name) => ({
@@ -181,7 +188,7 @@ async function stormRows(redisUrl, size) {
   const { clients, messages, channels } = size.behind;
   const total = clients.toLocaleString('en');
   const row = (id, what, cellOf, isMet, aim) => ({
-    id: `realtime.storm.${id}`,
+    id,
     what,
     outcomes: Object.fromEntries(
       columnNames.map((name) => {
@@ -195,21 +202,21 @@ async function stormRows(redisUrl, size) {
   });
   return [
     row(
-      'recovered',
+      stormIds.recovered,
       `${total} clients that have missed ${messages} messages come back within ${spreadMs / 1_000} s: how many have exactly those`,
       ({ complete, tookMs }) => `${complete.toLocaleString('en')} in ${(tookMs / 1_000).toFixed(1)} s`,
       ({ complete }) => complete === clients,
       'all',
     ),
     row(
-      'delay',
+      stormIds.delay,
       'the same: event loop delay of the instance, the slowest in a hundred, in ms',
       ({ delayMs }) => delayMs.toFixed(0),
       ({ delayMs }) => delayMs < 200,
       '< 200',
     ),
     row(
-      'reads',
+      stormIds.reads,
       `the same: reads of history in Redis, for ${channels} channels`,
       ({ reads }) => reads.toLocaleString('en'),
       ({ reads }) => reads <= 10 * channels,

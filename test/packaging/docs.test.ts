@@ -31,6 +31,18 @@ const wrong: Page = {
   ].join('\n'),
 };
 
+const wrongBenchmarks: Page = {
+  path: 'docs/reference/benchmarks.md',
+  text: [
+    '| id | what |',
+    '|---|---|',
+    '| `cache.local-hit.vs-nobody` | a hit, see `cache.local-hit.vs-bentocache` |', // 3
+    '| `cache-races.stampede` | a stampede |',
+    '| `cache-races.stampedes` | several |', // 5
+    '| `kernel.token.encode.vs-hmac` | a token |',
+  ].join('\n'),
+};
+
 let compiled: Compiled;
 beforeAll(() => {
   compiled = compile([...pages, ...documentedSources(), wrong]);
@@ -78,7 +90,7 @@ describe('prose', () => {
     expect(paths.filter((path) => !index.includes(`(${path.slice('docs/'.length)})`))).toEqual([]);
   });
 
-  it('names options, errors, metrics, files and scripts that exist', () => {
+  it('names options, errors, metrics, files, scripts and rows of benchmarks that exist', () => {
     expect(lines(pages.flatMap((page) => unknownNames(page, compiled)))).toEqual([]);
   });
 
@@ -91,6 +103,10 @@ describe('prose', () => {
       'docs/wrong.md:3 kernel/no-such-file.ts does not exist',
       'docs/wrong.md:3 npm run no-such-script does not exist',
       'docs/wrong.md:18 npm run no-such-command does not exist',
+    ]);
+    expect(lines(unknownNames(wrongBenchmarks, compiled))).toEqual([
+      'docs/reference/benchmarks.md:3 cache.local-hit.vs-nobody does not exist',
+      'docs/reference/benchmarks.md:5 cache-races.stampedes does not exist',
     ]);
   });
 });

@@ -42,21 +42,15 @@ function anchorsOf(page: Page): ReadonlySet<string> {
 /** What prose and commands name that does not exist: options, errors, metrics, files, scripts. */
 export function unknownNames(page: Page, { hasMember }: Pick<Compiled, 'hasMember'>): readonly Complaint[] {
   const { blocks, prose } = partsOf(page);
-  // Rows of benchmarks have names of their own, which begin with a room's.
-  const isBench = page.path === 'docs/reference/benchmarks.md';
   const named = prose.flatMap(({ text, line }) =>
-    [...(isBench ? text.replace(/^\| `[^`]+` \|/, '') : text).matchAll(/`([^`]+)`/g)].map(
-      ([, name = '']) => ({
-        name,
-        line,
-      }),
-    ),
+    [...text.matchAll(/`([^`]+)`/g)].map(([, name = '']) => ({ name, line })),
   );
   const commands = blocks
     .filter(({ language }) => language === 'sh')
     .flatMap(({ code, line }) => code.split('\n').map((name, index) => ({ name, line: line + index })));
   return [
     ...named.filter(({ name }) => !exists(name, hasMember)),
+    ...rowsOf(page).filter(({ name }) => !isRow(name)),
     ...[...named, ...commands].flatMap(({ name, line }) =>
       scriptsIn(name)
         .filter((script) => !scripts.has(script))
@@ -77,10 +71,27 @@ const scripts: ReadonlySet<string> = new Set([
   ...Object.keys(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).scripts),
 ]);
 
+/** What the tables of results call their rows. */
+function rowsOf(page: Page): readonly { readonly name: string; readonly line: number }[] {
+  if (page.path !== 'docs/reference/benchmarks.md') return [];
+  return partsOf(page).prose.flatMap(({ text, line }) => {
+    const name = /^\| `([^`]+)` \|/.exec(text)?.[1];
+    return name === undefined ? [] : [{ name, line }];
+  });
+}
+
+const bench = new URL('../../../bench/rooms.mjs', import.meta.url).href;
+const { rooms: benches, rowIdsOf } = (await import(bench)) as {
+  readonly rooms: object;
+  rowIdsOf(room: string): Promise<readonly string[]>;
+};
+const rowIds: ReadonlySet<string> = new Set((await Promise.all(Object.keys(benches).map(rowIdsOf))).flat());
+const isRow = (name: string): boolean => rowIds.has(name);
+
 const rooms = /^(cache|db|realtime|limits|health|metrics|lifecycle|redis|http)(\.[a-z]\w*)+$/;
 
 function exists(name: string, hasMember: Compiled['hasMember']): boolean {
-  if (rooms.test(name) && !name.endsWith('.ts')) return hasMember(name);
+  if (rooms.test(name) && !name.endsWith('.ts')) return isRow(name) || hasMember(name);
   if (/^[A-Z]\w+Error$/.test(name)) return new RegExp(`class ${name} `).test(sources);
   if (/^PANDO_[A-Z]+_OPTIONS$/.test(name)) return true; // made of the name of a room
   if (/^PANDO_[A-Z_]+[A-Z]$|^pando_[a-z_]+[a-z]$/.test(name)) return sources.includes(name);
