@@ -2,14 +2,13 @@ import { SingleFlight } from '../../kernel/single-flight.js';
 import type { Broker } from '../ports.js';
 import type { RealtimeMetrics } from '../realtime-metrics.js';
 import { KeptPages } from './kept-pages.js';
+import type { Pace } from './pace.js';
 import { SharedPage } from './shared-page.js';
 
 /** How a hub's history is read. */
 export interface HistoryRules {
-  readonly pageEntries: number;
-  /** Reads at a time. */
-  readonly concurrency: number;
-  readonly metrics: RealtimeMetrics;
+  readonly pace: Pace;
+  readonly metrics: Pick<RealtimeMetrics, 'historyReads'>;
 }
 
 /**
@@ -17,17 +16,16 @@ export interface HistoryRules {
  * those share what is read, and only so many reads run at a time.
  */
 export class History {
-  readonly #broker: Broker;
+  readonly #broker: Pick<Broker, 'read'>;
   readonly #rules: HistoryRules;
   readonly #flights = new SingleFlight<string, SharedPage>();
   readonly #kept = new KeptPages();
   readonly #queue: (() => void)[] = [];
-  #free: number;
+  #running = 0;
 
-  constructor(broker: Broker, rules: HistoryRules) {
+  constructor(broker: Pick<Broker, 'read'>, rules: HistoryRules) {
     this.#broker = broker;
     this.#rules = rules;
-    this.#free = rules.concurrency;
   }
 
   /**
@@ -45,18 +43,19 @@ export class History {
   }
 
   async #read(channel: string, from: string): Promise<SharedPage> {
-    if (this.#free === 0) await new Promise<void>((resolve) => this.#queue.push(resolve));
-    else this.#free--;
+    const { pace, metrics } = this.#rules;
+    while (this.#running >= pace.atOnce) await new Promise<void>((resolve) => this.#queue.push(resolve));
+    this.#running++;
     try {
-      this.#rules.metrics.historyReads.add();
-      const page = await this.#broker.read(channel, { from, limit: this.#rules.pageEntries });
+      metrics.historyReads.add();
+      const page = await pace.run((limit) => this.#broker.read(channel, { from, limit }));
       const shared = new SharedPage(channel, page);
       this.#kept.keep(channel, shared);
       return shared;
     } finally {
-      const next = this.#queue.shift();
-      if (next === undefined) this.#free++;
-      else next();
+      this.#running--;
+      // As many as the pace allows now, which may be more or fewer than before.
+      for (const next of this.#queue.splice(0, Math.max(0, pace.atOnce - this.#running))) next();
     }
   }
 }

@@ -10,6 +10,7 @@ import type { Recovery } from '../recovery.js';
 import { Channel, type ChannelEnvironment } from './channel.js';
 import { EphemeralChannel, type EphemeralEnvironment } from './ephemeral-channel.js';
 import { History } from './history.js';
+import { Pace } from './pace.js';
 import { Pulse } from './pulse.js';
 import { type Place, Reader, type Sink } from './reader.js';
 
@@ -82,14 +83,12 @@ export class Hub implements BrokerListener {
     this.#plans = plans;
     this.pulse = new Pulse(clock, settings.tickMs, () => this.#tick());
     this.#sweepDueAt = this.pulse.now + settings.sweepMs;
+    const pace = new Pace(limits);
     this.#environment = {
       ...limits,
       broker,
-      history: new History(broker, {
-        pageEntries: limits.pageEntries,
-        concurrency: limits.concurrentReads,
-        metrics,
-      }),
+      pace,
+      history: new History(broker, { pace, metrics }),
       metrics,
       logger,
       recovery,

@@ -8,6 +8,7 @@ import { originId, unkept } from '../position.js';
 import type { RealtimeMetrics } from '../realtime-metrics.js';
 import type { Recovery } from '../recovery.js';
 import { Entry } from './entry.js';
+import type { Pace } from './pace.js';
 
 /** Looks at the log in a row that may find nothing of what was announced. */
 const MAX_FRUITLESS_LOOKS = 3;
@@ -18,8 +19,8 @@ export interface RunEnvironment {
   readonly metrics: RealtimeMetrics;
   readonly logger: Logger;
   readonly recovery: Recovery;
-  /** Entries of one look at the log. */
-  readonly pageEntries: number;
+  /** How much of the log is looked at in one go. */
+  readonly pace: Pace;
   /** Announcements kept while the log is read. */
   readonly maxPending: number;
 }
@@ -203,11 +204,11 @@ export class Run {
 
   /** Brings the run up to the end of the log. */
   async #readOn(): Promise<void> {
-    const { broker, recovery, pageEntries: limit } = this.#env;
+    const { broker, recovery, pace } = this.#env;
     const { failover, isLatest } = this.#plan;
     for (let more = true; more && !this.#isClosed; ) {
       const since = { id: this.#lastId, index: undefined, lineage: this.#lineage };
-      const page = await broker.read(this.#channel, { from: since.id, limit });
+      const page = await pace.run((limit) => broker.read(this.#channel, { from: since.id, limit }));
       const found = recovery.continueFrom(since, page, failover);
       const newest = page.entries.at(-1);
       if (found.kind === 'lost' && found.reason === 'trimmed' && isLatest && newest !== undefined) {
