@@ -19,6 +19,7 @@ import {
   type Visit,
 } from '@pando/core/http';
 import { RouteLabels } from './route-label.js';
+import { ShapedRequest, ShapedResponse } from './shaped-messages.js';
 import type { ExpressApp, ExpressErrorHandler, ExpressHandler, ExpressRequest, Next } from './types.js';
 
 /** Who is counted, and how much a request costs. */
@@ -168,7 +169,10 @@ export function pandoExpress(pando: Kit, options?: HttpOptions): PandoExpress {
     },
 
     async listen(app, options = {} as ListenOptions<never>) {
-      const server = typeof app === 'function' ? createServer(app) : app;
+      const server =
+        typeof app === 'function'
+          ? createServer({ IncomingMessage: ShapedRequest, ServerResponse: ShapedResponse }, app)
+          : app;
       const prototype = (app as { readonly request?: object }).request; // of an application; a server has none
       const doorway = new Doorway(door, server, options as ListenOptions, {
         addressOf: (request) => prototype && addressSeenBy(prototype, request),

@@ -37,6 +37,8 @@ export interface Exchange {
   readonly status: number;
   /** Whether the answer has turned into a stream. */
   readonly streaming: boolean;
+  /** Whether the exchange is over, for whatever reason. */
+  readonly isOver: boolean;
 
   /** All headers that the answer has so far. */
   readonly answerHeaders: HeaderValues;

@@ -103,6 +103,24 @@ test('the signal stays quiet when the answer was sent whole', async () => {
   expect(signal?.aborted).toBe(false);
 });
 
+test('who asks for the signal too late is told all the same', async () => {
+  const outcomes: [ExchangeOutcome, boolean][] = [];
+  const url = await serve((exchange, response) => {
+    exchange.onEnd((outcome) => outcomes.push([outcome, exchange.signal.aborted]));
+    if (exchange.url === '/whole') response.end('ok');
+    else response.write('some');
+  });
+  await (await fetch(`${url}/whole`)).text();
+  const client = httpRequest(`${url}/part`).end();
+  await once(client, 'response');
+  client.on('error', () => undefined).destroy();
+  await waitFor(() => outcomes.length === 2);
+  expect(outcomes).toEqual([
+    ['answered', false],
+    ['aborted', true],
+  ]);
+});
+
 test('the signal aborts when the client goes away, and the end is told once', async () => {
   const outcomes: ExchangeOutcome[] = [];
   let signal: AbortSignal | undefined;

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import type { Outlet } from '../kernel/outlet.js';
@@ -33,20 +34,22 @@ export class NodeExchange implements Exchange {
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
   readonly #view: FrameworkView;
-  readonly #gone = new AbortController();
+  /** Made for whoever asks for the signal: most never do. */
+  #abort: AbortController | undefined;
   #onEnd: ((outcome: ExchangeOutcome) => void) | undefined;
   #streaming = false;
+  #outcome: ExchangeOutcome | undefined;
   #answered = false;
 
   constructor(request: IncomingMessage, response: ServerResponse, view: FrameworkView = bare) {
     this.#request = request;
     this.#response = response;
     this.#view = view;
-    // 'close' comes on every end, 'finish' only on a whole answer.
-    response.once('finish', () => {
+    // 'close' comes on every end, 'finish' only on a whole answer. Both come once: `once` would cost three objects more.
+    response.on('finish', () => {
       this.#answered = isWhole(response);
     });
-    response.once('close', () => this.#end());
+    response.on('close', () => this.#end());
   }
 
   get method(): string {
@@ -83,7 +86,12 @@ export class NodeExchange implements Exchange {
   }
 
   get signal(): AbortSignal {
-    return this.#gone.signal;
+    if (this.#abort === undefined) {
+      this.#abort = new AbortController();
+      setMaxListeners(0, this.#abort.signal); // any number of calls may wait for one request
+      if (this.#outcome === 'aborted') this.#abort.abort(new ClientGoneError());
+    }
+    return this.#abort.signal;
   }
 
   get status(): number {
@@ -92,6 +100,10 @@ export class NodeExchange implements Exchange {
 
   get streaming(): boolean {
     return this.#streaming;
+  }
+
+  get isOver(): boolean {
+    return this.#outcome !== undefined;
   }
 
   get answerHeaders(): HeaderValues {
@@ -156,8 +168,10 @@ export class NodeExchange implements Exchange {
   }
 
   #end(): void {
+    if (this.#outcome !== undefined) return;
     const outcome = this.#answered ? 'answered' : 'aborted';
-    if (outcome === 'aborted') this.#gone.abort(new ClientGoneError());
+    this.#outcome = outcome;
+    if (outcome === 'aborted') this.#abort?.abort(new ClientGoneError());
     this.#onEnd?.(outcome);
   }
 }

@@ -181,6 +181,8 @@ describe('the body of a response', () => {
 
   it('tells when a client that did not read reads again', async () => {
     const large = new SharedBytes(Buffer.alloc(1_048_576, 'x'));
+    const listeners = (response: ServerResponse) =>
+      response.listenerCount('drain') + (response.socket?.listenerCount('drain') ?? 0);
     let flowing = true;
     let drained = 0;
     const server = createServer((_request, response) => {
@@ -189,7 +191,9 @@ describe('the body of a response', () => {
         drained++;
         outlet.end();
       });
+      const before = listeners(response);
       outlet.write(pieces('first'));
+      expect(listeners(response)).toBe(before); // none for who keeps up
       for (let n = 0; n < 32; n++) flowing = outlet.write([large, large]);
       expect(outlet.queuedBytes).toBeGreaterThan(0);
     });

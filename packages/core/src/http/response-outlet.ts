@@ -1,5 +1,6 @@
 import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Writable } from 'node:stream';
 import type { Outlet } from '../kernel/outlet.js';
 import type { SharedBytes } from '../kernel/shared-bytes.js';
 import { isClosed } from './node-response.js';
@@ -17,8 +18,8 @@ export class ResponseOutlet implements Outlet {
   readonly #response: ServerResponse<IncomingMessage> & Flushable;
   #begin: (() => void) | undefined;
   #onDrain: (() => void) | undefined;
-  /** The connection's socket, once it was written to. */
-  #socket: Socket | undefined;
+  /** What would take no more when it was last written to: the response, or its socket. */
+  #refusing: Writable | undefined;
 
   constructor(response: ServerResponse, begin: () => void) {
     this.#response = response;
@@ -33,11 +34,12 @@ export class ResponseOutlet implements Outlet {
     if (!this.#open()) return true;
     const socket = this.#bareSocket();
     if (socket === undefined) return this.#writeThrough(pieces);
-    if (this.#socket === undefined) this.#take(socket);
     if (pieces.length > 1) socket.cork();
     for (const piece of pieces) socket.write(piece.chunk);
     if (pieces.length > 1) socket.uncork();
-    return !socket.writableNeedDrain;
+    if (!socket.writableNeedDrain) return true;
+    this.#awaitDrain(socket);
+    return false;
   }
 
   end(): void {
@@ -50,12 +52,11 @@ export class ResponseOutlet implements Outlet {
 
   onDrain(listener: () => void): void {
     this.#onDrain = listener;
-    this.#response.on('drain', listener);
   }
 
   onClose(listener: () => void): void {
     if (isClosed(this.#response)) listener();
-    else this.#response.once('close', listener);
+    else this.#response.on('close', listener); // it comes once
   }
 
   /** Sends the head where that has not happened yet. Tells whether bytes can still be written. */
@@ -77,6 +78,7 @@ export class ResponseOutlet implements Outlet {
       // Somebody else's code, and what it failed to write is missing: the client comes back for it.
       response.destroy(cause as Error);
     }
+    if (!flowing) this.#awaitDrain(response);
     return flowing;
   }
 
@@ -97,12 +99,14 @@ export class ResponseOutlet implements Outlet {
     return isBare ? (socket ?? undefined) : undefined;
   }
 
-  /** The response does not know of these writes, so it does not tell when they drain. */
-  #take(socket: Socket): void {
-    this.#socket = socket;
+  /** Listens from the first time on: most connections never refuse anything. */
+  #awaitDrain(refusing: Writable): void {
     const listener = this.#onDrain;
-    if (listener === undefined) return;
-    socket.on('drain', listener);
-    this.#response.once('close', () => socket.off('drain', listener)); // the socket may serve other requests
+    if (listener === undefined || this.#refusing === refusing) return;
+    this.#refusing?.off('drain', listener);
+    this.#refusing = refusing;
+    refusing.on('drain', listener);
+    // The socket, which tells of what went to it directly, may serve other requests.
+    this.#response.once('close', () => refusing.off('drain', listener));
   }
 }

@@ -38,6 +38,27 @@ describe('Contexts', () => {
     });
   });
 
+  it('asks on whose behalf a request runs when somebody wants to know', () => {
+    const asked: string[] = [];
+    const context = contexts().openFor(
+      {
+        get id() {
+          asked.push('id');
+          return 'one';
+        },
+        get signal() {
+          asked.push('signal');
+          return signal;
+        },
+      },
+      {},
+    );
+    const inner = context.inside();
+    expect(asked).toEqual([]);
+    expect([inner.id, inner.signal]).toEqual(['one', signal]);
+    expect(asked).toEqual(['id', 'signal']);
+  });
+
   it('carries nothing any more once it is closed', () => {
     const all = contexts();
     all.run(all.open({ id: 'request', signal }), () => {

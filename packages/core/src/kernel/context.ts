@@ -31,11 +31,15 @@ export interface LoadScope {
 /** How urgent something is: `batch` lets everybody else pass where there is a queue, within a bound. */
 export type Priority = 'normal' | 'batch';
 
-/** How a context begins. */
-export interface ContextInit {
+/** On whose behalf code runs. */
+export interface Caller {
   readonly id: string;
   /** Aborts when nobody waits for the outcome any more. */
   readonly signal: AbortSignal;
+}
+
+/** How a context begins. */
+export interface ContextInit extends Caller {
   /** What the caller had seen before. */
   readonly token?: Token | undefined;
   /** Monotonic instant of the kit's clock after which the outcome has no use. */
@@ -45,6 +49,9 @@ export interface ContextInit {
   /** Told all that was written so far, after each write. Must not throw. */
   readonly onWrote?: ((written: Token) => void) | undefined;
 }
+
+/** What a context begins with, whoever it is for. */
+type Beginning = Omit<ContextInit, keyof Caller>;
 
 /** What makes a context differ from the one around it. */
 interface Derivation {
@@ -66,9 +73,7 @@ type Structure<Class> = Pick<Class, keyof Class>;
  */
 export type RequestContext = Structure<OpenContext>;
 
-class OpenContext {
-  readonly id: string;
-  readonly signal: AbortSignal;
+class OpenContext implements Caller {
   readonly deadlineAt: number | undefined;
   readonly priority: Priority;
   /** Monotonic instant at which it began: what was trusted then may be trusted for its whole life. */
@@ -77,6 +82,7 @@ class OpenContext {
   readonly load: LoadScope | undefined;
   /** The shard on which a database transaction is open here, if any: nothing may be served from or stored in a cache then. */
   readonly transactionOn: string | undefined;
+  readonly #caller: Caller;
   readonly #parent: RequestContext | undefined;
   readonly #onWrote: ContextInit['onWrote'];
   #token: Token;
@@ -84,9 +90,8 @@ class OpenContext {
   #written: Token = emptyToken;
   #observed: Token = emptyToken;
 
-  constructor(init: ContextInit, openedAt: number, derivation: Derivation = {}) {
-    this.id = init.id;
-    this.signal = init.signal;
+  constructor(caller: Caller, init: Beginning, openedAt: number, derivation: Derivation = {}) {
+    this.#caller = caller;
     this.deadlineAt = init.deadlineAt;
     this.priority = init.priority ?? 'normal';
     this.openedAt = openedAt;
@@ -96,6 +101,15 @@ class OpenContext {
     this.#onWrote = init.onWrote;
     this.#token = emptyToken;
     this.#see(init.token ?? emptyToken);
+  }
+
+  get id(): string {
+    return this.#caller.id;
+  }
+
+  /** Aborts when nobody waits for the outcome any more. */
+  get signal(): AbortSignal {
+    return this.#caller.signal;
   }
 
   /**
@@ -162,7 +176,11 @@ class OpenContext {
 
   /** The same request inside a transaction on a shard of the database: what it sees and writes counts for the request. */
   inside(shard = 'main'): RequestContext {
-    return new OpenContext(this, this.openedAt, { parent: this, load: this.load, transactionOn: shard });
+    return new OpenContext(this, this, this.openedAt, {
+      parent: this,
+      load: this.load,
+      transactionOn: shard,
+    });
   }
 
   /**
@@ -170,8 +188,8 @@ class OpenContext {
    * load what it reads. What it sees and writes counts for the request.
    */
   loading({ load, token, openedAt }: RequestContext): RequestContext {
-    const { id, signal, deadlineAt, priority } = this;
-    return new OpenContext({ id, signal, deadlineAt, priority, token }, openedAt, { parent: this, load });
+    const { deadlineAt, priority } = this;
+    return new OpenContext(this, { deadlineAt, priority, token }, openedAt, { parent: this, load });
   }
 
   #see(token: Token): void {
@@ -213,7 +231,15 @@ class AsyncContexts {
   open(init: ContextInit): RequestContext {
     // Any number of calls may wait in one context; a dozen of them are no leak to warn about.
     setMaxListeners(0, init.signal);
-    return new OpenContext(init, this.#clock.monotonic());
+    return new OpenContext(init, init, this.#clock.monotonic());
+  }
+
+  /**
+   * Begins the context of a request. Its id and its signal are asked of the caller when somebody wants to know them: most
+   * requests need neither, and both are dear to make. The signal takes any number of listeners.
+   */
+  openFor(caller: Caller, init: Beginning): RequestContext {
+    return new OpenContext(caller, init, this.#clock.monotonic());
   }
 
   /**
@@ -223,7 +249,7 @@ class AsyncContexts {
    */
   openLoad(init: ContextInit, load: LoadScope): RequestContext {
     setMaxListeners(0, init.signal);
-    return new OpenContext(init, this.#clock.monotonic(), { load });
+    return new OpenContext(init, init, this.#clock.monotonic(), { load });
   }
 
   /** Ends the carrying: each storage that was ever used costs every asynchronous call of the process a little (Node 20). */

@@ -59,7 +59,7 @@ export class SseConnection implements Served, Sink<SharedBytes>, Gathering, Beat
   readonly #env: SseEnvironment;
   readonly #outlet: Outlet;
   readonly #outbox: Outbox<Piece>;
-  readonly #readers: Reader<SharedBytes>[] = [];
+  #readers: readonly Reader<SharedBytes>[] = [];
   /** What channels have seen that began since the last cursor. */
   #begun: Seen | undefined;
   /** Whether a position has moved since the last cursor. */
@@ -109,9 +109,9 @@ export class SseConnection implements Served, Sink<SharedBytes>, Gathering, Beat
     this.settle(); // at once: the answer's head leaves with it
     hub.pulse.schedule(this, this.#nextMs());
     const places = placesOf(this.channels, lastEventId);
-    for (const [index, channel] of this.channels.entries()) {
-      this.#readers.push(hub.reader(channel, this, places[index] ?? {}, cursorName(channel)));
-    }
+    this.#readers = this.channels.map((channel, index) =>
+      hub.reader(channel, this, places[index] ?? {}, cursorName(channel)),
+    );
     for (const reader of this.#readers) reader.join();
   }
 

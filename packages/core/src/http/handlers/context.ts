@@ -1,4 +1,4 @@
-import type { RequestContext } from '../../kernel/context.js';
+import type { Caller, RequestContext } from '../../kernel/context.js';
 import { isEmptyToken } from '../../kernel/token.js';
 import type { Exchange } from '../exchange.js';
 import { exposeHeaders, requestId } from '../headers.js';
@@ -24,9 +24,7 @@ export class ContextHandler {
   open(exchange: Exchange): Pick<Visit, 'context' | 'ready'> {
     const token = this.#tokens.read(exchange.headers);
     const kept = this.#kept?.of(exchange);
-    const context = this.#kit.kernel.contexts.open({
-      id: requestId(exchange.headers),
-      signal: exchange.signal,
+    const context = this.#kit.kernel.contexts.openFor(new RequestCaller(exchange), {
       token,
       onWrote: kept && ((written) => kept.wrote(written)),
     });
@@ -44,5 +42,24 @@ export class ContextHandler {
     if (this.#kit.lifecycle.draining.aborted) exchange.setAnswerHeader('connection', 'close');
     const limits = limitHeaders.filter((name) => exchange.answerHeader(name) !== undefined);
     exposeHeaders(exchange, [...this.#tokens.write(exchange, context), ...limits]);
+  }
+}
+
+/** Who sent a request. */
+class RequestCaller implements Caller {
+  readonly #exchange: Exchange;
+  #id: string | undefined;
+
+  constructor(exchange: Exchange) {
+    this.#exchange = exchange;
+  }
+
+  get id(): string {
+    this.#id ??= requestId(this.#exchange.headers);
+    return this.#id;
+  }
+
+  get signal(): AbortSignal {
+    return this.#exchange.signal;
   }
 }

@@ -77,7 +77,7 @@ export class SseHandler {
       this.#kit.kernel.logger.warn({ err: cause }, 'A stream ended while it was being opened.');
       return undefined;
     });
-    if (connection !== undefined && !exchange.signal.aborted) this.#open.set(exchange, connection);
+    if (connection !== undefined && !exchange.isOver) this.#open.set(exchange, connection);
     return connection;
   }
 
