@@ -1,6 +1,8 @@
 import { createKernel, type Kernel } from '../kernel/kernel.js';
 import { createRedisFloor } from '../redis/floor.js';
 import type { RedisFloor } from '../redis/ports.js';
+import { createLimiter } from './drivers/limiter.js';
+import { createLimiterStore } from './drivers/limiter-store.js';
 import { createMemoryStore, type MemoryWorld } from './drivers/memory.js';
 import { createRedisStore } from './drivers/redis.js';
 import { type Limits, LimitsRoom } from './limits.js';
@@ -39,12 +41,24 @@ export function createLimits(options: LimitsOptions = {}, wiring: LimitsWiring =
     maxKeys: resolved.maxLocalKeys,
     world: wiring.world,
   });
-  return new LimitsRoom(
+  return new LimitsRoom({
     kernel,
-    resolved.policies,
-    createStore(resolved, kernel, wiring.redis) ?? local,
+    policies: resolved.policies,
+    store: createStore(resolved, kernel, wiring.redis) ?? local,
     local,
+    stores: createOwnStores(resolved, kernel),
+    limiter: createLimiter,
+  });
+}
+
+function createOwnStores(
+  { stores, decisionTimeoutMs: timeoutMs }: ResolvedLimitsOptions,
+  { clock }: Kernel,
+): ReadonlyMap<string, LimitStore> {
+  const each = [...stores].map(
+    ([name, limiter]) => [name, createLimiterStore({ limiter, clock, timeoutMs })] as const,
   );
+  return new Map(each);
 }
 
 function createStore(

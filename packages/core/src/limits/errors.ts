@@ -45,3 +45,17 @@ export class LimitKeyError extends PandoError {
     });
   }
 }
+
+/**
+ * A limiter of `limits.limiter()` was asked for what it cannot do as rate-limiter-flexible's own do.
+ *
+ * Say it in the policy, or take the call that the message names.
+ */
+export class LimiterOptionError extends PandoError {
+  constructor(policy: string, option: string, advice: string) {
+    super({
+      code: 'PANDO_LIMITS_LIMITER_OPTION',
+      message: `The limiter of the policy "${policy}" cannot take that ${option}. ${advice}`,
+    });
+  }
+}

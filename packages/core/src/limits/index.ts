@@ -1,6 +1,7 @@
 export { createLimits, createMemoryWorld, type LimitsWiring, type MemoryWorld } from './create.js';
-export { LimitCostError, LimitKeyError, UnknownPolicyError } from './errors.js';
-export type { ConsumeOptions, Decision, Limits, OnUnavailable, Policy } from './limits.js';
+export type { Decision, OnUnavailable, Policy } from './decision.js';
+export { LimitCostError, LimiterOptionError, LimitKeyError, UnknownPolicyError } from './errors.js';
+export type { ConsumeOptions, Limits } from './limits.js';
 export { limitsInstruments } from './metrics.js';
 export {
   type LimitsOptions,
@@ -9,4 +10,17 @@ export {
   type PolicySettings,
   type WindowOption,
 } from './options.js';
-export type { LimitStore, LimitWindow, PolicyCounters, SpendOptions, WindowUse } from './ports.js';
+export type {
+  Algorithm,
+  AskKind,
+  ForgottenListener,
+  LimitAsk,
+  Limiter,
+  LimiterResult,
+  LimitRule,
+  LimitStore,
+  LimitVerdict,
+  LimitWindow,
+  PolicyLimiter,
+} from './ports.js';
+export { type CounterState, type Settled, settle } from './settle.js';

@@ -1,13 +1,18 @@
+import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes, RateLimiterUnion } from 'rate-limiter-flexible';
 import { describe, expect, it } from 'vitest';
 import { createKernel } from '../kernel/kernel.js';
 import { noopLogger } from '../kernel/logger.js';
 import { createMemoryRegistry, createMetrics } from '../metrics/index.js';
 import { createFakeClock } from '../testing/fake-clock.js';
+import { createLimiter } from './drivers/limiter.js';
 import { createMemoryStore } from './drivers/memory.js';
 import {
   createLimits,
   createMemoryWorld,
   type Decision,
+  type ForgottenListener,
+  type LimitAsk,
+  type LimitRule,
   type LimitStore,
   type Limits,
   type LimitsOptions,
@@ -114,8 +119,11 @@ describe('wrong use', () => {
 
 /** A room over a store that pretends to be Redis. */
 function shaky(policies: Record<string, PolicyOption>) {
-  const memory = createMemoryStore({ maxKeys: 10 });
+  const clock = createFakeClock();
+  const memory = createMemoryStore({ clock, maxKeys: 10 });
   const state = { isUp: true, fails: false, instances: 1 };
+  const asked: LimitAsk[] = [];
+  const listeners: ForgottenListener[] = [];
   const store: LimitStore = {
     source: 'redis',
     get isUp() {
@@ -127,20 +135,203 @@ function shaky(policies: Record<string, PolicyOption>) {
     start: async () => undefined,
     close: async () => undefined,
     [Symbol.asyncDispose]: async () => undefined,
-    counters(policy, windows) {
-      const counters = memory.counters(policy, windows);
-      return {
-        spend: (...args) => (state.fails ? Promise.reject(new Error('no answer')) : counters.spend(...args)),
-      };
+    onForgotten: (listener) => void listeners.push(listener),
+    ask(asks) {
+      asked.push(...asks);
+      return state.fails ? Promise.reject(new Error('no answer')) : memory.ask(asks);
     },
   };
   const warnings: string[] = [];
   const logger = { ...noopLogger, warn: (_: object, message: string) => void warnings.push(message) };
-  const kernel = createKernel({ clock: createFakeClock(), logger });
-  const local = createMemoryStore({ maxKeys: 10 });
-  const room = new LimitsRoom(kernel, resolveLimitsOptions({ policies }).policies, store, local);
-  return { room, state, warnings };
+  const room = new LimitsRoom({
+    kernel: createKernel({ clock, logger }),
+    policies: resolveLimitsOptions({ policies }).policies,
+    store,
+    local: createMemoryStore({ clock, maxKeys: 10 }),
+    limiter: createLimiter,
+  });
+  const forget: ForgottenListener = (counter) => {
+    for (const listener of listeners) listener(counter);
+  };
+  return { room, state, warnings, clock, asked, memory, forget };
 }
+
+describe('a key that is known to be over its limit', () => {
+  const policies = { write: { windows: '2/min', algorithm: 'fixed' } } as const;
+  const id = 'write:fixed.1aao';
+
+  const overLimit = async () => {
+    const setting = shaky(policies);
+    for (let call = 0; call < 3; call++) await setting.room.consume('write', 'ann');
+    expect(setting.asked).toHaveLength(3);
+    return setting;
+  };
+
+  it('is refused without asking, with the time that is left', async () => {
+    const { room, clock, asked } = await overLimit();
+    await clock.advance(4_000);
+    const { retryAfterMs, ...decision } = await room.consume('write', 'ann');
+    expect(decision).toMatchObject({ allowed: false, source: 'denied', limit: 2, remaining: 0 });
+    expect(retryAfterMs).toBe(56_000);
+    expect(asked).toHaveLength(3);
+    expect((await room.consume('write', 'ben')).source).toBe('redis');
+  });
+
+  it('is asked about again after ten seconds, and when there is room', async () => {
+    const { room, clock, asked } = await overLimit();
+    await clock.advance(10_000);
+    expect((await room.consume('write', 'ann')).source).toBe('redis');
+    expect((await room.consume('write', 'ann')).source).toBe('denied');
+    expect(asked).toHaveLength(4);
+    await clock.advance(50_000);
+    expect(await room.consume('write', 'ann')).toMatchObject({ allowed: true, source: 'redis' });
+  });
+
+  it('is asked about for what costs less than what was refused', async () => {
+    const { room } = shaky(policies);
+    await room.consume('write', 'ann');
+    expect(await room.consume('write', 'ann', { cost: 2 })).toMatchObject({ allowed: false });
+    expect(await room.consume('write', 'ann', { cost: 2 })).toMatchObject({ source: 'denied' });
+    expect(await room.consume('write', 'ann')).toMatchObject({ allowed: true, source: 'redis' });
+  });
+
+  it.each<[string, (setting: Awaited<ReturnType<typeof overLimit>>) => Promise<unknown> | unknown]>([
+    ['this instance resets it', ({ room }) => room.reset('write', 'ann')],
+    ['this instance gives back', ({ room }) => room.reward('write', 'ann', 1)],
+    ['another instance says so', ({ forget }) => forget({ id, key: 'ann' })],
+    ['announcements were missed', ({ forget }) => forget(undefined)],
+  ])('is asked about again when %s', async (_, act) => {
+    const setting = await overLimit();
+    expect((await setting.room.consume('write', 'ann')).source).toBe('denied');
+    await act(setting);
+    expect((await setting.room.consume('write', 'ann')).source).toBe('redis');
+  });
+
+  it('stays so when another key is reset', async () => {
+    const { room, forget } = await overLimit();
+    forget({ id, key: 'ben' });
+    forget({ id: 'other:fixed.1aao', key: 'ann' });
+    expect((await room.consume('write', 'ann')).source).toBe('denied');
+  });
+
+  it('is not made so by a refusal that is older than its reset', async () => {
+    const { room, forget, memory } = shaky(policies);
+    for (let call = 0; call < 2; call++) await room.consume('write', 'ann');
+    const refused = room.consume('write', 'ann');
+    await Promise.resolve();
+    forget({ id, key: 'ann' });
+    expect((await refused).allowed).toBe(false);
+    const rule: LimitRule = { id, algorithm: 'fixed', windows: [{ limit: 2, windowMs: 60_000 }] };
+    await memory.ask([{ rule, key: 'ann', kind: 'reset', amount: 0 }]);
+    expect(await room.consume('write', 'ann')).toMatchObject({ allowed: true, source: 'redis' });
+  });
+});
+
+describe('how a key stands', () => {
+  it('is told without spending, changed by penalties and rewards, and forgotten on demand', async () => {
+    const limits = limitsOf({ write: '5/h' });
+    expect(await limits.peek('write', 'ann', { cost: 5 })).toMatchObject({ allowed: true, remaining: 5 });
+    expect(await limits.penalize('write', 'ann', 7)).toMatchObject({ allowed: false, remaining: 0 });
+    expect(await limits.reward('write', 'ann', 4)).toMatchObject({ allowed: true, remaining: 2 });
+    expect(await limits.consume('write', 'ann', { cost: 3 })).toMatchObject({ allowed: false });
+    await limits.reset('write', 'ann');
+    expect(await limits.peek('write', 'ann')).toMatchObject({ allowed: true, remaining: 5 });
+    expect(() => limits.penalize('write', 'ann', 0)).toThrow('must be a whole number of at least 1');
+    expect(() => limits.reset('write', '')).toThrow('must be a non-empty string');
+  });
+
+  it('cannot be reset while Redis is away, and says so', async () => {
+    const { room, state } = shaky({ write: '1/h' });
+    state.fails = true;
+    await expect(room.reset('write', 'ann')).rejects.toThrow('no answer');
+  });
+});
+
+describe('a policy with a store of its own', () => {
+  it('is counted there, with its window', async () => {
+    const store = new RateLimiterMemory({ points: 2, duration: 60 });
+    const limits = limitsOf({ write: { store } });
+    expect(limits.policy('write')).toMatchObject({ windows: [{ limit: 2, windowMs: 60_000 }] });
+    expect(await limits.consume('write', 'ann')).toMatchObject({
+      allowed: true,
+      remaining: 1,
+      source: 'store',
+    });
+    await store.consume('ann');
+    const refused = await limits.consume('write', 'ann');
+    expect(refused).toMatchObject({ allowed: false, remaining: 0, source: 'store' });
+    expect(refused.retryAfterMs).toBeGreaterThan(50_000);
+    await limits.reset('write', 'ann');
+    expect(await limits.peek('write', 'ann')).toMatchObject({ allowed: true, remaining: 2 });
+    expect(await limits.penalize('write', 'ann', 2)).toMatchObject({ allowed: false });
+    expect(await limits.reward('write', 'ann', 1)).toMatchObject({ allowed: true, remaining: 1 });
+  });
+
+  it('is decided without it when it fails, or does not answer in time', async () => {
+    const broken = new RateLimiterMemory({ points: 2, duration: 60 });
+    broken.consume = () => Promise.reject(new Error('away'));
+    const silent = new RateLimiterMemory({ points: 2, duration: 60 });
+    silent.consume = () => new Promise(() => undefined);
+    const limits = limitsOf(
+      { broken: { store: broken, onUnavailable: 'closed' }, silent: { store: silent } },
+      { decisionTimeoutMs: 20 },
+    );
+    expect(await limits.consume('broken', 'ann')).toMatchObject({ allowed: false, source: 'closed' });
+    const answers = [1, 2, 3].map(() => limits.consume('silent', 'ann'));
+    expect((await Promise.all(answers)).map(({ allowed, source }) => [allowed, source])).toEqual([
+      [true, 'local'],
+      [true, 'local'],
+      [false, 'local'],
+    ]);
+  });
+});
+
+describe('a limiter of rate-limiter-flexible', () => {
+  const limiterOf = (option: PolicyOption) => limitsOf({ write: option }).limiter('write');
+
+  it('rejects with a result when there is no room', async () => {
+    const limiter = limiterOf('2/min');
+    expect(limiter).toMatchObject({ keyPrefix: 'write', points: 2, duration: 60 });
+    expect(await limiter.get('ann')).toBeNull();
+    expect(await limiter.consume('ann')).toMatchObject({
+      remainingPoints: 1,
+      consumedPoints: 1,
+      isFirstInDuration: true,
+    });
+    await limiter.consume('ann');
+    const refusal = await limiter.consume('ann').catch((cause: unknown) => cause);
+    expect(refusal).toBeInstanceOf(RateLimiterRes);
+    expect(refusal).toMatchObject({ remainingPoints: 0, consumedPoints: 2 });
+    expect((await limiter.get('ann'))?.consumedPoints).toBe(2);
+    expect(await limiter.delete('ann')).toBe(true);
+    expect(await limiter.delete('ann')).toBe(false);
+  });
+
+  it('penalizes, rewards, sets and blocks', async () => {
+    const limiter = limiterOf('5/min');
+    expect((await limiter.penalty('ann', 2)).consumedPoints).toBe(2);
+    expect((await limiter.reward('ann')).consumedPoints).toBe(1);
+    expect((await limiter.set('ann', 4, 60)).remainingPoints).toBe(1);
+    await expect(limiter.set('ann', 4, 61)).rejects.toMatchObject({ code: 'PANDO_LIMITS_LIMITER_OPTION' });
+    await limiter.block('ben', 30);
+    const refusal = await limiter.consume('ben').catch((cause: unknown) => cause);
+    expect((refusal as RateLimiterRes).msBeforeNext).toBeGreaterThan(29_000);
+  });
+
+  it('insures and joins others of that library, and takes no block or delay that it would not keep', async () => {
+    const insured = new RateLimiterMemory({ points: 1, duration: 60, keyPrefix: 'other' });
+    const union = new RateLimiterUnion(insured, limiterOf('1/min'));
+    expect(Object.keys(await union.consume('ann'))).toEqual(['other', 'write']);
+    const limiter = limiterOf('1/min');
+    expect(() => {
+      limiter.blockDuration = 10;
+    }).toThrow('Call block() instead.');
+    expect(() => {
+      limiter.execEvenly = true;
+    }).toThrow('Use the algorithm "bucket" instead.');
+    new RateLimiterRedis({ storeClient: {}, points: 1, duration: 1, insuranceLimiter: limiter });
+  });
+});
 
 describe.each([
   ['is away', { isUp: false }],
@@ -209,6 +400,8 @@ describe.each([
 
 describe('options', () => {
   const windows = 'must be a limit such as "60/min"';
+  const memory = new RateLimiterMemory({ points: 1, duration: 1 });
+  const endless = new RateLimiterMemory({ points: 1, duration: 0 });
   it.each<[unknown, string]>([
     [{ policies: { a: '60/month' } }, `limits.policies.a ${windows}`],
     [{ policies: { a: '0/s' } }, `limits.policies.a ${windows}`],
@@ -226,6 +419,21 @@ describe('options', () => {
       { policies: { a: { windows: '1/s', onUnavailable: 'maybe' } } },
       'limits.policies.a.onUnavailable must be one of',
     ],
+    [{ policies: { a: '2000000000000/s' } }, `limits.policies.a ${windows}`],
+    [
+      { policies: { a: { windows: '1/s', algorithm: 'slidng' } } },
+      'limits.policies.a.algorithm must be one of',
+    ],
+    [
+      { policies: { a: { store: {} } } },
+      'limits.policies.a.store must be a limiter of rate-limiter-flexible',
+    ],
+    [{ policies: { a: { store: memory, windows: '1/s' } } }, 'limits.policies.a.windows must be left out'],
+    [
+      { policies: { a: { store: memory, algorithm: 'strict' } } },
+      'limits.policies.a.algorithm must be left out',
+    ],
+    [{ policies: { a: { store: endless } } }, 'limits.policies.a.store must be a limiter with a limit of'],
     [{ policies: { 'a b': '1/s' } }, 'named with 1 to 64 letters'],
     [{ policies: ['1/s'] }, 'limits.policies must be an object of policies, got an array.'],
     [{ polices: {} }, 'unknown option "polices" in limits. Did you mean "policies"?'],
@@ -237,9 +445,10 @@ describe('options', () => {
 
   it('of a policy win over those of the room', () => {
     const { policies } = limitsOf(
-      { a: '1/s', b: { windows: ['1/s', '2/m'], onUnavailable: 'open' } },
-      { onUnavailable: 'closed' },
+      { a: '1/s', b: { windows: ['1/s', '2/m'], onUnavailable: 'open', algorithm: 'fixed' } },
+      { onUnavailable: 'closed', algorithm: 'strict' },
     );
+    expect(policies.get('a')?.algorithm).toBe('strict');
     expect(policies.get('a')?.onUnavailable).toBe('closed');
     expect(policies.get('b')).toEqual({
       name: 'b',
@@ -247,6 +456,7 @@ describe('options', () => {
         { limit: 1, windowMs: 1_000 },
         { limit: 2, windowMs: 60_000 },
       ],
+      algorithm: 'fixed',
       onUnavailable: 'open',
     });
   });

@@ -1,44 +1,16 @@
-import type { Signalled } from '../kernel/abort.js';
+import { abortable, type Signalled } from '../kernel/abort.js';
 import { ClosedError } from '../kernel/errors.js';
 import type { Kernel } from '../kernel/kernel.js';
-import type { CounterCell, HistogramCell } from '../kernel/meter.js';
 import type { Check, Room } from '../kernel/room.js';
+import { AskQueue, type QueuedAsk } from './ask-queue.js';
+import type { Decision, Policy } from './decision.js';
+import { Desk, type Office } from './desk.js';
 import { LimitCostError, LimitKeyError, UnknownPolicyError } from './errors.js';
 import { counterKey } from './key.js';
 import { limitsInstruments } from './metrics.js';
-import type { LimitStore, LimitWindow, PolicyCounters, WindowUse } from './ports.js';
+import type { AskKind, LimitStore, LimitVerdict, LocalStore, PolicyLimiter } from './ports.js';
 
-/** What a policy does while Redis is away: let everything pass, refuse everything, or count in this process alone. */
-export type OnUnavailable = 'open' | 'closed' | 'local';
-
-/** A policy as it was understood. */
-export interface Policy {
-  readonly name: string;
-  /** All must have room for a call to pass. */
-  readonly windows: readonly LimitWindow[];
-  readonly onUnavailable: OnUnavailable;
-}
-
-/** The outcome of {@link Limits.consume}. A refusal is a decision, not an error. */
-export interface Decision {
-  readonly allowed: boolean;
-  readonly policy: string;
-  /** Of the window that refused, or that is nearest to refusing. */
-  readonly limit: number;
-  /** What is left of that window. */
-  readonly remaining: number;
-  /** When that window ends. */
-  readonly resetMs: number;
-  /** When to ask again; 0 when it was allowed. */
-  readonly retryAfterMs: number;
-  /**
-   * Who decided: `redis` or `memory` counted exactly; while Redis was away, `local` counted in this process alone,
-   * `open` and `closed` did not count. Answer a refusal by `closed` with 503, any other with 429.
-   */
-  readonly source: 'redis' | 'memory' | 'local' | 'open' | 'closed';
-}
-
-/** How to consume. */
+/** How to consume, or to ask whether one could. */
 export interface ConsumeOptions extends Signalled {
   /** A whole number of at least 1. @defaultValue `1` */
   readonly cost?: number | undefined;
@@ -59,31 +31,78 @@ export interface Limits extends Room {
    * @throws The signal's reason when it aborts: the cost may have been spent then.
    */
   consume(policy: string, key: string, options?: ConsumeOptions): Promise<Decision>;
+  /** Tells what {@link Limits.consume} would, and spends nothing. */
+  peek(policy: string, key: string, options?: ConsumeOptions): Promise<Decision>;
+  /** Spends the points whether there is room or not: the key pays for them later. Tells how it stands then. */
+  penalize(policy: string, key: string, points: number, options?: Signalled): Promise<Decision>;
+  /** Gives points back, down to nothing spent: no credit is kept. Tells how the key stands then. */
+  reward(policy: string, key: string, points: number, options?: Signalled): Promise<Decision>;
+  /**
+   * Forgets what the key has spent, on all instances; one that misses the announcement refuses for up to 10 s longer.
+   *
+   * @throws `RedisUnavailableError` while Redis is away: only this instance has forgotten then.
+   */
+  reset(policy: string, key: string, options?: Signalled): Promise<void>;
+  /**
+   * The policy as a limiter of rate-limiter-flexible, for what takes one. Points that do not fit are not counted, unlike in
+   * that library's own.
+   */
+  limiter(policy: string): PolicyLimiter;
 }
 
-/** When to ask again while a policy refuses everything. */
-const closedRetryMs = 1_000;
+/** What limiters of rate-limiter-flexible need of the room. */
+export interface LimiterSource extends Pick<Limits, 'consume' | 'peek' | 'penalize' | 'reward' | 'reset'> {
+  /** Refuses everything for so long; 0 ends that. */
+  block(policy: string, key: string, durationMs: number): Promise<Decision>;
+}
+
+/** What the room stands on. */
+export interface LimitsInit {
+  readonly kernel: Kernel;
+  readonly policies: readonly Policy[];
+  readonly store: LimitStore;
+  /** Counts while the store cannot; may be the store itself. */
+  readonly local: LocalStore;
+  /** Stores of policies that have their own. */
+  readonly stores?: ReadonlyMap<string, LimitStore> | undefined;
+  limiter(room: LimiterSource, policy: Policy): PolicyLimiter;
+}
 
 /** The manager behind {@link Limits}: asks the store, and decides without it when it must. */
 export class LimitsRoom implements Limits {
   readonly name = 'limits';
   readonly policies: ReadonlyMap<string, Policy>;
-  readonly #kernel: Kernel;
-  readonly #store: LimitStore;
-  readonly #local: LimitStore;
+  readonly #init: LimitsInit;
   readonly #desks = new Map<string, Desk>();
-  readonly #duration: HistogramCell;
+  readonly #queues: readonly AskQueue[];
   #isDegraded = false;
   #isClosed = false;
 
-  /** `local` counts while `store` cannot. */
-  constructor(kernel: Kernel, policies: readonly Policy[], store: LimitStore, local: LimitStore) {
-    this.#kernel = kernel;
-    this.#store = store;
-    this.#local = local;
+  constructor(init: LimitsInit) {
+    const { kernel, policies, store, local, stores } = init;
+    this.#init = init;
     this.policies = new Map(policies.map((policy) => [policy.name, policy]));
-    this.#duration = kernel.meter.histogram(limitsInstruments.duration);
-    for (const policy of policies) this.#desks.set(policy.name, new Desk(policy, kernel, store, local));
+    this.#queues = Array.from({ length: store.places ?? 1 }, () => new AskQueue(store));
+    const office: Office = {
+      kernel,
+      local,
+      duration: kernel.meter.histogram(limitsInstruments.duration),
+      push: (asked, ask) => this.#push(asked, ask),
+      answered: () => {
+        this.#isDegraded = false;
+      },
+      unanswered: (silent, cause) => this.#degrade(silent, cause),
+    };
+    const byRule = new Map<string, Desk>();
+    for (const policy of policies) {
+      const desk = new Desk(policy, stores?.get(policy.name) ?? store, office);
+      this.#desks.set(policy.name, desk);
+      byRule.set(desk.rule.id, desk);
+    }
+    store.onForgotten?.((counter) => {
+      if (counter !== undefined) byRule.get(counter.id)?.forget(counter.key);
+      else for (const desk of this.#desks.values()) desk.forget(undefined);
+    });
   }
 
   policy(name: string): Policy {
@@ -91,21 +110,52 @@ export class LimitsRoom implements Limits {
   }
 
   consume(policy: string, key: string, { cost = 1, signal }: ConsumeOptions = {}): Promise<Decision> {
+    return this.#decide('spend', policy, key, cost, signal);
+  }
+
+  peek(policy: string, key: string, { cost = 1, signal }: ConsumeOptions = {}): Promise<Decision> {
+    return this.#decide('peek', policy, key, cost, signal);
+  }
+
+  penalize(policy: string, key: string, points: number, { signal }: Signalled = {}): Promise<Decision> {
+    return this.#decide('penalize', policy, key, points, signal);
+  }
+
+  reward(policy: string, key: string, points: number, { signal }: Signalled = {}): Promise<Decision> {
+    return this.#decide('reward', policy, key, points, signal);
+  }
+
+  reset(policy: string, key: string, { signal }: Signalled = {}): Promise<void> {
     const desk = this.#desk(policy);
-    if (!Number.isSafeInteger(cost) || cost < 1) throw new LimitCostError(policy, cost);
-    if (typeof key !== 'string' || key === '') throw new LimitKeyError(policy);
-    return this.#decide(desk, counterKey(key), cost, signal);
+    checkKey(policy, key);
+    if (this.#isClosed) return Promise.reject(new ClosedError('The limits room'));
+    return signal?.aborted ? Promise.reject(signal.reason) : abortable(desk.reset(counterKey(key)), signal);
+  }
+
+  limiter(policy: string): PolicyLimiter {
+    const source: LimiterSource = {
+      consume: (...call) => this.consume(...call),
+      peek: (...call) => this.peek(...call),
+      penalize: (...call) => this.penalize(...call),
+      reward: (...call) => this.reward(...call),
+      reset: (...call) => this.reset(...call),
+      block: (name, key, durationMs) => {
+        checkKey(name, key);
+        return this.#desk(name).decide('block', counterKey(key), Math.ceil(durationMs * 1_000));
+      },
+    };
+    return this.#init.limiter(source, this.policy(policy));
   }
 
   async start(options?: Signalled): Promise<void> {
-    await this.#store.start(options);
+    await this.#init.store.start(options);
   }
 
   async drain(): Promise<void> {}
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    await Promise.all([this.#store.close(), this.#local.close()]);
+    await Promise.all([this.#init.store.close(), this.#init.local.close()]);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -113,9 +163,10 @@ export class LimitsRoom implements Limits {
   }
 
   checks(): readonly Check[] {
-    if (this.#store.source === 'memory') return [];
+    const { store } = this.#init;
+    if (store.source === 'memory') return [];
     const run: Check['run'] = async () =>
-      this.#store.isUp ? { status: 'healthy' } : { status: 'degraded', detail: 'Redis is away' };
+      store.isUp ? { status: 'healthy' } : { status: 'degraded', detail: 'Redis is away' };
     return [{ name: 'redis', critical: false, run }];
   }
 
@@ -125,123 +176,43 @@ export class LimitsRoom implements Limits {
     return desk;
   }
 
-  async #decide(desk: Desk, key: string, cost: number, signal: AbortSignal | undefined): Promise<Decision> {
-    signal?.throwIfAborted();
-    if (this.#isClosed) throw new ClosedError('The limits room');
-    const beganAt = this.#kernel.clock.monotonic();
-    const decision = (await this.#count(desk, key, cost, signal)) ?? (await desk.without(key, cost));
-    this.#duration.record((this.#kernel.clock.monotonic() - beganAt) / 1_000);
-    desk.record(decision);
-    return decision;
+  #decide(
+    kind: AskKind,
+    policy: string,
+    key: string,
+    amount: number,
+    signal: AbortSignal | undefined,
+  ): Promise<Decision> {
+    const desk = this.#desk(policy);
+    if (!Number.isSafeInteger(amount) || amount < 1) throw new LimitCostError(policy, amount);
+    checkKey(policy, key);
+    if (this.#isClosed) return Promise.reject(new ClosedError('The limits room'));
+    if (signal === undefined) return desk.decide(kind, counterKey(key), amount);
+    return signal.aborted
+      ? Promise.reject(signal.reason)
+      : abortable(desk.decide(kind, counterKey(key), amount), signal);
   }
 
-  /** Undefined when the store cannot tell. */
-  async #count(
-    desk: Desk,
-    key: string,
-    cost: number,
-    signal: AbortSignal | undefined,
-  ): Promise<Decision | undefined> {
-    if (!this.#store.isUp) return this.#degrade(undefined);
-    try {
-      const decision = await desk.count(key, cost, signal);
-      this.#isDegraded = false;
-      return decision;
-    } catch (cause) {
-      if (signal?.aborted) throw signal.reason;
-      return this.#degrade(cause);
+  #push(store: LimitStore, ask: QueuedAsk): void {
+    if (store === this.#init.store) {
+      this.#queues[store.placeOf?.(ask.rule, ask.key) ?? 0]?.push(ask);
+      return;
     }
+    store.ask([ask]).then(
+      ([verdict]) => ask.succeed(verdict as LimitVerdict),
+      (cause: unknown) => ask.fail(cause),
+    );
   }
 
   /** Says so once, not for each decision. */
-  #degrade(cause: unknown): undefined {
+  #degrade({ source }: LimitStore, cause: unknown): void {
     if (this.#isDegraded) return;
     this.#isDegraded = true;
-    this.#kernel.logger.warn({ err: cause }, 'Limits are decided without Redis.');
+    const name = source === 'redis' ? 'Redis' : "a policy's own store";
+    this.#init.kernel.logger.warn({ err: cause }, `Limits are decided without ${name}.`);
   }
 }
 
-/** One policy at work: its counters and its metrics. */
-class Desk {
-  readonly policy: Policy;
-  readonly #store: LimitStore;
-  readonly #counters: PolicyCounters;
-  readonly #localCounters: PolicyCounters;
-  readonly #allowed = new Map<Decision['source'], CounterCell>();
-  readonly #refused = new Map<Decision['source'], CounterCell>();
-
-  constructor(policy: Policy, kernel: Kernel, store: LimitStore, local: LimitStore) {
-    this.policy = policy;
-    this.#store = store;
-    this.#counters = store.counters(policy.name, policy.windows);
-    this.#localCounters = local.counters(policy.name, policy.windows);
-    for (const source of [store.source, policy.onUnavailable]) {
-      const bind = (outcome: string) =>
-        kernel.meter.counter(limitsInstruments.decisions, { policy: policy.name, outcome, source });
-      if (source !== 'closed') this.#allowed.set(source, bind('allowed'));
-      if (source !== 'open') this.#refused.set(source, bind('refused'));
-    }
-  }
-
-  async count(key: string, cost: number, signal: AbortSignal | undefined): Promise<Decision> {
-    return this.#decision(await this.#counters.spend(key, cost, { signal }), this.#store.source);
-  }
-
-  /** Decides as the policy says while Redis is away. */
-  async without(key: string, cost: number): Promise<Decision> {
-    const { name, windows, onUnavailable } = this.policy;
-    if (onUnavailable === 'local') {
-      const uses = await this.#localCounters.spend(key, cost, { sharedBy: this.#store.instances });
-      return this.#decision(uses, 'local');
-    }
-    const { limit, windowMs } = windows[0] as LimitWindow;
-    return onUnavailable === 'open'
-      ? {
-          allowed: true,
-          policy: name,
-          limit,
-          remaining: limit,
-          resetMs: windowMs,
-          retryAfterMs: 0,
-          source: 'open',
-        }
-      : {
-          allowed: false,
-          policy: name,
-          limit,
-          remaining: 0,
-          resetMs: closedRetryMs,
-          retryAfterMs: closedRetryMs,
-          source: 'closed',
-        };
-  }
-
-  record({ allowed, source }: Decision): void {
-    (allowed ? this.#allowed : this.#refused).get(source)?.add();
-  }
-
-  #decision(uses: readonly WindowUse[], source: Decision['source']): Decision {
-    const refusing = uses.filter(({ fits }) => !fits);
-    const allowed = refusing.length === 0;
-    const { limit, remaining, resetMs } = allowed ? tightest(uses) : longest(refusing);
-    return {
-      allowed,
-      policy: this.policy.name,
-      limit,
-      remaining,
-      resetMs,
-      retryAfterMs: allowed ? 0 : resetMs,
-      source,
-    };
-  }
-}
-
-/** The window that is nearest to refusing. */
-function tightest(uses: readonly WindowUse[]): WindowUse {
-  return uses.reduce((a, b) => (b.remaining < a.remaining ? b : a));
-}
-
-/** The window that refuses for longest. */
-function longest(uses: readonly WindowUse[]): WindowUse {
-  return uses.reduce((a, b) => (b.resetMs > a.resetMs ? b : a));
+function checkKey(policy: string, key: string): void {
+  if (typeof key !== 'string' || key === '') throw new LimitKeyError(policy);
 }

@@ -4,13 +4,13 @@ import type { Instrument } from '../kernel/meter.js';
 export const limitsInstruments = {
   decisions: {
     name: 'pando_limits_decisions_total',
-    help: 'Decisions by policy, outcome (allowed, refused) and who decided (redis, memory, local, open, closed).',
+    help: 'Decisions by policy, outcome (allowed, refused) and who decided (redis, memory, store, denied, local, open, closed).',
     type: 'counter',
     labels: ['policy', 'outcome', 'source'],
     values: {
       policy: 'each policy of the configuration',
       outcome: ['allowed', 'refused'],
-      source: ['redis', 'memory', 'local', 'open', 'closed'],
+      source: ['redis', 'memory', 'store', 'denied', 'local', 'open', 'closed'],
     },
   },
   duration: {

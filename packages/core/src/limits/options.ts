@@ -1,18 +1,28 @@
 import { type OptionsReader, readOptions } from '../kernel/options.js';
 import type { RedisOption } from '../redis/options.js';
-import type { OnUnavailable, Policy } from './limits.js';
+import type { OnUnavailable, Policy } from './decision.js';
 import { parseWindow } from './policy-syntax.js';
-import type { LimitWindow } from './ports.js';
+import type { Algorithm, Limiter, LimitWindow } from './ports.js';
 
 /** `'60/min'`, `'5/15m'`, or the same in numbers. Units: `ms`, `s`, `m`, `h`, `d`, or `sec`, `min`, `hour`, `day`. */
 export type WindowOption = string | LimitWindow;
 
 /** A policy with more to say than its windows. */
 export interface PolicySettings {
-  /** All must have room for a call to pass. */
-  readonly windows: WindowOption | readonly WindowOption[];
-  /** What this policy does while Redis is away. @defaultValue the room's */
+  /** All must have room for a call to pass. Required, unless there is a `store`. */
+  readonly windows?: WindowOption | readonly WindowOption[] | undefined;
+  /**
+   * What counts as one window: `sliding` the time until now, nearly; `strict` the time until now, never too much and up to a
+   * tenth too long; `fixed` from the first call on; `bucket` is refilled evenly. @defaultValue the room's
+   */
+  readonly algorithm?: Algorithm | undefined;
+  /** What this policy does while Redis, or its store, is away. @defaultValue the room's */
   readonly onUnavailable?: OnUnavailable | undefined;
+  /**
+   * Counts this policy instead of Redis or memory: any limiter of rate-limiter-flexible, with its own points, its own
+   * duration, and its own way to count. Never closed here.
+   */
+  readonly store?: Limiter | undefined;
 }
 
 /** One window, several windows, or windows with settings. */
@@ -26,17 +36,20 @@ export interface LimitsOptions {
   readonly name?: string | undefined;
   /** The policies by name: letters, digits, `_`, `-` and `.`. */
   readonly policies?: Readonly<Record<string, PolicyOption>> | undefined;
+  /** How policies count, unless they say otherwise. @defaultValue `'sliding'` */
+  readonly algorithm?: Algorithm | undefined;
   /** What policies do while Redis is away, unless they say otherwise. @defaultValue `'local'` */
   readonly onUnavailable?: OnUnavailable | undefined;
   /** How long a decision waits for Redis before it is made without. @defaultValue `100` */
   readonly decisionTimeoutMs?: number | undefined;
-  /** Keys that one window keeps apart in memory; what comes after shares a few counters. @defaultValue `100_000` */
+  /** Keys that one policy keeps apart in memory; what comes after shares a few counters. @defaultValue `100_000` */
   readonly maxLocalKeys?: number | undefined;
 }
 
 /** The defaults. */
 export const limitsDefaults = Object.freeze({
   name: 'app',
+  algorithm: 'sliding' as Algorithm,
   onUnavailable: 'local' as OnUnavailable,
   decisionTimeoutMs: 100,
   maxLocalKeys: 100_000,
@@ -47,24 +60,36 @@ export interface ResolvedLimitsOptions {
   readonly redis: RedisOption | undefined;
   readonly name: string;
   readonly policies: readonly Policy[];
+  /** The limiters that policies have brought along, by policy. */
+  readonly stores: ReadonlyMap<string, Limiter>;
   readonly decisionTimeoutMs: number;
   readonly maxLocalKeys: number;
 }
 
 const choices: readonly OnUnavailable[] = ['open', 'closed', 'local'];
+const algorithms: readonly Algorithm[] = ['sliding', 'strict', 'fixed', 'bucket'];
 const policyName = /^[A-Za-z0-9_.-]{1,64}$/;
-/** Node's timers, which end windows in memory, reach less than 25 days. */
+/** Windows and their limits go into one number each, in microseconds and with room for sums. */
 const longestWindowMs = 24 * 86_400_000;
 const shortestWindowMs = 100;
+const highestLimit = 1_000_000_000_000;
+
+/** What policies have in common. */
+type Common = Pick<Policy, 'algorithm' | 'onUnavailable'>;
 
 /** Checks the options; throws `PandoOptionsError`. */
 export function resolveLimitsOptions(options: LimitsOptions = {}): ResolvedLimitsOptions {
   const reader = readOptions('limits', options);
-  const onUnavailable = reader.oneOf('onUnavailable', choices, limitsDefaults.onUnavailable);
+  const common: Common = {
+    algorithm: reader.oneOf('algorithm', algorithms, limitsDefaults.algorithm),
+    onUnavailable: reader.oneOf('onUnavailable', choices, limitsDefaults.onUnavailable),
+  };
+  const stores = new Map<string, Limiter>();
   const resolved: ResolvedLimitsOptions = {
     redis: reader.any('redis') as RedisOption | undefined,
     name: reader.string('name', limitsDefaults.name),
-    policies: readPolicies(reader, onUnavailable),
+    policies: readPolicies(reader, common, stores),
+    stores,
     decisionTimeoutMs: reader.ms('decisionTimeoutMs', limitsDefaults.decisionTimeoutMs),
     maxLocalKeys: reader.int('maxLocalKeys', limitsDefaults.maxLocalKeys, { min: 1 }),
   };
@@ -72,30 +97,69 @@ export function resolveLimitsOptions(options: LimitsOptions = {}): ResolvedLimit
   return resolved;
 }
 
-function readPolicies(limits: OptionsReader, onUnavailable: OnUnavailable): readonly Policy[] {
+function readPolicies(
+  limits: OptionsReader,
+  common: Common,
+  stores: Map<string, Limiter>,
+): readonly Policy[] {
   const policies = limits.any('policies', {});
   if (typeof policies !== 'object' || policies === null || Array.isArray(policies))
     limits.fail('policies', 'an object of policies');
   const reader = readOptions('limits.policies', policies);
   return Object.keys(policies).map((name) => {
     if (!policyName.test(name)) reader.fail(name, 'named with 1 to 64 letters, digits, "_", "-" or "."');
-    return readPolicy(reader, name, onUnavailable);
+    return readPolicy(reader, name, common, stores);
   });
 }
 
-function readPolicy(policies: OptionsReader, name: string, onUnavailable: OnUnavailable): Policy {
+function readPolicy(
+  policies: OptionsReader,
+  name: string,
+  common: Common,
+  stores: Map<string, Limiter>,
+): Policy {
   const option = policies.any(name);
-  if (typeof option !== 'object' || option === null || !('windows' in option)) {
-    return { name, windows: readWindows(policies, name), onUnavailable };
-  }
+  const hasSettings =
+    typeof option === 'object' && option !== null && ('windows' in option || 'store' in option);
+  if (!hasSettings) return { name, windows: readWindows(policies, name), ...common };
   const settings = policies.nested(name);
+  const store = settings.any('store');
+  if (store !== undefined) stores.set(name, readStore(settings, store));
   const policy: Policy = {
     name,
-    windows: readWindows(settings, 'windows'),
-    onUnavailable: settings.oneOf('onUnavailable', choices, onUnavailable),
+    windows:
+      store === undefined ? readWindows(settings, 'windows') : windowsOf(settings, store as LimiterShape),
+    algorithm: settings.oneOf('algorithm', algorithms, store === undefined ? common.algorithm : 'fixed'),
+    onUnavailable: settings.oneOf('onUnavailable', choices, common.onUnavailable),
   };
+  if (store !== undefined && policy.algorithm !== 'fixed')
+    settings.fail('algorithm', 'left out where there is a store: it counts in its own way');
   settings.done();
   return policy;
+}
+
+/** What a limiter of rate-limiter-flexible tells of itself. */
+interface LimiterShape {
+  readonly points?: unknown;
+  readonly duration?: unknown;
+}
+
+function readStore(settings: OptionsReader, store: unknown): Limiter {
+  const calls = ['consume', 'penalty', 'reward', 'get', 'block', 'delete'] as const;
+  const isLimiter =
+    typeof store === 'object' &&
+    store !== null &&
+    calls.every((call) => typeof (store as Record<string, unknown>)[call] === 'function');
+  if (!isLimiter) settings.fail('store', 'a limiter of rate-limiter-flexible, such as a RateLimiterPostgres');
+  return store as Limiter;
+}
+
+function windowsOf(settings: OptionsReader, { points, duration }: LimiterShape): readonly LimitWindow[] {
+  if (settings.any('windows') !== undefined)
+    settings.fail('windows', 'left out where there is a store: its points and duration are the window');
+  const window = { limit: points as number, windowMs: (duration as number) * 1_000 };
+  if (!isWindow(window)) settings.fail('store', 'a limiter with a limit of at least 1 in 100 ms to 24 days');
+  return [window];
 }
 
 function readWindows(reader: OptionsReader, key: string): readonly LimitWindow[] {
@@ -121,6 +185,7 @@ function isWindow(value: unknown): value is LimitWindow {
     Object.keys(others).length === 0 &&
     Number.isSafeInteger(limit) &&
     (limit as number) >= 1 &&
+    (limit as number) <= highestLimit &&
     Number.isSafeInteger(windowMs) &&
     (windowMs as number) >= shortestWindowMs &&
     (windowMs as number) <= longestWindowMs

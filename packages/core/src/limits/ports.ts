@@ -1,56 +1,131 @@
 import type { Signalled } from '../kernel/abort.js';
 
-/** One fixed window: it begins with the first call that fits and ends `windowMs` later. */
+/** So much may be spent in so much time. */
 export interface LimitWindow {
   /** What may be spent within one window. */
   readonly limit: number;
   readonly windowMs: number;
 }
 
-/** How one window stands after a call. */
-export interface WindowUse {
-  /** Whether the cost fitted into this window. */
+/**
+ * What counts as one window.
+ *
+ * - `sliding`: the trailing window, in which what was spent in the period before this one counts for the part of it that is
+ *   still within. Within a tenth of a window never more than 1.1 times the limit, rounded up.
+ * - `strict`: never more than the limit in any stretch of time as long as the window; what was spent counts for up to a tenth
+ *   longer.
+ * - `fixed`: begins with the first call that fits, and ends after its length; twice the limit may pass around its end.
+ * - `bucket`: refilled evenly, a limit's worth per window; one limit may pass at once, and what was refilled since.
+ */
+export type Algorithm = 'sliding' | 'strict' | 'fixed' | 'bucket';
+
+/** How the counters of one policy count. */
+export interface LimitRule {
+  /** Names the counters, with the algorithm and each window's length: who changes one of these begins anew. */
+  readonly id: string;
+  readonly algorithm: Algorithm;
+  /** All must have room for a call to pass. */
+  readonly windows: readonly LimitWindow[];
+}
+
+/**
+ * What can be asked of a counter.
+ *
+ * - `spend`: the amount in every window, or in none.
+ * - `peek`: whether the amount would fit; nothing changes.
+ * - `penalize`, `reward`: adds the amount whether it fits or not, or takes it away, down to nothing.
+ * - `block`: refuses everything for the amount, in microseconds; 0 ends that.
+ * - `reset`: forgets everything, a block too.
+ */
+export type AskKind = 'spend' | 'peek' | 'penalize' | 'reward' | 'block' | 'reset';
+
+/** One thing asked of one counter. */
+export interface LimitAsk {
+  readonly rule: LimitRule;
+  /** Printable, and at most 64 characters. */
+  readonly key: string;
+  readonly kind: AskKind;
+  /** A whole number. */
+  readonly amount: number;
+}
+
+/** How a counter answered; where nothing was to be spent, whether the amount of a `peek`, or 1, would have fitted. */
+export interface LimitVerdict {
   readonly fits: boolean;
-  /** The limit that was applied: the window's own, or this instance's part of it. */
-  readonly limit: number;
+  /** The place, in the rule, of the window that is nearest to refusing or that refuses for longest; `-1` while blocked. */
+  readonly window: number;
+  /** What that window has left. */
   readonly remaining: number;
-  /** When the window ends. */
+  /** When that window's present period ends; when it does not fit, when to ask again. */
   readonly resetMs: number;
 }
 
-/** How to spend. */
-export interface SpendOptions extends Signalled {
-  /** Counts for one of that many instances: each limit is divided, and rounded up. @defaultValue `1` */
-  readonly sharedBy?: number | undefined;
-}
-
-/** The counters of one policy: one per key and window. */
-export interface PolicyCounters {
-  /**
-   * Spends the cost in every window of the key, or in none. Answers in the order of the windows.
-   *
-   * What fitted never sums up to more than a limit within one window, however many spend at once. A cost that does not
-   * fit every window is given back where it fitted, to the window it was taken from: until then others may be refused
-   * although there is room, never the reverse. A call that begins after this one was answered finds it given back.
-   *
-   * Rejects within a bound when the outcome is not known: the cost may have been counted, or may yet be, and is not
-   * given back. The same when the signal aborts.
-   */
-  spend(key: string, cost: number, options?: SpendOptions): Promise<readonly WindowUse[]>;
-}
+/** Hears that a counter was made to allow more than it had said it would, or, of undefined, that any may have been. */
+export type ForgottenListener = (
+  forgotten: { readonly id: LimitRule['id']; readonly key: string } | undefined,
+) => void;
 
 /** Where counters live. */
 export interface LimitStore extends AsyncDisposable {
   /** Named in decisions. */
-  readonly source: 'redis' | 'memory';
+  readonly source: 'redis' | 'memory' | 'store';
   /** Whether counting has a chance now; false is an answer without waiting. */
   readonly isUp: boolean;
   /** How many instances count together; at least 1. */
   readonly instances: number;
+  /** Into how many places counters are divided: one call is about one place. @defaultValue `1` */
+  readonly places?: number | undefined;
+  /** The place of a counter, from 0. */
+  placeOf?(rule: LimitRule, key: string): number;
   /** Opens what the store needs. Does not fail because a server is away. */
   start(options?: Signalled): Promise<void>;
-  /** The counters of one policy, known by its name and each window's length: who changes a length begins anew. */
-  counters(policy: string, windows: readonly LimitWindow[]): PolicyCounters;
+  /**
+   * Carries out several asks about one place, as if one after the other, and answers in their order.
+   *
+   * What fitted never sums up to more than the algorithm allows, however many ask at once. A cost that does not fit every
+   * window is counted in none.
+   *
+   * Rejects within a bound when the outcome is not known: what was asked may have been done, or may yet be.
+   */
+  ask(asks: readonly LimitAsk[]): Promise<readonly LimitVerdict[]>;
+  /** Hears what other instances reset, reward and unblock, as far as they can be heard. */
+  onForgotten?(listener: ForgottenListener): void;
   /** Releases what the store opened. Idempotent. */
   close(): Promise<void>;
+}
+
+/** A store in this process: it answers at once. */
+export interface LocalStore extends LimitStore {
+  answer(ask: LimitAsk): LimitVerdict;
+}
+
+/** How a key stands with a limiter of rate-limiter-flexible. */
+export interface LimiterResult {
+  readonly remainingPoints: number;
+  readonly consumedPoints: number;
+  /** When the window ends or, after a refusal, when to ask again. */
+  readonly msBeforeNext: number;
+  readonly isFirstInDuration: boolean;
+}
+
+/** A limiter of rate-limiter-flexible, by its shape. Rejects with a {@link LimiterResult} when there is no room. */
+export interface Limiter<Result extends LimiterResult = LimiterResult> {
+  readonly keyPrefix: string;
+  consume(key: string | number, points?: number): Promise<Result>;
+  penalty(key: string | number, points?: number): Promise<Result>;
+  reward(key: string | number, points?: number): Promise<Result>;
+  get(key: string | number): Promise<Result | null>;
+  set(key: string | number, points: number, secDuration: number): Promise<Result>;
+  block(key: string | number, secDuration: number): Promise<Result>;
+  delete(key: string | number): Promise<boolean>;
+}
+
+/** A policy as a limiter of rate-limiter-flexible: passes for one wherever that library takes one. */
+export interface PolicyLimiter extends Limiter<LimiterResult & { toJSON(): LimiterResult }> {
+  /** What the first window allows, and how many seconds it lasts. */
+  readonly points: number;
+  readonly duration: number;
+  /** Always 0 and false; anything else throws. */
+  blockDuration: number;
+  execEvenly: boolean;
 }

@@ -4,7 +4,7 @@ import epochSource from './lua/epoch-1.lua';
 import type { RedisScript } from './ports.js';
 
 /** Gives the valid epoch, after replacing the given one if it still is valid. */
-export const epochScript: RedisScript = { name: 'epoch', source: epochSource, keyCount: 1 };
+export const epochScript = { name: 'epoch', source: epochSource, keyCount: 1 } satisfies RedisScript;
 
 /** Arguments of {@link epochScript}: an epoch to begin if need be, and the one that must not stay. */
 export function epochArguments(unwanted = ''): readonly string[] {

@@ -13,7 +13,8 @@ export type RedisCommand = readonly [name: string, ...args: RedisArgument[]];
 export interface RedisScript {
   readonly name: string;
   readonly source: string;
-  readonly keyCount: number;
+  /** Left out: as many as it is given, of one slot. */
+  readonly keyCount?: number | undefined;
 }
 
 /** Options of everything that waits for a reply. */

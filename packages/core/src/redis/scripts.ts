@@ -51,13 +51,16 @@ export class Scripts {
     const timeoutMs = options.timeoutMs ?? this.#timeoutMs;
     const startedAt = this.#clock.monotonic();
     try {
-      return await send(['EVALSHA', this.#hashOf(script), script.keyCount, ...keys, ...args], options);
+      return await send(
+        ['EVALSHA', this.#hashOf(script), script.keyCount ?? keys.length, ...keys, ...args],
+        options,
+      );
     } catch (cause) {
       if (!(cause instanceof RedisReplyError && cause.kind === 'NOSCRIPT')) throw cause;
       // Both attempts share one deadline.
       const remainingMs = Math.max(1, timeoutMs - (this.#clock.monotonic() - startedAt));
       const rest = { ...options, timeoutMs: remainingMs };
-      return await send(['EVAL', script.source, script.keyCount, ...keys, ...args], rest);
+      return await send(['EVAL', script.source, script.keyCount ?? keys.length, ...keys, ...args], rest);
     }
   }
 

@@ -1,9 +1,18 @@
-import { RateLimiterRedis } from 'rate-limiter-flexible';
 import type { Signalled } from '../../kernel/abort.js';
+import { isCluster } from '../../redis/client.js';
 import type { RedisFloor, RedisScript } from '../../redis/ports.js';
-import type { LimitStore, LimitWindow, PolicyCounters } from '../ports.js';
-import { type CountedWindow, LimiterCounters } from './limiter-counters.js';
-import spendSource from './lua/spend-1.lua';
+import { fnv1a } from '../fnv.js';
+import type {
+  Algorithm,
+  AskKind,
+  ForgottenListener,
+  LimitAsk,
+  LimitRule,
+  LimitStore,
+  LimitVerdict,
+} from '../ports.js';
+import countSource from './lua/count-1.lua';
+import { evenTags } from './places.js';
 
 /** What a store in Redis stands on. */
 export interface RedisStoreInit {
@@ -19,41 +28,46 @@ export function createRedisStore(init: RedisStoreInit): LimitStore {
   return new RedisStore(init);
 }
 
-const spendScript: RedisScript = { name: 'spend', source: spendSource, keyCount: 1 };
+/** Runs with as many keys as it is given. */
+const countScript: RedisScript = { name: 'limits-count', source: countSource };
 
-/**
- * The floor, as rate-limiter-flexible wants a client: so its calls have a deadline, find the script on every node, and
- * never wait for a connection.
- */
-class FloorClient {
-  readonly #redis: RedisFloor;
-  readonly #timeoutMs: number;
+/** In a cluster: as many scripts as places go out where one would elsewhere, so not one for each slot. */
+const clusterPlaces = 32;
 
-  constructor(redis: RedisFloor, timeoutMs: number) {
-    this.#redis = redis;
-    this.#timeoutMs = timeoutMs;
-  }
-
-  get status(): string {
-    return this.#redis.isUp ? 'ready' : 'end';
-  }
-
-  /** The library's own script counts refused calls, knows whole seconds only, and gives credit for the next window. */
-  rlflxIncr([key, ...args]: readonly [key: string, ...args: string[]]): Promise<unknown> {
-    return this.#redis.run(spendScript, [key], args, { timeoutMs: this.#timeoutMs });
-  }
-}
+const algorithms: Readonly<Record<Algorithm, number>> = { sliding: 1, strict: 2, fixed: 3, bucket: 4 };
+const kinds: Readonly<Record<AskKind, number>> = {
+  spend: 0,
+  peek: 1,
+  penalize: 2,
+  reward: 3,
+  block: 4,
+  reset: 5,
+};
+/** After these, a counter may allow more than it has said it would. */
+const forgetting: ReadonlySet<AskKind> = new Set(['reward', 'block', 'reset']);
+const separator = '\n';
 
 class RedisStore implements LimitStore {
   readonly source = 'redis';
+  readonly places: number;
   readonly #redis: RedisFloor;
   readonly #isOwner: boolean;
-  readonly #client: FloorClient;
+  readonly #timeoutMs: number;
+  readonly #channel: string;
+  /** What keys begin with, by place. */
+  readonly #prefixes: readonly string[];
+  readonly #listeners: ForgottenListener[] = [];
+  readonly #encoded = new WeakMap<LimitRule, string>();
 
   constructor({ redis, isOwner, timeoutMs }: RedisStoreInit) {
     this.#redis = redis;
     this.#isOwner = isOwner;
-    this.#client = new FloorClient(redis, timeoutMs);
+    this.#timeoutMs = timeoutMs;
+    this.#channel = redis.keys.atomic('limits', 'forgotten');
+    this.#prefixes = isCluster(redis.client as Parameters<typeof isCluster>[0])
+      ? evenTags(clusterPlaces).map((tag) => redis.keys.spread('limits', `{${tag}}`, ''))
+      : [redis.keys.spread('limits', '')];
+    this.places = this.#prefixes.length;
   }
 
   get isUp(): boolean {
@@ -64,12 +78,35 @@ class RedisStore implements LimitStore {
     return Math.max(1, this.#redis.fleet.instances().length);
   }
 
+  placeOf(rule: LimitRule, key: string): number {
+    return this.places === 1 ? 0 : fnv1a(rule.id + key) % this.places;
+  }
+
   async start(options?: Signalled): Promise<void> {
+    this.#redis.events.on('live', () => this.#forgotten(undefined)); // announcements may have been missed until now
+    await this.#redis.subscribe(this.#channel, (payload) => this.#hear(payload.toString()), options);
     if (this.#isOwner) await this.#redis.start(options);
   }
 
-  counters(policy: string, windows: readonly LimitWindow[]): PolicyCounters {
-    return new LimiterCounters(windows.map((window) => this.#counted(policy, window)));
+  async ask(asks: readonly LimitAsk[]): Promise<readonly LimitVerdict[]> {
+    const [first] = asks;
+    if (first === undefined) return [];
+    const prefix = this.#prefixes[this.placeOf(first.rule, first.key)] as string;
+    const call = new Call();
+    let forgets = false;
+    for (const ask of asks) {
+      call.add(ask, prefix);
+      forgets ||= forgetting.has(ask.kind);
+    }
+    const rules = `[${call.rules.map((rule) => this.#encode(rule)).join(',')}]`;
+    const options = { timeoutMs: this.#timeoutMs };
+    const reply = await this.#redis.run(countScript, call.keys, [rules, `[${call.asks.join(',')}]`], options);
+    if (forgets) this.#announce(asks);
+    return readVerdicts(reply as readonly number[]);
+  }
+
+  onForgotten(listener: ForgottenListener): void {
+    this.#listeners.push(listener);
   }
 
   async close(): Promise<void> {
@@ -80,22 +117,65 @@ class RedisStore implements LimitStore {
     return this.close();
   }
 
-  #counted(policy: string, window: LimitWindow): CountedWindow {
-    const limiter = new RateLimiterRedis({
-      storeClient: this.#client,
-      rejectIfRedisNotReady: true,
-      keyPrefix: this.#redis.keys.spread('limits', policy, String(window.windowMs)),
-      points: window.limit,
-      duration: window.windowMs, // the library hands it to the script as it is: our script takes milliseconds
-    });
-    return {
-      window,
-      limiter,
-      keyOf: (key) => key,
-      countsRefused: false,
-      async giveBack(key, cost, { leftMs }) {
-        if (leftMs > 0) await limiter.reward(key, cost, { customDuration: leftMs });
-      },
-    };
+  /** The rule as the script reads it. */
+  #encode(rule: LimitRule): string {
+    let text = this.#encoded.get(rule);
+    if (text === undefined) {
+      const windows = rule.windows.flatMap(({ limit, windowMs }) => [windowMs * 1_000, limit]);
+      text = JSON.stringify([algorithms[rule.algorithm], ...windows]);
+      this.#encoded.set(rule, text);
+    }
+    return text;
   }
+
+  /** Hints: who misses one goes on refusing for a bounded time. */
+  #announce(asks: readonly LimitAsk[]): void {
+    for (const { kind, rule, key } of asks) {
+      if (!forgetting.has(kind)) continue;
+      this.#redis.publish(this.#channel, rule.id + separator + key).catch(() => undefined);
+    }
+  }
+
+  #hear(payload: string): void {
+    const [id = '', key = ''] = payload.split(separator);
+    this.#forgotten({ id, key });
+  }
+
+  #forgotten(counter: { readonly id: string; readonly key: string } | undefined): void {
+    for (const listener of this.#listeners) listener(counter);
+  }
+}
+
+/** What one run of the script is given. */
+class Call {
+  readonly keys: string[] = [];
+  readonly rules: LimitRule[] = [];
+  readonly asks: number[] = [];
+  readonly #places = new Map<string, number>();
+
+  add({ rule, key, kind, amount }: LimitAsk, prefix: string): void {
+    const name = `${prefix}${rule.id}:${key}`;
+    let place = this.#places.get(name);
+    if (place === undefined) {
+      place = this.keys.push(name);
+      this.#places.set(name, place);
+    }
+    let number = this.rules.indexOf(rule) + 1;
+    if (number === 0) number = this.rules.push(rule);
+    this.asks.push(place, number * 8 + kinds[kind], amount);
+  }
+}
+
+function readVerdicts(reply: readonly number[]): readonly LimitVerdict[] {
+  const verdicts: LimitVerdict[] = [];
+  for (let index = 0; index < reply.length; index += 3) {
+    const place = reply[index] as number;
+    verdicts.push({
+      fits: place > 0,
+      window: Math.abs(place) - 1,
+      remaining: reply[index + 1] as number,
+      resetMs: reply[index + 2] as number,
+    });
+  }
+  return verdicts;
 }

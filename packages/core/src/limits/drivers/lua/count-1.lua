@@ -1,0 +1,247 @@
+-- Carries out what a turn of the event loop asks of its counters, one ask after the other.
+--
+-- KEYS     one or more: a counter each, with all windows of its policy; expires when it tells nothing any more
+-- ARGV[1]  rules, as JSON: [[algorithm, window, limit, window, limit, …], …]; windows in microseconds;
+--          algorithms: 1 sliding, 2 strict, 3 fixed, 4 bucket
+-- ARGV[2]  asks, as JSON: [key, rule * 8 + kind, amount, …]; keys and rules by their place, from 1;
+--          kinds: 0 spend, 1 peek, 2 penalize, 3 reward, 4 block for so many microseconds, 5 reset
+--
+-- Returns three whole numbers for each ask: the window that is nearest to refusing, negative the one that refuses for
+-- longest, 0 while the key is blocked; what it has left; and when it resets or, after a refusal, when to ask again, in
+-- milliseconds.
+--
+-- Atomic. A cost that does not fit every window is counted in none. The clock is this server's, read once.
+--
+-- A counter is a list of numbers, those of each window in turn, and last, if there ever was one, the end of its block.
+-- The same rules, with the reasons, are in settle.ts.
+
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
+local floor, ceil, max, min = math.floor, math.ceil, math.max, math.min
+local slack = 0.000001
+
+-- Each way of counting has its numbers in the list s from place a on; p is the window, l the limit.
+local sliding = { -- begun, spent in the period before, spent in this period
+  size = 3,
+  turn = function(s, a, p)
+    local begun = s[a]
+    if begun == nil or now - begun >= 2 * p or begun - now > p then
+      s[a], s[a + 1], s[a + 2] = now, 0, 0
+    elseif now - begun >= p then
+      s[a], s[a + 1], s[a + 2] = begun + p, s[a + 2], 0
+    end
+  end,
+  used = function(s, a, p)
+    return floor(s[a + 1] * (1 - max(0, now - s[a]) / p)) + s[a + 2]
+  end,
+  add = function(s, a, amount)
+    local spent = s[a + 2] + amount
+    if spent < 0 then
+      s[a + 1] = max(0, s[a + 1] + spent)
+      spent = 0
+    end
+    s[a + 2] = spent
+  end,
+  wait = function(s, a, p, l, cost)
+    local room = l - cost
+    if s[a + 2] <= room then
+      return s[a] + (1 - (room - s[a + 2] + 1) / s[a + 1]) * p + 1 - now
+    end
+    return s[a] + p + (1 - (room + 1) / s[a + 2]) * p + 1 - now
+  end,
+  reset = function(s, a, p)
+    return s[a] + p - now
+  end,
+  keep = function(s, a, p)
+    return s[a] + 2 * p - now
+  end,
+}
+
+local strict = { -- number of this tenth, spent in each of the last eleven
+  size = 12,
+  turn = function(s, a, p)
+    local slot = floor(now / (p / 10))
+    local passed = s[a] and slot - s[a]
+    if passed == nil or passed > 10 or passed < -10 then
+      s[a] = slot
+      for i = a + 1, a + 11 do
+        s[i] = 0
+      end
+    elseif passed > 0 then
+      s[a] = slot
+      for i = a + 1, a + 11 do
+        s[i] = i + passed <= a + 11 and s[i + passed] or 0
+      end
+    end
+  end,
+  used = function(s, a)
+    local sum = 0
+    for i = a + 1, a + 11 do
+      sum = sum + s[i]
+    end
+    return sum
+  end,
+  add = function(s, a, amount)
+    local i = a + 11
+    s[i] = s[i] + amount
+    while s[i] < 0 do
+      if i > a + 1 then
+        s[i - 1] = s[i - 1] + s[i]
+      end
+      s[i] = 0
+      i = max(a + 1, i - 1)
+    end
+  end,
+  wait = function(s, a, p, l, cost, used)
+    for i = 1, 11 do
+      used = used - s[a + i]
+      if used + cost <= l then
+        return (s[a] + i) * (p / 10) - now
+      end
+    end
+  end,
+  reset = function(_, _, p)
+    return p
+  end,
+  keep = function(s, a, p)
+    return (s[a] + 11) * (p / 10) - now
+  end,
+}
+
+local fixed = { -- begun, spent
+  size = 2,
+  turn = function(s, a, p)
+    local begun = s[a]
+    if begun == nil or now - begun >= p or begun - now > p then
+      s[a], s[a + 1] = now, 0
+    end
+  end,
+  used = function(s, a)
+    return s[a + 1]
+  end,
+  add = function(s, a, amount)
+    s[a + 1] = max(0, s[a + 1] + amount)
+  end,
+  wait = function(s, a, p)
+    return s[a] + p - now
+  end,
+}
+fixed.reset, fixed.keep = fixed.wait, fixed.wait
+
+local bucket = { -- looked at last, in the bucket then
+  size = 2,
+  turn = function(s, a, p, l)
+    local at = s[a]
+    if at == nil or at - now > p then
+      s[a], s[a + 1] = now, 0
+    elseif now > at then
+      s[a], s[a + 1] = now, max(0, s[a + 1] - (now - at) * l / p)
+    end
+  end,
+  used = fixed.used,
+  add = fixed.add,
+  wait = function(s, a, p, l, cost)
+    return (s[a + 1] + cost - l) * p / l
+  end,
+  reset = function(s, a, p, l)
+    return s[a + 1] * p / l
+  end,
+}
+bucket.keep = bucket.reset
+
+local algorithms = { sliding, strict, fixed, bucket }
+local rules, asks = cjson.decode(ARGV[1]), cjson.decode(ARGV[2])
+local stored = redis.call('MGET', unpack(KEYS))
+local states, changed, out = {}, {}, {}
+
+-- The window in which the cost leaves least, and how much; or the one that refuses for longest, negative, and how long.
+local function judge(way, rule, s, cost)
+  local size = way.size
+  local tightest, left, refusing, longest, refused_left
+  for w = 1, (#rule - 1) / 2 do
+    local a, p, l = (w - 1) * size + 1, rule[w * 2], rule[w * 2 + 1]
+    local used = way.used(s, a, p)
+    if used + cost > l + slack then
+      local wait = cost > l and p or way.wait(s, a, p, l, cost, used)
+      if longest == nil or wait > longest then
+        refusing, longest, refused_left = w, wait, max(0, floor(l - used + slack))
+      end
+    else
+      local room = floor(l - used - cost + slack)
+      if left == nil or room < left then
+        tightest, left = w, room
+      end
+    end
+  end
+  if refusing then
+    return -refusing, refused_left, longest
+  end
+  return tightest, left
+end
+
+for i = 1, #asks, 3 do
+  local index, code, amount = asks[i], asks[i + 1], asks[i + 2]
+  local kind = code % 8
+  local rule = rules[(code - kind) / 8]
+  local way = algorithms[rule[1]]
+  local windows = (#rule - 1) / 2
+  local block = windows * way.size + 1
+  local s = states[index]
+  if s == nil then
+    s = stored[index] and cmsgpack.unpack(stored[index]) or {}
+    states[index] = s
+  end
+  if kind == 5 then
+    s = {}
+    states[index], changed[index] = s, rule
+  end
+  for w = 1, windows do
+    way.turn(s, (w - 1) * way.size + 1, rule[w * 2], rule[w * 2 + 1])
+  end
+  if kind == 4 then
+    s[block], changed[index] = now + amount, rule
+  elseif kind == 2 or kind == 3 then
+    for w = 1, windows do
+      way.add(s, (w - 1) * way.size + 1, kind == 2 and amount or -amount)
+    end
+    changed[index] = rule
+  end
+  local window, left, ms
+  if s[block] and s[block] > now then
+    window, left, ms = 0, 0, s[block] - now
+  else
+    window, left, ms = judge(way, rule, s, kind < 2 and amount or 1)
+    if window > 0 then
+      if kind == 0 then
+        for w = 1, windows do
+          way.add(s, (w - 1) * way.size + 1, amount)
+        end
+        changed[index] = rule
+      else
+        left = left + (kind == 1 and amount or 1) -- nothing was taken
+      end
+      ms = way.reset(s, (window - 1) * way.size + 1, rule[window * 2], rule[window * 2 + 1])
+    end
+  end
+  local n = #out
+  out[n + 1], out[n + 2], out[n + 3] = window, left, ceil(ms / 1000)
+end
+
+for index, rule in pairs(changed) do
+  local s, way = states[index], algorithms[rule[1]]
+  local windows = (#rule - 1) / 2
+  local keep = (s[windows * way.size + 1] or 0) - now
+  for w = 1, windows do
+    local a = (w - 1) * way.size + 1
+    if way.used(s, a, rule[w * 2]) > 0 then
+      keep = max(keep, way.keep(s, a, rule[w * 2], rule[w * 2 + 1]))
+    end
+  end
+  if keep > 0 then
+    redis.call('SET', KEYS[index], cmsgpack.pack(s), 'PX', ceil(keep / 1000))
+  else
+    redis.call('DEL', KEYS[index])
+  end
+end
+
+return out
