@@ -1,7 +1,13 @@
 import { waitFor } from '@pando/core/testing';
 import { expect, it } from 'vitest';
 import { Site } from '../followers/site.js';
-import { type RedisCluster, type RedisServer, startRedisCluster, startSentinel } from '../infra/redis.js';
+import {
+  moveSlot,
+  type RedisCluster,
+  type RedisServer,
+  startRedisCluster,
+  startSentinel,
+} from '../infra/redis.js';
 
 /** Clients of every kind on a site, each of which knows where it is. */
 async function followed(redis: object): Promise<Site> {
@@ -70,6 +76,33 @@ it('clients of every kind stay where they are while a master of a cluster is rep
   for (const [channel, resets] of told(site)) {
     const expected = masters.get(channel) === failed ? ['failover'] : [];
     for (const reasons of resets) expect(reasons, channel).toEqual(expected);
+  }
+  expect(site.ears.map(({ connections }) => connections)).toEqual(before);
+});
+
+it('clients of every kind stay where they are while the slot of a channel moves, and nobody is told of channels elsewhere', async () => {
+  await using cluster = await startRedisCluster({ replicasPerMaster: 0 });
+  await using site = await followed(addressesOf(cluster));
+  const before = site.ears.map(({ connections }) => connections);
+  const slots = new Map<string, number>();
+  for (const channel of site.channels)
+    slots.set(
+      channel,
+      Number(await cluster.nodes[0]?.command('cluster', 'keyslot', await keyOf(cluster, channel))),
+    );
+  const [hot] = site.channels as [string];
+  const slot = slots.get(hot) as number;
+  const from = await cluster.masterOf(await keyOf(cluster, hot));
+  const to = cluster.nodes.find((node) => node !== from) as RedisServer;
+  const load = site.load();
+  await site.published(50);
+  await moveSlot(cluster, slot, from, to);
+  await site.published(200);
+  await load.stop();
+  await site.caughtUp();
+  for (const [channel, resets] of told(site)) {
+    const allowed = slots.get(channel) === slot ? [[], ['failover']] : [[]];
+    for (const reasons of resets) expect(allowed, channel).toContainEqual(reasons);
   }
   expect(site.ears.map(({ connections }) => connections)).toEqual(before);
 });

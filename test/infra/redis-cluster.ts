@@ -77,6 +77,29 @@ export async function startRedisCluster(options: RedisClusterOptions = {}): Prom
   return cluster;
 }
 
+/** Moves a slot as resharding does: key by key, while it is in use. */
+export async function moveSlot(
+  cluster: RedisCluster,
+  slot: number,
+  from: RedisServer,
+  to: RedisServer,
+): Promise<void> {
+  const idOf = async (node: RedisServer) => String(await node.command('cluster', 'myid'));
+  const [source, target] = [await idOf(from), await idOf(to)];
+  await to.command('cluster', 'setslot', slot, 'importing', source);
+  await from.command('cluster', 'setslot', slot, 'migrating', target);
+  for (let keys = ['']; keys.length > 0; ) {
+    keys = (await from.command('cluster', 'getkeysinslot', slot, 1)) as string[];
+    if (keys.length > 0) await from.command('migrate', to.host, to.port, '', 0, 5_000, 'keys', ...keys);
+  }
+  const replicas = cluster.nodes.filter((node) => node !== to && node !== from);
+  for (const node of [to, from, ...replicas]) {
+    await node.command('cluster', 'setslot', slot, 'node', target).catch((cause: unknown) => {
+      if (!/master/.test(String(cause))) throw cause; // replicas learn it from their masters
+    });
+  }
+}
+
 async function startNode({
   nodeTimeoutMs = 1_000,
   args = [],

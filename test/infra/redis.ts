@@ -1,7 +1,7 @@
 import type { RedisServerOptions } from './redis-server.js';
 import { RedisServer } from './redis-server.js';
 
-export { RedisCluster, startRedisCluster } from './redis-cluster.js';
+export { moveSlot, RedisCluster, startRedisCluster } from './redis-cluster.js';
 export { startSentinel } from './redis-sentinel.js';
 export type { RedisServerOptions } from './redis-server.js';
 export { RedisServer } from './redis-server.js';

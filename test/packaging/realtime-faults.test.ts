@@ -41,11 +41,14 @@ const scenarios: readonly (readonly [string, ...(readonly [file: string, test: s
     'a replica of Redis takes over, and may lack what was acknowledged',
     [faults('failover'), 'behind sentinels: what it may lack is told, and nothing else'],
     [faults('failover'), 'in a cluster: what it may lack is told, and nothing else'],
+    [faults('moves'), 'while a replica takes over behind sentinels, and each is told once'],
+    [faults('moves'), 'while a master of a cluster is replaced, and are told of its channels alone'],
     [faults('lost-writes'), 'who has seen them is told, nobody skips anything in silence'],
   ],
   [
     'the slot of a channel moves in a cluster',
     [faults('slot'), 'publishes wait for it, and listeners get each message once, or are told'],
+    [faults('moves'), 'while the slot of a channel moves, and nobody is told of channels elsewhere'],
   ],
   [
     'Redis stands still',
@@ -100,6 +103,16 @@ const scenarios: readonly (readonly [string, ...(readonly [file: string, test: s
   ],
 ];
 
+/** Where nobody resumes: thousands of bare connections, and the judge. */
+const withoutClients = ['a quiet client costs more and more', 'the judge of all of them is blind'];
+
 it.each(scenarios.map(([what, ...tests]) => ({ what, tests })))('a test fails when $what', ({ tests }) => {
   for (const [file, test] of tests) expect(readFileSync(join(root, file), 'utf8')).toContain(test);
+});
+
+it.each(
+  scenarios.filter(([what]) => !withoutClients.includes(what)).map(([what, ...tests]) => ({ what, tests })),
+)("the library's own client is among those who follow on when $what", ({ tests }) => {
+  const sources = tests.map(([file]) => readFileSync(join(root, file), 'utf8'));
+  expect(sources.some((source) => /\.follow(Live|EveryWay)\(/.test(source))).toBe(true);
 });
