@@ -281,6 +281,21 @@ export const replicaIsFarBehind: CacheFault = {
   },
 };
 
+/** Somebody is content with a replica that is behind, and with what is made of it; whoever has written comes after him. */
+export const partsAreUnfit: CacheFault = {
+  name: 'values made of what may not be stored',
+  isAlone: true,
+  async strike({ site, world, clients, stranger, random }) {
+    const [here, there] = two(site.instances, random);
+    const writer = pick(clients, random);
+    world.holdReplica = true;
+    await writer.write(there);
+    await stranger().lookLaxly(here);
+    await writer.lookAtAll(here);
+    world.holdReplica = false;
+  },
+};
+
 /** Loads are under way when somebody writes what they read, and asks for the same at once. */
 export const loadsAreOvertaken: CacheFault = {
   name: 'loads overtaken by a write',
@@ -290,6 +305,7 @@ export const loadsAreOvertaken: CacheFault = {
     const group = pick(groups, random);
     const writer = pick(clients, random);
     await writer.write(there, group);
+    world.lingerMs = 30; // whoever comes behind the write finds them under way
     let isOver = false;
     const looking = stranger()
       .lookAtAll(here)
@@ -300,6 +316,7 @@ export const loadsAreOvertaken: CacheFault = {
     await writer.write(there, group);
     await writer.lookAtAll(here);
     await looking;
+    world.lingerMs = 0;
     await writer.lookAtAll(there);
   },
 };
@@ -338,6 +355,7 @@ export const allFaults: readonly CacheFault[] = [
   instanceDies,
   replicaStandsStill,
   replicaIsFarBehind,
+  partsAreUnfit,
   loadsAreOvertaken,
   valuesExpire,
 ];
@@ -351,6 +369,7 @@ export const faultsBesideRedis: readonly CacheFault[] = [
   instanceIsFar,
   replicaStandsStill,
   replicaIsFarBehind,
+  partsAreUnfit,
   loadsAreOvertaken,
   valuesExpire,
 ];

@@ -13,6 +13,7 @@ import {
   loadsAreOvertaken,
   newLifeUnheard,
   nothingHeard,
+  partsAreUnfit,
   replicaIsFarBehind,
   replicaStandsStill,
   stateGoesBack,
@@ -125,8 +126,7 @@ export const cacheMutations: readonly CacheMutation[] = [
     rule: 'C5',
     what: 'values are stored although a part of them was not fit for it',
     rules: { isStorable: () => true },
-    faults: [replicaStandsStill],
-    laxRatio: 0.3,
+    faults: [partsAreUnfit],
   },
   {
     rule: 'C5',

@@ -51,6 +51,8 @@ export class World {
   loading = 0;
   /** The replica shows nothing new as long as that is set. */
   holdReplica = false;
+  /** How much longer than usual a value is on its way. */
+  lingerMs = 0;
   readonly #random: () => number;
   readonly #loads: Trace[] = [];
   readonly #confirmed = new Map<string, Confirmed[]>();
@@ -116,7 +118,7 @@ export class World {
   /** Reads one register; the value is on its way for a while, so that invalidations overtake it. */
   async look(kernel: Kernel, register: string, level: Level): Promise<number> {
     const version = this.registers.read(kernel, register, level);
-    await delay(this.#random() * 10);
+    await delay(this.#random() * 10 + this.lingerMs);
     return version;
   }
 
