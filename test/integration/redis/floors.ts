@@ -5,6 +5,7 @@ import {
   createRedisFloor,
   type RedisFloor,
   type RedisOption,
+  type RedisPlace,
 } from '../../../packages/core/src/redis/index.js';
 
 /** What a test may say about a floor it makes. */
@@ -47,8 +48,8 @@ export function patiently(option: RedisOption): RedisOption {
   return { commandTimeoutMs: 3_000, ...options };
 }
 
-/** The names of the floor's events from now on, in order. */
-export function recordEvents(floor: RedisFloor): string[] {
+/** The names of the events of a floor or place from now on, in order. */
+export function recordEvents(floor: Pick<RedisPlace, 'events'>): string[] {
   const names: string[] = [];
   for (const name of ['up', 'down', 'live', 'blind'] as const)
     floor.events.on(name, () => void names.push(name));
@@ -56,7 +57,7 @@ export function recordEvents(floor: RedisFloor): string[] {
 }
 
 /** Subscribes, and gives what arrives as texts, in order. */
-export async function recordAnnouncements(floor: RedisFloor, channel: string): Promise<string[]> {
+export async function recordAnnouncements(floor: Pick<RedisPlace, 'subscribe'>, channel: string): Promise<string[]> {
   const heard: string[] = [];
   await floor.subscribe(channel, (payload) => void heard.push(payload.toString()));
   return heard;

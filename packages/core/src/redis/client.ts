@@ -22,6 +22,8 @@ export interface RedisClient {
   pipeline(): RedisPipeline;
   subscribe(...channels: string[]): Promise<unknown>;
   unsubscribe(...channels: string[]): Promise<unknown>;
+  ssubscribe(...channels: string[]): Promise<unknown>;
+  sunsubscribe(...channels: string[]): Promise<unknown>;
   duplicate(overrides: object): RedisClient;
   on(event: string, listener: (...args: never[]) => void): unknown;
   off(event: string, listener: (...args: never[]) => void): unknown;
@@ -40,6 +42,8 @@ export interface RedisClusterClient extends Omit<RedisClient, 'duplicate'> {
   /** For each slot the nodes that hold it as `host:port`, the master first. */
   readonly slots: readonly (readonly string[] | undefined)[];
   nodes(role: 'master'): readonly RedisClient[];
+  /** Asks some node that it knows for the slots; emits `refresh` when they are known. */
+  refreshSlotsCache(done: (cause?: unknown) => void): void;
   duplicate(nodes: readonly [], overrides: object): RedisClusterClient;
 }
 
@@ -130,7 +134,7 @@ export class RedisClients {
   /** The client for commands, with the credentials that are valid now. */
   async forCommands(): Promise<RedisClient | RedisClusterClient> {
     const { commands } = this;
-    const credentials = await this.#credentials();
+    const credentials = await this.credentials();
     Object.assign(commands.options, credentials);
     if (isCluster(commands)) {
       // Nodes are connected to with copies of these: the first is kept by the client, the second by its pool.
@@ -144,11 +148,23 @@ export class RedisClients {
   /** A new client for announcements; in a cluster for those of the master that holds the given slot. */
   async forAnnouncements(slot: number): Promise<RedisClient> {
     const { commands } = this;
-    const credentials = await this.#credentials();
+    const credentials = await this.credentials();
     const node = isCluster(commands) ? ownerOf(commands, slot) : commands;
     if (node === undefined) throw new Error('no node to listen to is known yet');
     const socket = ownSocket(this.#options.connectTimeoutMs, `${this.#connectionName}:subscriber`);
     const client = node.duplicate({ ...socket, ...credentials });
+    client.on('error', ignore);
+    return client;
+  }
+
+  /** A new client for the node that the cluster names so: `host:port`. */
+  ofNode(address: string, purpose: string, credentials?: RedisCredentials): RedisClient {
+    const { redisOptions } = this.commands.options as { readonly redisOptions?: Record<string, unknown> };
+    const socket = ownSocket(this.#options.connectTimeoutMs, `${this.#connectionName}:${purpose}`);
+    const colon = address.lastIndexOf(':');
+    const place = { host: address.slice(0, colon), port: Number(address.slice(colon + 1)) };
+    const options = { ...redisOptions, ...socket, ...place, ...credentials };
+    const client = new Redis(options) as unknown as RedisClient;
     client.on('error', ignore);
     return client;
   }
@@ -176,7 +192,8 @@ export class RedisClients {
     });
   }
 
-  async #credentials(): Promise<RedisCredentials | undefined> {
+  /** Those that are valid now, where they rotate. */
+  async credentials(): Promise<RedisCredentials | undefined> {
     if (this.#options.credentials === undefined) return undefined;
     const { username, password } = await this.#options.credentials();
     return { username, password };

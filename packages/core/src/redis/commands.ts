@@ -20,11 +20,14 @@ type Client = RedisClient | RedisClusterClient;
 /** Silence, in command deadlines, after which a connection with commands on it counts as dead. */
 const DEADLINES_UNTIL_DEAD = 3;
 
+/** What the connection for commands needs of the clients: those of a floor, or of one node of a cluster. */
+export type CommandClients = Pick<RedisClients, 'commands' | 'forCommands' | 'server' | 'attemptTimeoutMs'>;
+
 /** What the connection for commands stands on, and who hears of it. */
 export interface CommandsInit {
   readonly clock: Clock;
   readonly meter: Meter;
-  readonly clients: RedisClients;
+  readonly clients: CommandClients;
   readonly timeoutMs: number;
   /** A key of the slot that scripts use: its master is the one whose health counts. */
   readonly homeKey: string;

@@ -6,9 +6,12 @@ import type { RedisScript } from './ports.js';
 /** Gives the valid epoch, after replacing the given one if it still is valid. */
 export const epochScript = { name: 'epoch', source: epochSource, keyCount: 1 } satisfies RedisScript;
 
-/** Arguments of {@link epochScript}: an epoch to begin if need be, and the one that must not stay. */
-export function epochArguments(unwanted = ''): readonly string[] {
-  return [randomUUID(), unwanted];
+/** Arguments of {@link epochScript}: an epoch to begin if need be, the one that must not stay, and how to announce. */
+export function epochArguments(
+  unwanted = '',
+  announce: 'PUBLISH' | 'SPUBLISH' = 'PUBLISH',
+): readonly string[] {
+  return [randomUUID(), unwanted, announce];
 }
 
 /** Learns the epoch on a connection that is not in use yet. */

@@ -75,8 +75,13 @@ export class RedisReplyError extends PandoError {
 /** Memory or disk of the server is full, or the cluster moves the slot: the same command may succeed later. */
 const transientKinds: ReadonlySet<string> = new Set(['OOM', 'MISCONF', 'TRYAGAIN', 'NOREPLICAS']);
 
-/** The server is up but cannot serve: it loads its data, lost its master or its quorum, or is stuck in a script. */
+/**
+ * The server is up but cannot serve: it loads its data, lost its master or its quorum, is stuck in a script, or is not, or not yet, the
+ * node that holds the slot.
+ */
 const absentKinds: ReadonlySet<string> = new Set([
+  'MOVED',
+  'ASK',
   'LOADING',
   'MASTERDOWN',
   'CLUSTERDOWN',
@@ -103,6 +108,16 @@ export function isReply(cause: unknown): cause is Error {
 /** Whether the server that answered so is no master any more: a new connection may find the new one. */
 export function isDemotion(cause: unknown): boolean {
   return isReply(cause) && kindOf(cause) === 'READONLY';
+}
+
+/** Whether the node that answered so is not, or not any more, the master of the slot. */
+export function isMoved(cause: unknown): boolean {
+  return isReply(cause) && kindOf(cause) === 'MOVED';
+}
+
+/** Whether another node may be master of the slot by now: the one that answered so has lost the majority, or waits for a third. */
+export function mayHaveMoved(cause: unknown): boolean {
+  return isReply(cause) && kindOf(cause) === 'CLUSTERDOWN';
 }
 
 /** Whether a failed attempt to connect means that further ones fail too, until somebody changes the configuration. */

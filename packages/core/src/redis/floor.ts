@@ -5,11 +5,12 @@ import { Events } from '../kernel/events.js';
 import type { Fleet } from '../kernel/fleet.js';
 import type { Kernel } from '../kernel/kernel.js';
 import { createKeys, type Keys } from '../kernel/keys.js';
-import { RedisClients } from './client.js';
+import { isCluster, RedisClients } from './client.js';
+import { ClusterPlaces } from './cluster/places.js';
 import { Commands } from './commands.js';
 import { ConfirmedScripts } from './confirmed-scripts.js';
 import { epochArguments, epochScript, readEpoch } from './epoch.js';
-import { RedisRefusedError } from './errors.js';
+import { RedisRefusedError, RedisVersionError } from './errors.js';
 import { LeasedFleet } from './fleet.js';
 import { redisInstruments } from './metrics.js';
 import { type RedisOption, type ResolvedRedisOptions, resolveRedisOptions } from './options.js';
@@ -57,6 +58,8 @@ class Floor implements RedisFloor {
   readonly #confirmed: ConfirmedScripts;
   readonly #subscriber: Subscriber;
   readonly #sentinels: SentinelWatch;
+  /** In a cluster: all places but the home. */
+  readonly #places: ClusterPlaces | undefined;
   readonly #fleet: LeasedFleet;
   readonly #gauges: readonly Disposable[];
   #epoch: string | undefined;
@@ -150,13 +153,26 @@ class Floor implements RedisFloor {
         this.#subscriber.follow(host, port);
       },
     });
+    if (isCluster(clients.commands)) {
+      const { commands: cluster } = clients;
+      const homeKey = this.epochKey;
+      this.#places = new ClusterPlaces({
+        kernel,
+        times: options,
+        clients,
+        cluster,
+        instanceId,
+        homeKey,
+        failed,
+      });
+    }
     this.#fleet = new LeasedFleet(
       { isUp: () => this.isUp, call: (command) => this.call(command), run: (...call) => this.run(...call) },
       { self: instanceId, key: keys.atomic('fleet'), leaseMs: options.leaseMs, clock },
     );
     this.#gauges = [
       meter.observe(redisInstruments.up, () => Number(this.isUp)),
-      meter.observe(redisInstruments.live, () => Number(this.isLive)),
+      meter.observe(redisInstruments.live, () => Number(this.isLive && (this.#places?.isLive ?? true))),
     ];
   }
 
@@ -186,12 +202,15 @@ class Floor implements RedisFloor {
     return abortable(this.#starting, signal);
   }
 
-  place(_tag: string): RedisPlace {
-    return this;
+  place(tag: string): RedisPlace {
+    return tag === this.tag ? this : (this.#places?.place(tag) ?? this);
   }
 
-  startPlaces({ signal }: Signalled = {}): Promise<void> {
-    return abortable(Promise.resolve(), signal);
+  async startPlaces(options: Signalled = {}): Promise<void> {
+    options.signal?.throwIfAborted();
+    if (this.#places === undefined || !this.isUp) return;
+    const [known] = (await this.call(['COMMAND', 'INFO', 'SPUBLISH'], options)) as readonly unknown[];
+    if (known === null) throw new RedisVersionError(this.#server);
   }
 
   key(room: string, ...parts: readonly string[]): string {
@@ -309,6 +328,7 @@ class Floor implements RedisFloor {
       this.#confirmed.close(),
       this.#subscriber.close(),
       this.#sentinels.close(),
+      this.#places?.close(),
     ]);
     for (const gauge of this.#gauges) gauge[Symbol.dispose]();
   }

@@ -6,15 +6,13 @@ import type { CounterCell, Meter } from '../kernel/meter.js';
 import type { RedisClient } from './client.js';
 import { commandError, RedisReplyError } from './errors.js';
 import { Link } from './link.js';
+import { type Listener, Listeners } from './listeners.js';
 import { redisInstruments } from './metrics.js';
 import type { RedisSubscription } from './ports.js';
+import { Proof } from './proof.js';
 
-/** Looks per probe interval: more looks notice silence sooner. */
-const TICKS = 2;
 /** Channels per SUBSCRIBE when all are subscribed anew. */
 const CHUNK = 1_000;
-
-type Listener = (payload: Buffer) => void;
 
 /** What the connection for announcements stands on, and who hears of it. */
 export interface SubscriberInit {
@@ -38,39 +36,29 @@ export interface SubscriberInit {
   failed(cause: unknown, refused: boolean): void;
 }
 
-/** An announcement to ourselves whose arrival proves the whole way. */
-interface Probe {
-  readonly nonce: string;
-  state: 'unsent' | 'sending' | 'sent';
-  ticks: number;
-}
-
 /**
  * The connection for announcements.
  *
  * It counts as live only after every channel was acknowledged *and* an announcement of our own came
- * back: acknowledgements alone could come from a server that nobody publishes to any more. Silence is
- * broken by such probes, and counted in ticks of a timer: a process that was frozen does not mistake
- * its own absence for the server's.
+ * back: acknowledgements alone could come from a server that nobody publishes to any more.
  */
 export class Subscriber {
   readonly #init: SubscriberInit;
   readonly #link: Link;
-  readonly #channels = new Map<string, Channel>();
-  readonly #ticker: Disposable;
+  readonly #listeners: Listeners;
+  readonly #proof: Proof;
   readonly #connects: CounterCell;
   #client: RedisClient | undefined;
-  #probe: Probe | undefined;
-  #probes = 0;
-  #silentTicks = 0;
-  #heardAt = Number.NEGATIVE_INFINITY;
   #live = false;
   #closed = false;
 
   constructor(init: SubscriberInit) {
     this.#init = init;
     this.#connects = init.meter.counter(redisInstruments.connects, { connection: 'subscriber' });
-    this.#ticker = init.clock.every(init.probeIntervalMs / TICKS, () => this.#tick());
+    this.#listeners = new Listeners(
+      { ask: (name) => this.#ask(name), drop: (name) => this.#drop(name) },
+      init.logger,
+    );
     this.#link = new Link({
       clock: init.clock,
       attemptTimeoutMs: init.attemptTimeoutMs,
@@ -79,8 +67,17 @@ export class Subscriber {
       ended: (cause) => this.#ended(cause),
       failed: (cause, refused) => {
         this.#client = undefined;
+        this.#proof.end();
         init.failed(cause, refused);
       },
+    });
+    this.#proof = new Proof({
+      clock: init.clock,
+      probeIntervalMs: init.probeIntervalMs,
+      canPublish: () => init.canPublish(),
+      publish: (probe) => init.publish(init.probeChannel, probe),
+      proven: () => this.#proven(),
+      dead: (cause) => this.#link.renew(cause),
     });
   }
 
@@ -89,7 +86,7 @@ export class Subscriber {
   }
 
   get heardAt(): number {
-    return this.#heardAt;
+    return this.#proof.heardAt;
   }
 
   start(): void {
@@ -104,49 +101,30 @@ export class Subscriber {
   async close(): Promise<void> {
     this.#closed = true;
     this.#live = false;
-    this.#ticker[Symbol.dispose]();
-    this.#channels.clear();
+    this.#proof[Symbol.dispose]();
+    this.#listeners.clear();
     await this.#link.close();
   }
 
   /** Demands proof that what is published now arrives here; `distrust` until then, when another server took over. */
   prove(distrust?: Error): void {
-    if (distrust !== undefined) this.#lose(distrust);
-    if (this.#client === undefined) return;
-    this.#probe = { nonce: String(++this.#probes), state: 'unsent', ticks: 0 };
-    this.#sendProbe(this.#probe);
+    if (distrust !== undefined) {
+      this.#proof.doubt();
+      this.#lose(distrust);
+    }
+    if (this.#client !== undefined) this.#proof.prove();
   }
 
   async subscribe(name: string, listener: Listener, { signal }: Signalled = {}): Promise<RedisSubscription> {
     signal?.throwIfAborted();
     if (this.#closed) throw new ClosedError('The Redis connection');
-    let channel = this.#channels.get(name);
-    if (channel === undefined) {
-      channel = new Channel();
-      this.#channels.set(name, channel);
-      if (this.#client !== undefined) channel.acknowledged = this.#ask(this.#client, name);
-    }
-    const subscription = new Subscription(listener, (self) => this.#leave(name, channel, self));
-    channel.subscriptions.add(subscription);
-    try {
-      await abortable(channel.acknowledged, signal);
-    } catch (cause) {
-      await subscription.close();
-      throw cause;
-    }
-    return subscription;
-  }
-
-  async #leave(name: string, channel: Channel, subscription: Subscription): Promise<void> {
-    channel.subscriptions.delete(subscription);
-    if (channel.subscriptions.size > 0 || this.#channels.get(name) !== channel) return;
-    this.#channels.delete(name);
-    // A later SUBSCRIBE travels behind this on the same connection, so nothing needs to wait for it.
-    await this.#client?.unsubscribe(name).catch(() => undefined);
+    return await this.#listeners.join(name, listener, signal);
   }
 
   /** Asks for one channel on a connection in use. A connection that ends meanwhile is no failure: its successor asks for all. */
-  async #ask(client: RedisClient, name: string): Promise<void> {
+  async #ask(name: string): Promise<void> {
+    const client = this.#client;
+    if (client === undefined) return; // all channels are asked for before the next connection is live
     const { clock, ackTimeoutMs, server } = this.#init;
     const overdue = () => new Error(`no acknowledgement within ${ackTimeoutMs} ms`);
     const limit = deadline(clock, ackTimeoutMs, overdue);
@@ -161,25 +139,30 @@ export class Subscriber {
     }
   }
 
+  /** A later SUBSCRIBE travels behind this on the same connection, so nothing needs to wait for it. */
+  async #drop(name: string): Promise<void> {
+    await this.#client?.unsubscribe(name).catch(() => undefined);
+  }
+
   async #ready(client: RedisClient): Promise<void> {
     client.on('messageBuffer', (name: Buffer, payload: Buffer) => {
       if (client === this.#client) this.#deliver(name.toString(), payload);
     });
     this.#client = client; // who subscribes from now on asks for himself
-    const names = [this.#init.probeChannel, ...this.#channels.keys()];
+    const names = [this.#init.probeChannel, ...this.#listeners.names()];
     const acknowledgements: Promise<unknown>[] = [];
     for (let from = 0; from < names.length; from += CHUNK) {
       acknowledgements.push(client.subscribe(...names.slice(from, from + CHUNK)));
     }
     await Promise.all(acknowledgements);
     this.#connects.add();
-    this.#silentTicks = 0;
+    this.#proof.begin();
     this.prove();
   }
 
   #ended(cause: unknown): void {
     this.#client = undefined;
-    this.#probe = undefined;
+    this.#proof.end();
     this.#lose(cause);
   }
 
@@ -190,72 +173,14 @@ export class Subscriber {
   }
 
   #deliver(name: string, payload: Buffer): void {
-    this.#silentTicks = 0;
-    this.#heardAt = this.#init.clock.monotonic();
-    if (name === this.#init.probeChannel) this.#proven(payload.toString());
-    for (const subscription of this.#channels.get(name)?.subscriptions ?? []) {
-      try {
-        subscription.listener(payload);
-      } catch (cause) {
-        this.#init.logger.error({ err: cause, channel: name }, 'a listener of a Redis channel threw');
-      }
-    }
+    this.#proof.heard();
+    if (name === this.#init.probeChannel) this.#proof.heardProbe(payload.toString());
+    this.#listeners.deliver(name, payload);
   }
 
-  #proven(nonce: string): void {
-    if (this.#probe?.nonce !== nonce) return; // of an earlier probe: proves nothing about the present publisher
-    this.#probe = undefined;
+  #proven(): void {
     if (this.#live || this.#closed) return;
     this.#live = true;
     this.#init.live();
-  }
-
-  #tick(): void {
-    if (this.#client === undefined) return;
-    this.#silentTicks++;
-    const silenceMs = (this.#silentTicks / TICKS) * this.#init.probeIntervalMs;
-    if (this.#live && this.#silentTicks >= 2 * TICKS) {
-      this.#link.renew(new Error(`no announcement arrived for ${silenceMs} ms`));
-    } else if (this.#probe === undefined) {
-      if (this.#silentTicks >= TICKS) this.prove();
-    } else if (this.#probe.state === 'unsent') {
-      this.#sendProbe(this.#probe);
-    } else if (this.#probe.state === 'sent' && ++this.#probe.ticks > TICKS) {
-      this.#link.renew(new Error('an announcement to ourselves did not arrive'));
-    }
-  }
-
-  #sendProbe(probe: Probe): void {
-    if (!this.#init.canPublish()) return;
-    probe.state = 'sending';
-    this.#init.publish(this.#init.probeChannel, probe.nonce).then(
-      () => {
-        probe.state = 'sent';
-      },
-      () => {
-        probe.state = 'unsent';
-      },
-    );
-  }
-}
-
-/** One channel and who listens to it. */
-class Channel {
-  readonly subscriptions = new Set<Subscription>();
-  /** While there is no connection: at once, for all channels are asked for before the next is live. */
-  acknowledged: Promise<void> = Promise.resolve();
-}
-
-class Subscription implements RedisSubscription {
-  readonly listener: Listener;
-  readonly #leave: (self: Subscription) => Promise<void>;
-
-  constructor(listener: Listener, leave: (self: Subscription) => Promise<void>) {
-    this.listener = listener;
-    this.#leave = leave;
-  }
-
-  close(): Promise<void> {
-    return this.#leave(this);
   }
 }

@@ -3,6 +3,7 @@
 -- KEYS[1]  hash { id: the epoch, run: run id of the master that it is bound to }
 -- ARGV[1]  id of the epoch to begin, should one be needed
 -- ARGV[2]  epoch to replace if it is still valid; empty to replace none
+-- ARGV[3]  command to announce by: PUBLISH, or SPUBLISH where announcements stay in the slot
 --
 -- Returns the epoch that is valid now. A new one is announced on the channel named like the key.
 --
@@ -19,6 +20,6 @@ local epoch = stays and current[1] or ARGV[1]
 
 redis.call('HSET', KEYS[1], 'id', epoch, 'run', run)
 if not stays then
-  redis.call('PUBLISH', KEYS[1], epoch)
+  redis.call(ARGV[3], KEYS[1], epoch)
 end
 return epoch
