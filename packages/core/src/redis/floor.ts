@@ -235,7 +235,9 @@ class Floor implements RedisFloor {
   }
 
   together(send: () => void): void {
-    this.#commands.together(send);
+    const atHome = () => this.#commands.together(send);
+    if (this.#places === undefined) atHome();
+    else this.#places.together(atHome);
   }
 
   runConfirmed(

@@ -61,6 +61,16 @@ export class ClusterPlaces {
     return place;
   }
 
+  /** Writes in one go, to each node, what `send` sends to whatever places. */
+  together(send: () => void): void {
+    let all = send;
+    for (const { life } of this.#nodes.values()) {
+      const inner = all;
+      if (life !== undefined) all = () => life.commands.together(inner);
+    }
+    all();
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
     for (const place of this.#places.values()) place.close();
