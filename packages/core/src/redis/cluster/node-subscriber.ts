@@ -6,7 +6,7 @@ import { isReply } from '../errors.js';
 import { Link } from '../link.js';
 import { redisInstruments } from '../metrics.js';
 import { Proof } from '../proof.js';
-import type { NodeTimes, Resident } from './node.js';
+import type { NodeTimes, Resident } from './resident.js';
 
 /** Channels per SSUBSCRIBE, all of one slot. */
 const CHUNK = 1_000;

@@ -7,13 +7,7 @@ import { RedisUnavailableError } from '../errors.js';
 import type { RedisArgument, RedisCallOptions, RedisCopies, RedisScript } from '../ports.js';
 import { Scripts } from '../scripts.js';
 import { NodeSubscriber } from './node-subscriber.js';
-
-/** How patient to be with nodes: see the options of Redis. */
-export interface NodeTimes {
-  readonly commandTimeoutMs: number;
-  readonly connectTimeoutMs: number;
-  readonly probeIntervalMs: number;
-}
+import type { NodeLife, NodeTimes, Resident } from './resident.js';
 
 /** What a node stands on, and who hears of its troubles. */
 export interface NodeInit {
@@ -25,35 +19,6 @@ export interface NodeInit {
   /** The node cannot be reached, or does not answer: another may hold its slots by now. */
   troubled(cause: unknown): void;
   failed(cause: unknown, refused: boolean): void;
-}
-
-/** A place on a node, which hears what becomes of the connections there. */
-export interface Resident {
-  readonly tag: string;
-  readonly epochKey: string;
-  /** This instance's own channel there, for probes. */
-  readonly probeChannel: string;
-  /** Whether its channels have been acknowledged on the present connection. */
-  readonly isSubscribed: boolean;
-  deliver(channel: string, payload: Buffer): void;
-  /** Commands can be sent, perhaps to another data set than before. */
-  nodeUp(): void;
-  /** Commands are refused. */
-  nodeDown(cause: unknown): void;
-  /** Channels can be asked for. */
-  nodeListens(): void;
-  /** Channels are not subscribed any more: the connection has ended, or the slot has left. */
-  nodeBlind(cause: unknown): void;
-  /** The probe with this number has come back, and with it all before. */
-  nodeProven(probe: number): void;
-}
-
-/** One life of the connection for commands: at the end of another one may be another server. */
-export interface NodeLife {
-  readonly commands: Commands;
-  readonly scripts: Scripts;
-  /** Names the process at the other end; empty where nobody may ask. */
-  readonly runId: string;
 }
 
 /** One node of a cluster: a connection for commands and one for announcements, however many places it holds. */

@@ -16,8 +16,9 @@ import type {
   RedisSubscription,
 } from '../ports.js';
 import { slotOf } from '../slot.js';
-import type { ClusterNode, NodeLife } from './node.js';
+import type { ClusterNode } from './node.js';
 import { Residence } from './residence.js';
+import type { NodeLife } from './resident.js';
 
 /** What a place stands on. */
 export interface PlaceInit {

@@ -1,7 +1,8 @@
 import type { Kernel } from '../../kernel/kernel.js';
 import type { RedisClients, RedisClusterClient } from '../client.js';
-import { ClusterNode, type NodeTimes } from './node.js';
+import { ClusterNode } from './node.js';
 import { ClusterPlace } from './place.js';
+import type { NodeTimes } from './resident.js';
 
 /** Between two questions who holds the slots: each takes a connection. */
 const ASK_PAUSE_MS = 100;

@@ -7,7 +7,8 @@ import { epochArguments, epochScript } from '../epoch.js';
 import { RedisUnavailableError } from '../errors.js';
 import type { Listeners } from '../listeners.js';
 import type { RedisEvents } from '../ports.js';
-import type { ClusterNode, NodeLife, Resident } from './node.js';
+import type { ClusterNode } from './node.js';
+import type { NodeLife, Resident } from './resident.js';
 
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 1_000;
@@ -236,10 +237,10 @@ export class Residence implements Resident {
   }
 
   async #settleOn(node: ClusterNode | undefined, client: RedisClient | undefined): Promise<void> {
-    if (node === undefined || client === undefined) throw new Error('no node holds the slot');
+    if (node === undefined || client === undefined) throw this.refusal();
     this.#client = client; // who subscribes from now on asks for himself
     await node.subscriber.ask(client, this.#channels());
-    if (this.#client !== client) throw new Error('the connection for announcements has ended');
+    if (this.#client !== client) throw this.refusal();
     this.#isSubscribed = true;
     await this.verify();
     const probe = await node.subscriber.prove(this, client);
@@ -248,7 +249,7 @@ export class Residence implements Resident {
     }).finally(() => {
       this.#proving = undefined;
     });
-    if (this.#client !== client || this.#life === undefined) throw new Error('the node has changed');
+    if (this.#client !== client || this.#life === undefined) throw this.refusal();
     this.#isLive = true;
     this.events.emit('live', {});
   }
