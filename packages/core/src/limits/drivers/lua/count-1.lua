@@ -20,136 +20,160 @@ local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
 local floor, ceil, max, min = math.floor, math.ceil, math.max, math.min
 local slack = 0.000001
 
--- Each way of counting has its numbers in the list s from place a on; p is the window, l the limit.
-local sliding = { -- begun, spent in the period before, spent in this period
-  size = 3,
-  turn = function(s, a, p)
-    local begun = s[a]
-    if begun == nil or now - begun >= 2 * p or begun - now > p then
-      s[a], s[a + 1], s[a + 2] = now, 0, 0
-    elseif now - begun >= p then
-      s[a], s[a + 1], s[a + 2] = begun + p, s[a + 2], 0
-    end
-  end,
-  used = function(s, a, p)
-    return floor(s[a + 1] * (1 - max(0, now - s[a]) / p)) + s[a + 2]
-  end,
-  add = function(s, a, amount)
-    local spent = s[a + 2] + amount
-    if spent < 0 then
-      s[a + 1] = max(0, s[a + 1] + spent)
-      spent = 0
-    end
-    s[a + 2] = spent
-  end,
-  wait = function(s, a, p, l, cost)
-    local room = l - cost
-    if s[a + 2] <= room then
-      return s[a] + (1 - (room - s[a + 2] + 1) / s[a + 1]) * p + 1 - now
-    end
-    return s[a] + p + (1 - (room + 1) / s[a + 2]) * p + 1 - now
-  end,
-  reset = function(s, a, p)
-    return s[a] + p - now
-  end,
-  keep = function(s, a, p)
-    return s[a] + 2 * p - now
-  end,
-}
+-- Each way of counting has its numbers in the list s from place a on; p is the window, l the limit. It is made when a rule
+-- asks for it: making all of them would take longer than a decision.
+local function sliding() -- begun, spent in the period before, spent in this period
+  return {
+    size = 3,
+    turn = function(s, a, p)
+      local begun = s[a]
+      if begun == nil or now - begun >= 2 * p or begun - now > p then
+        s[a], s[a + 1], s[a + 2] = now, 0, 0
+      elseif now - begun >= p then
+        s[a], s[a + 1], s[a + 2] = begun + p, s[a + 2], 0
+      end
+    end,
+    used = function(s, a, p)
+      return floor(s[a + 1] * (1 - max(0, now - s[a]) / p)) + s[a + 2]
+    end,
+    add = function(s, a, amount)
+      local spent = s[a + 2] + amount
+      if spent < 0 then
+        s[a + 1] = max(0, s[a + 1] + spent)
+        spent = 0
+      end
+      s[a + 2] = spent
+    end,
+    wait = function(s, a, p, l, cost)
+      local room = l - cost
+      if s[a + 2] <= room then
+        return s[a] + (1 - (room - s[a + 2] + 1) / s[a + 1]) * p + 1 - now
+      end
+      return s[a] + p + (1 - (room + 1) / s[a + 2]) * p + 1 - now
+    end,
+    reset = function(s, a, p)
+      return s[a] + p - now
+    end,
+    keep = function(s, a, p)
+      return s[a] + 2 * p - now
+    end,
+  }
+end
 
-local strict = { -- number of this tenth, spent in each of the last eleven
-  size = 12,
-  turn = function(s, a, p)
-    local slot = floor(now / (p / 10))
-    local passed = s[a] and slot - s[a]
-    if passed == nil or passed > 10 or passed < -10 then
-      s[a] = slot
+local function strict() -- number of this tenth, spent in each of the last eleven
+  return {
+    size = 12,
+    turn = function(s, a, p)
+      local slot = floor(now / (p / 10))
+      local passed = s[a] and slot - s[a]
+      if passed == nil or passed > 10 or passed < -10 then
+        s[a] = slot
+        for i = a + 1, a + 11 do
+          s[i] = 0
+        end
+      elseif passed > 0 then
+        s[a] = slot
+        for i = a + 1, a + 11 do
+          s[i] = i + passed <= a + 11 and s[i + passed] or 0
+        end
+      end
+    end,
+    used = function(s, a)
+      local sum = 0
       for i = a + 1, a + 11 do
+        sum = sum + s[i]
+      end
+      return sum
+    end,
+    add = function(s, a, amount)
+      local i = a + 11
+      s[i] = s[i] + amount
+      while s[i] < 0 do
+        if i > a + 1 then
+          s[i - 1] = s[i - 1] + s[i]
+        end
         s[i] = 0
+        i = max(a + 1, i - 1)
       end
-    elseif passed > 0 then
-      s[a] = slot
-      for i = a + 1, a + 11 do
-        s[i] = i + passed <= a + 11 and s[i + passed] or 0
+    end,
+    wait = function(s, a, p, l, cost, used)
+      for i = 1, 11 do
+        used = used - s[a + i]
+        if used + cost <= l then
+          return (s[a] + i) * (p / 10) - now
+        end
       end
-    end
-  end,
-  used = function(s, a)
-    local sum = 0
-    for i = a + 1, a + 11 do
-      sum = sum + s[i]
-    end
-    return sum
-  end,
-  add = function(s, a, amount)
-    local i = a + 11
-    s[i] = s[i] + amount
-    while s[i] < 0 do
-      if i > a + 1 then
-        s[i - 1] = s[i - 1] + s[i]
-      end
-      s[i] = 0
-      i = max(a + 1, i - 1)
-    end
-  end,
-  wait = function(s, a, p, l, cost, used)
-    for i = 1, 11 do
-      used = used - s[a + i]
-      if used + cost <= l then
-        return (s[a] + i) * (p / 10) - now
-      end
-    end
-  end,
-  reset = function(_, _, p)
-    return p
-  end,
-  keep = function(s, a, p)
-    return (s[a] + 11) * (p / 10) - now
-  end,
-}
+    end,
+    reset = function(_, _, p)
+      return p
+    end,
+    keep = function(s, a, p)
+      return (s[a] + 11) * (p / 10) - now
+    end,
+  }
+end
 
-local fixed = { -- begun, spent
-  size = 2,
-  turn = function(s, a, p)
-    local begun = s[a]
-    if begun == nil or now - begun >= p or begun - now > p then
-      s[a], s[a + 1] = now, 0
-    end
-  end,
-  used = function(s, a)
-    return s[a + 1]
-  end,
-  add = function(s, a, amount)
-    s[a + 1] = max(0, s[a + 1] + amount)
-  end,
-  wait = function(s, a, p)
-    return s[a] + p - now
-  end,
-}
-fixed.reset, fixed.keep = fixed.wait, fixed.wait
+local function fixed() -- begun, spent
+  local way = {
+    size = 2,
+    turn = function(s, a, p)
+      local begun = s[a]
+      if begun == nil or now - begun >= p or begun - now > p then
+        s[a], s[a + 1] = now, 0
+      end
+    end,
+    used = function(s, a)
+      return s[a + 1]
+    end,
+    add = function(s, a, amount)
+      s[a + 1] = max(0, s[a + 1] + amount)
+    end,
+    wait = function(s, a, p)
+      return s[a] + p - now
+    end,
+  }
+  way.reset, way.keep = way.wait, way.wait
+  return way
+end
 
-local bucket = { -- looked at last, in the bucket then
-  size = 2,
-  turn = function(s, a, p, l)
-    local at = s[a]
-    if at == nil or at - now > p then
-      s[a], s[a + 1] = now, 0
-    elseif now > at then
-      s[a], s[a + 1] = now, max(0, s[a + 1] - (now - at) * l / p)
-    end
-  end,
-  used = fixed.used,
-  add = fixed.add,
-  wait = function(s, a, p, l, cost)
-    return (s[a + 1] + cost - l) * p / l
-  end,
-  reset = function(s, a, p, l)
-    return s[a + 1] * p / l
-  end,
-}
-bucket.keep = bucket.reset
+local function bucket() -- looked at last, in the bucket then
+  local way = {
+    size = 2,
+    turn = function(s, a, p, l)
+      local at = s[a]
+      if at == nil or at - now > p then
+        s[a], s[a + 1] = now, 0
+      elseif now > at then
+        s[a], s[a + 1] = now, max(0, s[a + 1] - (now - at) * l / p)
+      end
+    end,
+    used = function(s, a)
+      return s[a + 1]
+    end,
+    add = function(s, a, amount)
+      s[a + 1] = max(0, s[a + 1] + amount)
+    end,
+    wait = function(s, a, p, l, cost)
+      return (s[a + 1] + cost - l) * p / l
+    end,
+    reset = function(s, a, p, l)
+      return s[a + 1] * p / l
+    end,
+  }
+  way.keep = way.reset
+  return way
+end
 
-local algorithms = { sliding, strict, fixed, bucket }
+local makers, ways = { sliding, strict, fixed, bucket }, {}
+local function way_of(rule)
+  local way = ways[rule[1]]
+  if way == nil then
+    way = makers[rule[1]]()
+    ways[rule[1]] = way
+  end
+  return way
+end
+
 local rules, asks = cjson.decode(ARGV[1]), cjson.decode(ARGV[2])
 local stored = redis.call('MGET', unpack(KEYS))
 local states, changed, out = {}, {}, {}
@@ -183,7 +207,7 @@ for i = 1, #asks, 3 do
   local index, code, amount = asks[i], asks[i + 1], asks[i + 2]
   local kind = code % 8
   local rule = rules[(code - kind) / 8]
-  local way = algorithms[rule[1]]
+  local way = way_of(rule)
   local windows = (#rule - 1) / 2
   local block = windows * way.size + 1
   local s = states[index]
@@ -228,7 +252,7 @@ for i = 1, #asks, 3 do
 end
 
 for index, rule in pairs(changed) do
-  local s, way = states[index], algorithms[rule[1]]
+  local s, way = states[index], way_of(rule)
   local windows = (#rule - 1) / 2
   local keep = (s[windows * way.size + 1] or 0) - now
   for w = 1, windows do
