@@ -146,6 +146,7 @@ describe('a number out of range', () => {
       'http.sse.identity',
       'http.sse.presence.id',
       'http.sse.presence.info',
+      'jobs.redis',
       'limits.redis',
       'realtime.redis',
       'redis',

@@ -47,6 +47,16 @@ const lives: Readonly<Record<RoomName, { readonly life: string; readonly result:
       return decisions.map(({ allowed }) => allowed);`,
     result: [true, false],
   },
+  jobs: {
+    life: `const jobs = room.createJobs();
+      await jobs.start();
+      let due;
+      jobs.runOnce('job', { everyMs: 100 }, ({ dueAt }) => void (due = dueAt));
+      while (due === undefined) await new Promise(setImmediate);
+      await jobs.close();
+      return due % 100;`,
+    result: 0,
+  },
   health: {
     life: `const run = async () => ({ status: 'healthy' });
       const health = room.createHealth({ checks: [{ name: 'disk', critical: true, run }] });
@@ -82,6 +92,7 @@ const libraries: Readonly<Record<RoomName, readonly string[]>> = {
   db: ['generic-pool', 'pg'],
   realtime: ['ioredis'],
   limits: ['ioredis', 'rate-limiter-flexible'],
+  jobs: ['croner', 'ioredis'],
   health: [],
   metrics: ['prom-client'],
   lifecycle: [],

@@ -19,6 +19,7 @@ const nouns: Readonly<Record<RoomName, string>> = {
   db: 'Database',
   realtime: 'Realtime',
   limits: 'Limits',
+  jobs: 'Jobs',
   health: 'Health',
   metrics: 'Metrics',
   lifecycle: 'Lifecycle',
@@ -30,6 +31,7 @@ const drivers: Readonly<Partial<Record<RoomName, string>>> = {
   db: 'pg',
   realtime: 'redis',
   limits: 'redis',
+  jobs: 'redis',
   metrics: 'prometheus',
 };
 

@@ -1,4 +1,5 @@
 export { DatabaseNotConfiguredError } from './absent-database.js';
+export type { FleetInstance } from './fleet-view.js';
 export type { Signalled } from './kernel/abort.js';
 export type { Clock } from './kernel/clock.js';
 export { ClosedError, isPandoError, PandoError, PandoOptionsError } from './kernel/errors.js';

@@ -1,6 +1,7 @@
 import type { CacheOptions } from './cache/index.js';
 import type { DatabaseOptions } from './db/index.js';
 import type { HealthOptions } from './health/index.js';
+import type { JobsOptions } from './jobs/index.js';
 import type { Clock } from './kernel/clock.js';
 import type { Logger } from './kernel/logger.js';
 import { type OptionsReader, readOptions } from './kernel/options.js';
@@ -39,6 +40,8 @@ export interface PandoOptions {
   readonly realtime?: InKit<RealtimeOptions> | undefined;
   /** How much anybody may ask for. */
   readonly limits?: InKit<LimitsOptions> | undefined;
+  /** Scheduled work that one instance of the fleet does. */
+  readonly jobs?: InKit<JobsOptions> | undefined;
   /** What balancers and orchestrators are told. */
   readonly health?: HealthOptions | undefined;
   /** What Prometheus is told. */
@@ -57,7 +60,7 @@ export interface KitOptions {
 /** What applies when an option of the kit is absent. */
 export const pandoDefaults = Object.freeze({ name: 'app' });
 
-const rooms = ['db', 'cache', 'realtime', 'limits', 'health', 'metrics', 'lifecycle'] as const;
+const rooms = ['db', 'cache', 'realtime', 'limits', 'jobs', 'health', 'metrics', 'lifecycle'] as const;
 const loggerMethods = ['debug', 'info', 'warn', 'error'];
 const clockMethods = ['now', 'monotonic', 'after', 'every'];
 

@@ -8,7 +8,10 @@ import { composeDatabase } from './db/create.js';
 import type { Database } from './db/index.js';
 import type { DatabaseRules } from './db/rules.js';
 import { createEffectsRunner } from './effects.js';
+import { type FleetInstance, FleetView } from './fleet-view.js';
 import { createHealth, type Health } from './health/index.js';
+import { createJobs, type Jobs } from './jobs/index.js';
+import type { Signalled } from './kernel/abort.js';
 import type { EffectsRunner } from './kernel/effects.js';
 import { createHistories } from './kernel/histories.js';
 import { createKernel, type Kernel } from './kernel/kernel.js';
@@ -37,6 +40,7 @@ export interface Pando extends AsyncDisposable {
   readonly db: Database;
   readonly realtime: Realtime;
   readonly limits: Limits;
+  readonly jobs: Jobs;
   readonly health: Health;
   readonly metrics: Metrics;
   readonly lifecycle: Lifecycle;
@@ -48,6 +52,11 @@ export interface Pando extends AsyncDisposable {
   readonly kernel: Kernel;
   /** The connection to Redis that the rooms share; undefined on memory drivers. */
   readonly redis: RedisFloor | undefined;
+  /**
+   * Lists the live instances, this one included: what each said of itself in its last heartbeat, a third of the lease ago at
+   * most. Rejects with `RedisUnavailableError` while Redis is away.
+   */
+  fleet(options?: Signalled): Promise<readonly FleetInstance[]>;
   /** Ends everything in order, within the lifecycle's deadline: see `lifecycle.shutdown`. Idempotent; never rejects. */
   close(): Promise<void>;
 }
@@ -88,6 +97,7 @@ export async function composePando(options: PandoOptions, rules: KitRules = {}):
 
   const metrics = createMetrics(options.metrics, { logger });
   const kernel = createKernel({ name, clock, logger, meter: metrics.meter });
+  const startedAt = kernel.clock.now();
 
   const redis =
     options.redis === undefined ? undefined : createRedisFloor(options.redis, kernel, { instanceId });
@@ -106,7 +116,8 @@ export async function composePando(options: PandoOptions, rules: KitRules = {}):
   const wiring = { kernel, effects, ledgers, histories, laggards, fleet: redis?.fleet };
   const db = options.db === undefined ? absentDatabase : composeDatabase(options.db, wiring, rules.db);
   const limits = createLimits(options.limits, { kernel, redis });
-  const rooms = [cache, realtime, db, limits];
+  const jobs = createJobs(options.jobs, { kernel, redis });
+  const rooms = [cache, realtime, db, limits, jobs];
   const health = createHealth(options.health, {
     kernel,
     rooms: () => [...rooms, { checks: () => (redis === undefined ? [] : [redisCheck(redis)]) }],
@@ -134,11 +145,22 @@ export async function composePando(options: PandoOptions, rules: KitRules = {}):
     await Promise.all(rooms.map((room) => room.start()));
     await health.start();
 
+    lifecycle.register({ name: 'jobs: intake', phase: 'intake', stop: () => jobs.stop() });
     lifecycle.register({ name: 'realtime', phase: 'streams', stop: (o) => realtime.drain(o) });
+    lifecycle.register({ name: 'jobs: runs', phase: 'requests', stop: (o) => jobs.drain(o) });
     lifecycle.register({ name: 'rooms', phase: 'rooms', stop: closeRooms });
     lifecycle.register({ name: 'metrics', phase: 'telemetry', stop: () => metrics.close() });
     lifecycle.onState((state) => {
       if (state === 'closed') kernel.contexts.close();
+    });
+
+    const view = new FleetView({
+      fleet: redis?.fleet,
+      self: instanceId,
+      version: options.health?.version,
+      lifecycle,
+      startedAt,
+      connections: () => realtime.connections,
     });
 
     const close = () => lifecycle.close();
@@ -149,6 +171,7 @@ export async function composePando(options: PandoOptions, rules: KitRules = {}):
       db,
       realtime,
       limits,
+      jobs,
       health,
       metrics,
       lifecycle,
@@ -156,6 +179,7 @@ export async function composePando(options: PandoOptions, rules: KitRules = {}):
       tokenShelf,
       kernel,
       redis,
+      fleet: (o) => view.list(o),
       close,
       [Symbol.asyncDispose]: close,
     };

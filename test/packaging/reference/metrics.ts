@@ -2,6 +2,7 @@ import { cacheInstruments } from '../../../packages/core/src/cache/metrics.js';
 import { databaseInstruments } from '../../../packages/core/src/db/metrics.js';
 import { healthInstruments } from '../../../packages/core/src/health/metrics.js';
 import { httpInstruments } from '../../../packages/core/src/http/metrics.js';
+import { jobsInstruments } from '../../../packages/core/src/jobs/metrics.js';
 import type { Instrument } from '../../../packages/core/src/kernel/meter.js';
 import { lifecycleInstruments } from '../../../packages/core/src/lifecycle/metrics.js';
 import { limitsInstruments } from '../../../packages/core/src/limits/metrics.js';
@@ -17,6 +18,7 @@ export const instruments: Readonly<Record<string, readonly Instrument[]>> = {
   Database: Object.values(databaseInstruments),
   Realtime: Object.values(realtimeInstruments),
   Limits: Object.values(limitsInstruments),
+  Jobs: Object.values(jobsInstruments),
   Health: Object.values(healthInstruments),
   Lifecycle: Object.values(lifecycleInstruments),
   Redis: Object.values(redisInstruments),

@@ -18,6 +18,7 @@ import {
 } from '../../../packages/core/src/http/response-cache-options.js';
 import { checkSsePlan } from '../../../packages/core/src/http/sse-plan.js';
 import { resolveWsRoutes, wsRouteDefaults } from '../../../packages/core/src/http/ws-route.js';
+import { jobsDefaults, resolveJobsOptions } from '../../../packages/core/src/jobs/options.js';
 import { lifecycleDefaults, resolveLifecycleOptions } from '../../../packages/core/src/lifecycle/options.js';
 import { limitsDefaults, resolveLimitsOptions } from '../../../packages/core/src/limits/options.js';
 import { metricsDefaults, resolveMetricsOptions } from '../../../packages/core/src/metrics/options.js';
@@ -68,7 +69,7 @@ const rooms: readonly OptionsSection[] = [
     type: [`${src}/options.ts`, 'PandoOptions'],
     defaults: pandoDefaults,
     read: resolvePandoOptions,
-    opaque: ['redis', 'db', 'cache', 'realtime', 'limits', 'health', 'metrics', 'lifecycle'],
+    opaque: ['redis', 'db', 'cache', 'realtime', 'limits', 'jobs', 'health', 'metrics', 'lifecycle'],
   },
   {
     title: 'redis',
@@ -145,6 +146,15 @@ const rooms: readonly OptionsSection[] = [
     defaults: limitsDefaults,
     read: resolveLimitsOptions,
     needed: { 'limits.policies.<name>': { windows: '60/min' } },
+    opaque: ['redis'],
+  },
+  {
+    title: 'jobs',
+    intro: `Scheduled work that one instance of the fleet does. ${standalone}`,
+    path: 'jobs',
+    type: [`${src}/jobs/options.ts`, 'JobsOptions'],
+    defaults: jobsDefaults,
+    read: resolveJobsOptions,
     opaque: ['redis'],
   },
   {

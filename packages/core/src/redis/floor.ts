@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { abortable, deadline, type Signalled } from '../kernel/abort.js';
 import { ClosedError, messageOf } from '../kernel/errors.js';
 import { Events } from '../kernel/events.js';
-import type { Fleet } from '../kernel/fleet.js';
+import type { FleetRoster } from '../kernel/fleet.js';
 import type { Kernel } from '../kernel/kernel.js';
 import { createKeys, type Keys } from '../kernel/keys.js';
 import { isCluster, RedisClients } from './client.js';
@@ -168,7 +168,12 @@ class Floor implements RedisFloor {
     }
     this.#fleet = new LeasedFleet(
       { isUp: () => this.isUp, call: (command) => this.call(command), run: (...call) => this.run(...call) },
-      { self: instanceId, key: keys.atomic('fleet'), leaseMs: options.leaseMs, clock },
+      {
+        self: instanceId,
+        keys: [keys.atomic('fleet'), keys.atomic('fleet-descriptions')],
+        leaseMs: options.leaseMs,
+        clock,
+      },
     );
     this.#gauges = [
       meter.observe(redisInstruments.up, () => Number(this.isUp)),
@@ -192,7 +197,7 @@ class Floor implements RedisFloor {
     return this.#epoch;
   }
 
-  get fleet(): Fleet {
+  get fleet(): FleetRoster {
     return this.#fleet;
   }
 

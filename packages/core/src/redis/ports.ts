@@ -1,6 +1,6 @@
 import type { Signalled } from '../kernel/abort.js';
 import type { Events } from '../kernel/events.js';
-import type { Fleet } from '../kernel/fleet.js';
+import type { FleetRoster } from '../kernel/fleet.js';
 import type { Keys } from '../kernel/keys.js';
 
 /** One argument of a Redis command. */
@@ -134,7 +134,7 @@ export interface RedisFloor extends RedisPlace, AsyncDisposable {
   readonly keys: Keys;
   /** Monotonic instant at which the announcing connection was last proven to work. */
   readonly heardAt: number;
-  readonly fleet: Fleet;
+  readonly fleet: FleetRoster;
 
   /** Opens the connections; waits a bounded time for Redis, then goes on without it. Rejects only when aborted or refused for good (wrong password). */
   start(options?: Signalled): Promise<void>;

@@ -21,6 +21,7 @@ export {
 } from './adapter.js';
 export { type SharedLevelSetup, sharedLevelSuite } from './cache.js';
 export { type DatabaseDriverSetup, databaseDriverSuite } from './db.js';
+export { type JobStoreSetup, jobStoreSuite } from './jobs.js';
 export { type LimitStoreSetup, limitStoreSuite } from './limits.js';
 export { metricsRegistrySuite } from './metrics.js';
 export { presenceStoreSuite } from './presence.js';
