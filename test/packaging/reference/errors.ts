@@ -160,6 +160,7 @@ const rooms: Readonly<Record<string, string>> = {
   HTTP: 'HTTP',
   LIFECYCLE: 'Lifecycle',
   LIMITS: 'Limits',
+  JOBS: 'Jobs',
   METRICS: 'Metrics',
   REALTIME: 'Realtime',
   REDIS: 'Redis',
