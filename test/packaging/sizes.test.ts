@@ -51,7 +51,7 @@ function foldersOf(subpath: string): string[] {
     .sort() as string[];
 }
 
-const onRedis = ['cache', 'realtime', 'limits'];
+const onRedis = ['cache', 'realtime', 'limits', 'jobs'];
 
 describe('what is not asked for is not loaded', () => {
   it.each(rooms)('@pando/core/%s loads no other room', (room) => {

@@ -26,7 +26,7 @@ export interface JobsWiring {
  * @example
  * ```ts
  * const jobs = createJobs({ redis: process.env.REDIS_URL });
- * jobs.runOnce('reminders', { cron: '0 9 * * *', timeZone: 'Europe/Berlin' }, ({ signal }) => sendReminders(signal));
+ * jobs.runOnce('report', { cron: '0 9 * * 1', timeZone: 'Europe/Berlin' }, ({ dueAt }) => console.log(new Date(dueAt)));
  * await jobs.start();
  * ```
  */
