@@ -34,6 +34,7 @@ export class Positions {
   /** Of the tags whose last move was an expiry. */
   readonly #expiries = new Map<string, Expiries>();
   readonly #ahead = new Set<number>();
+  readonly #indices = new WeakMap<readonly TagMove[], ReadonlyMap<string, TagMove>>();
   #epoch: string | undefined;
   #applied = 0;
   #floor = 0;
@@ -120,12 +121,21 @@ export class Positions {
   /** Takes note of what the shared level said about certain tags; those it does not know lie at its floor at the latest. */
   learn(clock: CacheClock, tags: readonly string[], moves: readonly TagMove[]): void {
     if (clock.epoch !== this.#epoch) return;
-    const known = new Map(moves.map((move) => [move[0], move]));
+    const known = this.#indexOf(moves);
     for (const tag of tags) {
       const [, sequence, expiries] = known.get(tag) ?? [tag, clock.floor];
       this.#move(tag, sequence, clock.sequence);
       this.#correct(tag, sequence, expiries);
     }
+  }
+
+  /** Loads that begin together are told the same, each of them about all: it is sorted once. */
+  #indexOf(moves: readonly TagMove[]): ReadonlyMap<string, TagMove> {
+    const made = this.#indices.get(moves);
+    if (made !== undefined) return made;
+    const index = new Map(moves.map((move) => [move[0], move]));
+    this.#indices.set(moves, index);
+    return index;
   }
 
   /** Catches up with the log. What cannot be told one by one is forgotten, so that it will be asked for. */
