@@ -1,12 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createKernel } from '../../packages/core/src/kernel/kernel.js';
 import { RedisBroker } from '../../packages/core/src/realtime/drivers/redis.js';
-import { packMessage } from '../../packages/core/src/realtime/packing.js';
+import { packMessage, unpackEntry } from '../../packages/core/src/realtime/packing.js';
 import { createRedisFloor } from '../../packages/core/src/redis/index.js';
 import { presenceStoreSuite } from '../../packages/core/src/testing/suites/presence.js';
 import { brokerSuite, brokerSuiteRetention } from '../../packages/core/src/testing/suites/realtime.js';
-import { type RedisCluster, startRedisCluster } from '../infra/redis.js';
+import { waitFor } from '../../packages/core/src/testing/wait-for.js';
+import { type RedisCluster, type RedisServer, startRedisCluster } from '../infra/redis.js';
+import { RealtimeFleet } from '../integration/realtime/fleet.js';
 
 let cluster: RedisCluster;
 beforeAll(async () => {
@@ -32,8 +34,13 @@ async function setup() {
     await joined.start(silent);
     return joined;
   };
-  return { broker };
+  return { name, broker };
 }
+
+const message = (id?: string) => ({ id, packed: packMessage('', '1') });
+const masters = () => cluster.nodes.slice(0, 3);
+const found = async (node: RedisServer, ...command: readonly [string, ...string[]]) =>
+  (await node.command(...command)) as string[];
 
 brokerSuite('the Redis broker on a cluster', setup);
 presenceStoreSuite('the presence of the Redis broker on a cluster', setup);
@@ -48,4 +55,120 @@ it('durable appends wait for a replica of the master that has the channel', asyn
   for (const id of [undefined, 'row:1']) await append(id, 1);
   await expect(append(undefined, 2)).rejects.toMatchObject({ code: 'PANDO_REALTIME_UNAVAILABLE' });
   expect((await joined.read('c', { from: '0-0', limit: 10 })).entries).toHaveLength(3);
+});
+
+describe('the channels of a kit in a cluster', () => {
+  const channels = Array.from({ length: 60 }, (_, number) => `room:${number}`);
+
+  it("are kept by all masters, and Pando's own by the one that has the home", async () => {
+    const { name, broker } = await setup();
+    const joined = await broker();
+    await Promise.all(channels.map((channel) => joined.append(channel, [message()])));
+    for (const master of masters()) {
+      const logs = await found(master, 'keys', `pando:{${name}.*}:realtime:log:*`);
+      expect(logs.length).toBeGreaterThan(10);
+    }
+    await joined.append('#orders', [message()]);
+    const home = await cluster.masterOf(`{${name}}`);
+    expect(await found(home, 'keys', `pando:{${name}}:realtime:log:*`)).toEqual([
+      `pando:{${name}}:realtime:log:#orders`,
+    ]);
+  });
+
+  it('are announced to those nodes alone that keep them', async () => {
+    const { name, broker } = await setup();
+    const [here, there] = [await broker(), await broker()];
+    const heard: string[] = [];
+    for (const channel of channels) await there.subscribe(channel, () => heard.push(channel));
+    await Promise.all(channels.map((channel) => here.append(channel, [message()])));
+    await waitFor(() => heard.length === channels.length, { message: 'all announcements' });
+    const announced = await Promise.all(
+      masters().map(async (master) => {
+        expect(await found(master, 'pubsub', 'channels', `pando:{${name}.*:channel:*`)).toEqual([]);
+        return await found(master, 'pubsub', 'shardchannels', `pando:{${name}.*:channel:*`);
+      }),
+    );
+    for (const topics of announced) expect(topics.length).toBeGreaterThan(10);
+    expect(announced.flat()).toHaveLength(channels.length);
+  });
+
+  it('are asked for together, each with the life of its own data', async () => {
+    const { broker } = await setup();
+    const [here, there] = [await broker(), await broker()];
+    const places = await Promise.all(channels.map((channel) => here.append(channel, [message('k')])));
+    const heads = await there.heads([...channels, 'never used']);
+    expect(heads.slice(0, -1)).toEqual(places.map(([place]) => ({ lineage: place?.lineage, id: place?.id })));
+    expect(heads.at(-1)?.id).toBe('0-0');
+    expect(new Set(heads.map((head) => head?.lineage)).size).toBeGreaterThan(3);
+  });
+
+  it('forget the ids that were held for them, wherever they are', async () => {
+    const { name, broker } = await setup();
+    const joined = await broker();
+    const held = { ...message('row:1'), isHeld: true };
+    await Promise.all(channels.map((channel) => joined.append(channel, [held])));
+    const left = async () => {
+      const keys = await Promise.all(
+        masters().map((master) => found(master, 'keys', `pando:{${name}*held-ids`)),
+      );
+      return keys.flat().length;
+    };
+    expect(await left()).toBeGreaterThan(3);
+    await joined.release(channels.map((channel) => ({ channel, id: 'row:1' })));
+    expect(await left()).toBe(0);
+  });
+
+  it('carry what others publish, on whatever node, where they are plain', async () => {
+    const { name, broker } = await setup();
+    const [here, there] = [await broker(), await broker()];
+    const heard: unknown[] = [];
+    const note = ({ packed }: { readonly packed: Buffer }) =>
+      heard.push(JSON.parse(String(unpackEntry(packed)?.messages[0]?.data)));
+    await there.subscribe(`${name}-prices`, note, { isPlain: true });
+    for (const [number, node] of cluster.nodes.entries())
+      await node.command('publish', `${name}-prices`, String(number));
+    await here.announce(`${name}-prices`, [message()], { isPlain: true });
+    await waitFor(() => heard.length === 7, { message: 'what was published on each node' });
+    expect(heard.sort()).toEqual([0, 1, 1, 2, 3, 4, 5]);
+  });
+
+  it('are gone on with by clients that come back to another instance, whichever masters keep them', async () => {
+    const nodes = cluster.nodes.map(({ host, port }) => ({ host, port }));
+    await using fleet = await RealtimeFleet.start({ redis: { nodes } });
+    await fleet.connectAll();
+    await fleet.settled();
+    const load = fleet.load();
+    for (let round = 1; round <= 5; round++) {
+      const before = fleet.ledger.size;
+      await waitFor(() => fleet.ledger.size > before + 20, { message: 'publishes' });
+      for (const [index, client] of fleet.clients.entries()) {
+        client.cut();
+        await client.connect(fleet.room(index + round));
+      }
+    }
+    await load.stop();
+    await fleet.caughtUp();
+    expect(fleet.violations({ isCaughtUp: true })).toEqual([]);
+    expect(fleet.resets().flat()).toEqual([]);
+  });
+
+  it.each(['verify', 'reset'] as const)(
+    'are begun anew, and that is told, at a position that another channel gave out (failover: %s)',
+    async (failover) => {
+      const nodes = cluster.nodes.map(({ host, port }) => ({ host, port }));
+      await using fleet = await RealtimeFleet.start({
+        redis: { nodes },
+        instances: 1,
+        options: { failover },
+      });
+      const room = fleet.room(0);
+      const [{ position }] = [await room.publish('news', 1), await room.publish('room:1', 1)];
+      const heard: unknown[] = [];
+      const onReset = () => void heard.push('reset');
+      await room.subscribe('room:1', ({ data }) => void heard.push(data), { since: position, onReset });
+      await room.publish('room:1', 2);
+      await waitFor(() => heard.at(-1) === 2, { message: 'what comes after it' });
+      expect(heard).toEqual(['reset', 2]);
+    },
+  );
 });

@@ -142,11 +142,13 @@ export class RealtimeFleet implements AsyncDisposable {
     });
   }
 
-  /** Reasons of the resets that each client saw, channel by channel. */
-  resets(): readonly (readonly string[])[] {
+  /** Reasons of the resets that each client saw, channel by channel; or of those on one channel. */
+  resets(only?: string): readonly (readonly string[])[] {
     return this.clients.flatMap((client) =>
-      [...client.seen.values()].map((seen) =>
-        seen.flatMap((one) => (one.kind === 'reset' ? [one.reason] : [])),
+      [...client.seen].flatMap(([channel, seen]) =>
+        only === undefined || only === channel
+          ? [seen.flatMap((one) => (one.kind === 'reset' ? [one.reason] : []))]
+          : [],
       ),
     );
   }

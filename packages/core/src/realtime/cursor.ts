@@ -7,7 +7,7 @@ import type { Position } from './position.js';
  * cursor = "c1" *( "~" lineage *( "!" name ms "-" seq [ "." index ] ) )
  *
  * `name` is six characters of the channel's hash, so that the set of channels may change between two connections;
- * `ms` is base 36, `seq` and `index` decimal. About 20 characters a channel.
+ * `ms` is base 36, `seq` and `index` decimal. About 20 characters a channel, and 9 more for each lineage: in a cluster up to one a channel.
  */
 const VERSION = 'c1';
 /** More than any cursor of 128 channels has; longer ones are refused unread. */
