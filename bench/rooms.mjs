@@ -6,6 +6,7 @@ export const rooms = {
   kernel: ['./micro/kernel.mjs'],
   limits: ['./peers/limits.mjs'],
   realtime: ['./peers/realtime.mjs', './peers/realtime-log.mjs'],
+  'realtime-cluster': ['./peers/realtime-cluster.mjs'],
   'realtime-faults': ['./peers/realtime-faults.mjs'],
   'realtime-fleet': ['./peers/realtime-fleet.mjs'],
 };

@@ -108,12 +108,16 @@ return { offset, epoch }
 
 async function openCounted(redisUrl) {
   const { Redis } = await import('ioredis');
-  const redis = new Redis(redisUrl);
+  return countedPublishesOn(new Redis(redisUrl));
+}
+
+/** Publishes on 64 channels, whose keys all begin alike. */
+export function countedPublishesOn(redis, place = 'peer') {
   redis.defineCommand('countedPublish', { numberOfKeys: 3, lua: counted });
   const next = channels('peer');
   return () => {
     const channel = next();
-    const keys = [`peer:log:${channel}`, `peer:meta:${channel}`, `peer:channel:${channel}`];
+    const keys = [`${place}:log:${channel}`, `${place}:meta:${channel}`, `${place}:channel:${channel}`];
     return redis.countedPublish(...keys, JSON.stringify(event), size, ttlMs / 1_000, 'epoch');
   };
 }
