@@ -182,7 +182,10 @@ describe('places of a floor on a cluster', () => {
       await open({ nodes: nodes() }, { name }),
       await open({ nodes: nodes() }, { name }),
     ];
-    const [[place, neighbour], [beside]] = placesOf(floor, 2) as unknown as [RedisPlace, RedisPlace][];
+    const [[place, neighbour], [beside]] = placesOf(floor, 2) as unknown as [
+      [RedisPlace, RedisPlace],
+      [RedisPlace],
+    ];
     const others = [neighbour, beside] as RedisPlace[];
     const all = [place as RedisPlace, ...others];
     const channel = all[0]?.key('test', 'channel') ?? '';
