@@ -27,7 +27,8 @@ export class Outbox<Piece extends { readonly byteLength: number }> {
   readonly #wire: Wire<Piece>;
   readonly #limits: OutboxLimits;
   readonly #pulse: Pulse;
-  #pieces: Piece[] = [];
+  /** Undefined while there is none: what is gathered in a turn is one piece nearly always, and a list that grows takes room for many. */
+  #pieces: Piece[] | undefined;
   #gatheredBytes = 0;
   #mustWait = false;
   #writtenBytes = 0;
@@ -63,20 +64,21 @@ export class Outbox<Piece extends { readonly byteLength: number }> {
 
   /** Whether nothing is gathered. */
   get isEmpty(): boolean {
-    return this.#pieces.length === 0;
+    return this.#pieces === undefined;
   }
 
   /** Adds to what goes out with the next write. */
   gather(piece: Piece): void {
     this.#gatheredBytes += piece.byteLength;
-    this.#pieces.push(piece);
+    if (this.#pieces === undefined) this.#pieces = [piece];
+    else this.#pieces.push(piece);
   }
 
   /** Writes what was gathered; true when the wire refuses more for the first time since it drained. */
   write(): boolean {
     const pieces = this.#pieces;
-    if (pieces.length === 0) return false;
-    this.#pieces = [];
+    if (pieces === undefined) return false;
+    this.#pieces = undefined;
     this.#writtenBytes += this.#gatheredBytes;
     this.#gatheredBytes = 0;
     if (this.#wire.write(pieces) || this.#mustWait) return false;
@@ -93,7 +95,7 @@ export class Outbox<Piece extends { readonly byteLength: number }> {
   /** The connection has ended. */
   close(): void {
     this.#wait(false);
-    this.#pieces = [];
+    this.#pieces = undefined;
   }
 
   /** Whether the client has taken nothing for too long. */
