@@ -4,10 +4,11 @@
  *   npm run sizes              measures, and compares with the budgets
  *   npm run sizes -- --write   makes every budget what was measured, and a tenth
  *
- * A subpath weighs what Node loads for it: our own files that it imports, whole, minified and compressed together.
+ * A subpath weighs what is loaded for it: our own files that it imports, whole, minified and compressed together. What it
+ * imports only when it is needed (`import()`) weighs in a row of its own.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { ensureBuilt, ensureInstalled } from './bootstrap.mjs';
@@ -18,7 +19,7 @@ const budgetFile = join(root, 'test/packaging/size-budgets.json');
 
 /** Measures every subpath of the built packages. */
 export async function measureSizes() {
-  return Promise.all(packages.flatMap(entriesOf).map(measure));
+  return (await Promise.all(packages.flatMap(entriesOf).map(measure))).flat();
 }
 
 /** The most that each subpath may weigh, in bytes. */
@@ -38,6 +39,13 @@ function entriesOf(folder) {
 
 async function measure({ subpath, entry }) {
   const { build } = await import('esbuild');
+  const later = [];
+  const onDemand = ({ kind, path, resolveDir }) => {
+    if (kind !== 'dynamic-import') return undefined;
+    later.push({ subpath: `${subpath} + ${basename(path)}`, entry: join(resolveDir, path) });
+    return { path, external: true };
+  };
+  const plugins = [{ name: 'on demand', setup: (bundle) => bundle.onResolve({ filter: /^\./ }, onDemand) }];
   const { outputFiles, metafile } = await build({
     entryPoints: [entry],
     absWorkingDir: root,
@@ -52,12 +60,15 @@ async function measure({ subpath, entry }) {
     // Node loads files whole, whatever is used of them.
     treeShaking: false,
     ignoreAnnotations: true,
+    plugins,
   });
   const [{ contents }] = outputFiles;
   const modules = Object.keys(metafile.inputs)
     .flatMap((file) => modulesIn(join(root, file)))
     .sort((a, b) => b.bytes - a.bytes);
-  return { subpath, bytes: contents.length, gzipBytes: gzipSync(contents, { level: 9 }).length, modules };
+  const gzipBytes = gzipSync(contents, { level: 9 }).length;
+  const size = { subpath, bytes: contents.length, gzipBytes, modules };
+  return [size, ...(await Promise.all(later.map(measure))).flat()];
 }
 
 /** The sources in a built file: the bundler heads each with a comment. */

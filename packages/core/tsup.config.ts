@@ -8,8 +8,9 @@ const entries = Object.keys(manifest.exports)
   .map((subpath) => (subpath === '.' ? 'index' : `${subpath.slice(2)}/index`))
   .filter((name) => existsSync(`src/${name}.ts`));
 
-/** Browsers load this one as it is, so it is one file, whatever it shares with others. */
+/** Browsers load these as they are, so each is one file, whatever it shares with others. The first loads the second on demand. */
 const client = 'client/index';
+const tabs = 'client/tabs';
 
 const entryOf = (names: readonly string[]) =>
   Object.fromEntries(names.map((name) => [name, `src/${name}.ts`]));
@@ -32,5 +33,12 @@ export default defineConfig([
     splitting: true,
     dts: { entry: entryOf(entries) },
   },
-  { ...common, entry: entryOf([client]), splitting: false, platform: 'neutral' },
+  {
+    ...common,
+    entry: entryOf([client]),
+    splitting: false,
+    platform: 'neutral',
+    external: ['./tabs.js'],
+  },
+  { ...common, entry: entryOf([tabs]), format: 'esm', splitting: false, platform: 'neutral' },
 ]);

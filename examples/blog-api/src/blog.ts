@@ -1,6 +1,6 @@
 import type { Logger, Pando } from '@pando/core';
 import type { WsRoute } from '@pando/core/http';
-import { clientFile, publicFolder } from './assets.js';
+import { clientFiles, publicFolder } from './assets.js';
 import { authRoutes } from './auth/auth-routes.js';
 import { AuthService } from './auth/auth-service.js';
 import { Sessions } from './auth/session.js';
@@ -52,7 +52,7 @@ export function createBlog(pando: Pando, config: Config, logger: Logger, jwtSecr
       ...commentRoutes(comments),
       ...chatRoutes(chat),
       ...readerRoutes(pando, posts),
-      ...pageRoutes(publicFolder, { 'pando-client.js': clientFile }),
+      ...pageRoutes(publicFolder, clientFiles),
     ],
     sockets: chatSockets(chat),
   };

@@ -12,7 +12,8 @@ const root = fileURLToPath(new URL('../../../', import.meta.url));
 
 let chromium: TestBrowser;
 let site: Site;
-let bundle: string;
+/** What a bundler makes of the client: one file, and another one that it loads where tabs share. */
+let files: ReadonlyMap<string, string>;
 beforeAll(async () => {
   const [browser, started, built] = await Promise.all([
     launchBrowser(),
@@ -22,12 +23,13 @@ beforeAll(async () => {
       absWorkingDir: root,
       bundle: true,
       write: false,
-      format: 'iife',
-      globalName: 'pando',
+      format: 'esm',
+      splitting: true,
+      outdir: '/client',
     }),
   ]);
   [chromium, site] = [browser, started];
-  bundle = built.outputFiles[0]?.text ?? '';
+  files = new Map(built.outputFiles.map(({ path, text }) => [path, text]));
 });
 afterAll(async () => {
   await chromium?.close();
@@ -38,9 +40,12 @@ afterAll(async () => {
 async function openTab(context: BrowserContext, transport: 'sse' | 'ws'): Promise<Page> {
   const page = await context.newPage();
   await page.goto(`${site.url}/page`);
-  await page.addScriptTag({ content: bundle });
+  await page.route('**/client/*', (route) => {
+    const { pathname } = new URL(route.request().url());
+    return route.fulfill({ contentType: 'text/javascript', body: files.get(pathname) ?? '' });
+  });
   const path = transport === 'sse' ? '/events?channels=news' : '/ws';
-  await page.evaluate(`
+  await page.evaluate(`import('/client/index.js').then((pando) => {
     const heard = [];
     const state = { opened: 0 };
     const tell = (Kind) => class extends Kind { constructor(...args) { super(...args); state.opened++; } };
@@ -57,7 +62,7 @@ async function openTab(context: BrowserContext, transport: 'sse' | 'ws'): Promis
       getState: async () => void heard.push('state'),
     });
     Object.assign(window, { heard, live, state });
-  `);
+  })`);
   await waitFor(async () => (await heardIn(page)).includes('state'), { message: 'the tab to begin' });
   return page;
 }

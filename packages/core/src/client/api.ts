@@ -34,7 +34,7 @@ export interface SubscribeOptions<T = unknown> {
    * tried again.
    */
   getState?(): Promise<unknown>;
-  /** Goes on behind this position. @defaultValue from now on */
+  /** Goes on behind this position, or is reset where the history does not reach back that far. @defaultValue from now on */
   readonly since?: string | undefined;
   /** Is present on the channel, as whom the server says. WebSocket only: a stream's route decides. @defaultValue `false` */
   readonly presence?: boolean | undefined;
@@ -150,7 +150,7 @@ export interface ConnectOptions {
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /**
    * One connection for all tabs that name the same URL: one holds it and hands on what comes, and when it closes another
-   * takes over. Where the browser has no Web Locks each tab connects by itself.
+   * takes over. What that takes is loaded then. Where the browser has no Web Locks each tab connects by itself.
    *
    * @defaultValue `false`
    */

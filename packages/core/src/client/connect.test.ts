@@ -33,10 +33,13 @@ async function setUp({ stream, socket, ...options }: RealtimeOptions & Omit<Loop
   const random = vi.fn(() => Math.random());
   let goOnline = () => {};
   const environment: Environment = {
-    clock,
+    now: () => clock.now(),
+    monotonic: () => clock.monotonic(),
     random,
-    lock: undefined,
-    openBus: () => ({ post: () => {}, close: () => {} }),
+    after(delayMs, run) {
+      const timer = clock.after(delayMs, run);
+      return () => timer[Symbol.dispose]();
+    },
     onOnline(listener) {
       goOnline = listener;
       return () => {};
@@ -222,6 +225,60 @@ describe.each(['sse', 'ws'] as const)('a client over %s', (transport) => {
     expect(reads).toBe(1);
   });
 
+  it('begins where a subscription wants to, whoever else follows the channel already', async () => {
+    const { rooms, settle, server, ...at } = await withStream();
+    const at1 = (await rooms[0].publish('a', 1)).position;
+    for (const n of [2, 3]) await rooms[0].publish('a', n);
+    const live = at[transport]();
+    const first = listen(live, 'a', { since: at1 });
+    const other = listen(live, 'b');
+    await settle();
+    expect(first.heard).toEqual([2, 3]);
+    let reads = 0;
+    const getState = async () => void reads++;
+    const second = listen(live, 'a', { since: at1, getState });
+    const third = listen(live, 'a', { since: at1, getState });
+    const ahead = listen(live, 'a', { since: first.subscription.position });
+    await settle();
+    await rooms[0].publish('a', 4);
+    await rooms[1].publish('b', 5);
+    await settle();
+    for (const { heard } of [first, second, third]) expect(heard).toEqual([2, 3, 4]);
+    expect(ahead.heard).toEqual([4]);
+    expect(other.heard).toEqual([5]);
+    expect(reads).toBe(0); // what changes the state has come
+    expect(server.requests.length + server.sockets.length).toBe(transport === 'sse' ? 2 : 1);
+  });
+
+  it('says so when a subscription cannot begin where it wants to, and tells nobody else', async () => {
+    const { rooms, settle, ...at } = await withStream();
+    const live = at[transport]();
+    const first = listen(live, 'a');
+    await settle();
+    await rooms[0].publish('a', 1);
+    await settle();
+    const stranger = listen(live, 'a', { since: '1-0~elsewhere' });
+    await settle();
+    await rooms[0].publish('a', 2);
+    await settle();
+    expect(first.heard).toEqual([1, 2]);
+    expect(stranger.heard).toEqual(['reset: not-resumed', 2]);
+  });
+
+  it('is where it wanted to begin, however often the connection breaks before', async () => {
+    const { rooms, settle, server, clock, ...at } = await withStream();
+    const { position } = await rooms[0].publish('a', 1);
+    await rooms[0].publish('a', 2);
+    server.isAway = true;
+    const live = at[transport]();
+    const { heard } = listen(live, 'a', { since: position });
+    await settle();
+    server.isAway = false;
+    await clock.advance(5_000);
+    await settle();
+    expect(heard).toEqual([2]);
+  });
+
   it('goes on when a listener throws, and says what it threw', async () => {
     const { rooms, settle, errors, ...at } = await withStream();
     const live = at[transport]();
@@ -373,6 +430,19 @@ describe('a client over an event stream', () => {
     await settle();
     expect(server.requests[1]?.headers.get('last-event-id')).toBe(position);
     expect(only.heard).toEqual([1, 2]);
+  });
+
+  it('sends where each channel is, and says that it is lost what would not fit', async () => {
+    const { settle, server, sse } = await setUp({ stream: { channels: ['a'] } });
+    const live = sse();
+    const one = listen(live, 'a', { since: '5-0~x' });
+    await settle();
+    expect(server.requests[0]?.headers.get('last-event-id')).toBe('{"a":"5-0~x"}');
+    expect(one.heard).toEqual(['reset: failover']);
+    for (let n = 0; n < 300; n++) listen(live, `channel:${n}`, { since: `1764000000000-${n}~elsewhere` });
+    await settle();
+    expect(server.requests[1]?.headers.get('last-event-id')).toBe('{');
+    expect(one.heard).toEqual(['reset: failover', 'reset: malformed']);
   });
 
   it('is over when the server has nothing for it, and when it may not', async () => {

@@ -1,20 +1,19 @@
 import { PandoOptionsError } from '../kernel/errors.js';
 import type { ConnectOptions, Live, SocketConstructor } from './api.js';
 import { type Environment, findEnvironment } from './environment.js';
-import { LiveClient } from './live.js';
-import { type LineEvents, Relay } from './relay.js';
-import { SeenTokens } from './seen-tokens.js';
-import { SseTransport } from './sse-link.js';
-import { SharedLine } from './tabs.js';
-import { WsTransport } from './ws-link.js';
+import { ConnectionFailedError } from './errors.js';
+import { keepLine, type Line, type LineEvents } from './line.js';
+import { createLive } from './live.js';
+import { rememberTokens } from './seen-tokens.js';
+import { streamsOf } from './sse-link.js';
+import { socketsOf } from './ws-link.js';
 
 /**
  * Connects to the channels of a server, and stays connected until it is closed.
  *
  * Over an event stream the route behind the URL decides what there is to hear; over a WebSocket, which speaks `pando.v1`,
  * each subscription is asked for. A URL may be relative to the page; as a function it is asked before each attempt.
- * Costs one connection, and nothing per subscription but what it keeps for tabs and subscriptions that come a little
- * later: 128 messages a channel.
+ * Costs one connection, however many subscriptions there are.
  *
  * @throws `PandoOptionsError`
  *
@@ -41,7 +40,7 @@ export function connectIn(
     minDelayMs = 500,
     maxDelayMs = 30_000,
     idleMs = 45_000,
-    shareTabs = false,
+    shareTabs,
     credential,
     ...options
   }: ConnectOptions,
@@ -55,59 +54,48 @@ export function connectIn(
   try {
     first = urlOf();
   } catch (cause) {
-    throw refused('the URL must be one, and in Node a full one', cause);
+    throw refused('the URL must be a full one', cause);
   }
+  const { href, origin, protocol } = first;
   const { fetch = globalThis.fetch.bind(globalThis), WebSocket = globalSocket } = options;
-  const { transport = first.protocol.startsWith('ws') ? 'ws' : 'sse' } = options;
-  const isOneWay = transport === 'sse';
-  if (!isOneWay && WebSocket === undefined) {
-    throw refused(
-      'there is no global WebSocket here: pass one as the option WebSocket, that of the package ws, say',
-    );
-  }
+  const isOneWay = !/^ws/.test(options.transport ?? protocol);
+  if (!isOneWay && !WebSocket) throw refused('WebSocket is needed');
   if (!(minDelayMs > 0 && minDelayMs <= maxDelayMs && idleMs > 0)) {
-    throw refused(
-      'minDelayMs and idleMs must be positive numbers of milliseconds, and maxDelayMs no less than minDelayMs',
-    );
+    throw refused('0 < minDelayMs <= maxDelayMs, 0 < idleMs');
   }
-  const schemes = isOneWay ? /^ws/ : /^http/;
-  const speak = (address: URL): URL => {
-    address.protocol = address.protocol.replace(schemes, isOneWay ? 'http' : 'ws');
-    return address;
+  const address = (): URL => {
+    const next = urlOf();
+    next.protocol = next.protocol.replace(/^ws|^http/, isOneWay ? 'http' : 'ws');
+    return next;
   };
-  const tokens = new SeenTokens(name, new URL(first.href.replace(/^ws/, 'http')).origin, fetch);
-  const common = {
-    environment,
-    idleMs,
-    url: () => speak(urlOf()),
-    headers: (given: string | undefined) => ({
-      ...own,
-      ...(given === undefined ? {} : { authorization: `Bearer ${given}` }),
-    }),
-  };
-  const open = (events: LineEvents, cursor?: string) =>
-    new Relay(
-      {
-        transport: isOneWay
-          ? new SseTransport({ ...common, fetch: tokens.fetch }, cursor)
-          : new WsTransport({ ...common, WebSocket: WebSocket as SocketConstructor }),
-        environment,
-        minDelayMs,
-        maxDelayMs,
-        credential,
-      },
-      events,
-    );
-  const isShared = shareTabs && environment.lock !== undefined;
-  const shared = { name: `pando ${name} ${first.href}`, environment, open };
-  return new LiveClient({
-    environment,
-    tokens,
-    isOneWay,
-    minDelayMs,
-    maxDelayMs,
-    openLine: (events) => (isShared ? new SharedLine(shared, events) : open(events)),
+  const headers = (given: string | undefined): Record<string, string> => ({
+    ...own,
+    ...(given && { authorization: `Bearer ${given}` }),
   });
+  const tokens = rememberTokens(name, origin.replace(/^ws/, 'http'), fetch);
+  const init = {
+    ...environment,
+    isOneWay,
+    idleMs,
+    credential,
+    // Longer after each failure, and from half of that to all of it, so that not everybody comes at once.
+    delayMs: (failures: number) =>
+      (Math.min(maxDelayMs, minDelayMs * 2 ** failures) * (1 + environment.random())) / 2,
+    open: isOneWay
+      ? streamsOf(tokens.fetch, address, headers)
+      : socketsOf(WebSocket as SocketConstructor, address, headers),
+  };
+  const openOwn = (events: LineEvents): Line => keepLine(init, events);
+  /** What several tabs share is loaded by who wants it, and without it each has its own. */
+  const openShared = (events: LineEvents): Promise<Line> =>
+    import('./tabs.js').then(
+      ({ shareLine }) => shareLine(`pando ${name} ${href}`, init, tokens, openOwn, createLive, events),
+      (cause) => {
+        events.failed(new ConnectionFailedError('No tabs.js', cause));
+        return openOwn(events);
+      },
+    );
+  return createLive({ ...init, openLine: shareTabs ? openShared : openOwn }, tokens);
 }
 
 function refused(what: string, cause?: unknown): PandoOptionsError {

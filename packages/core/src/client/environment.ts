@@ -1,51 +1,31 @@
-import type { Clock } from '../kernel/clock.js';
-
-/** A way from tab to tab. */
-export interface Bus {
-  post(data: unknown): void;
-  close(): void;
-}
-
 /** What the client finds around it; tests bring their own. */
 export interface Environment {
-  readonly clock: Pick<Clock, 'after' | 'monotonic' | 'now'>;
+  /** Epoch milliseconds. */
+  now(): number;
+  /** Milliseconds that never go back. */
+  monotonic(): number;
   random(): number;
-  /** Resolves when `hold`'s promise does. Absent where tabs cannot agree who holds the connection. */
-  readonly lock:
-    | ((name: string, signal: AbortSignal, hold: () => Promise<void>) => Promise<void>)
-    | undefined;
-  openBus(name: string, onData: (data: never) => void): Bus;
+  /** Calls `run` once after a while; returns what prevents that. */
+  after(delayMs: number, run: () => void): () => void;
   /** Calls back when the network is there again; returns what ends that. */
   onOnline(listener: () => void): () => void;
 }
 
-interface Locks {
-  request(name: string, options: { signal: AbortSignal }, hold: () => Promise<void>): Promise<void>;
-}
+type Listen = (type: 'online', listener: () => void) => void;
 
 /** The page, or the process. */
 export function findEnvironment(): Environment {
-  const { navigator, addEventListener, removeEventListener } = globalThis as {
-    navigator?: { readonly locks?: Locks };
-    addEventListener?: (type: string, listener: () => void) => void;
-    removeEventListener?: (type: string, listener: () => void) => void;
+  const { addEventListener, removeEventListener } = globalThis as {
+    readonly addEventListener?: Listen;
+    readonly removeEventListener?: Listen;
   };
-  const locks = navigator?.locks;
   return {
-    clock: {
-      now: () => Date.now(),
-      monotonic: () => performance.now(),
-      after(delayMs, run) {
-        const timer = setTimeout(run, delayMs);
-        return { [Symbol.dispose]: () => clearTimeout(timer) };
-      },
-    },
+    now: () => Date.now(),
+    monotonic: () => performance.now(),
     random: () => Math.random(),
-    lock: locks && ((name, signal, hold) => locks.request(name, { signal }, hold)),
-    openBus(name, onData) {
-      const bus = new BroadcastChannel(name);
-      bus.onmessage = (event) => onData(event.data as never);
-      return { post: (data) => bus.postMessage(data), close: () => bus.close() };
+    after(delayMs, run) {
+      const timer = setTimeout(run, delayMs);
+      return () => clearTimeout(timer);
     },
     onOnline(listener) {
       addEventListener?.('online', listener);

@@ -10,7 +10,7 @@ export class ConnectionRefusedError extends PandoError {
   constructor(status: number, reason: string) {
     super({
       code: 'PANDO_CLIENT_CONNECTION_REFUSED',
-      message: `The server refused the connection with ${status}${reason && ` (${reason})`}. Connect again once that has changed.`,
+      message: `Refused with ${status} ${reason}`,
       status,
     });
   }
@@ -27,7 +27,7 @@ export class SubscriptionRefusedError extends PandoError {
   constructor(channel: string, reason: string) {
     super({
       code: 'PANDO_CLIENT_SUBSCRIPTION_REFUSED',
-      message: `The channel ${channel} is not followed: ${reason}. Subscribe again once that has changed.`,
+      message: `${channel}: ${reason}`,
     });
     this.channel = channel;
   }
@@ -45,7 +45,7 @@ export class RequestRefusedError extends PandoError {
   constructor(reason: string, explanation: string) {
     super({
       code: 'PANDO_CLIENT_REQUEST_REFUSED',
-      message: `The server answered "${reason}": ${explanation}`,
+      message: `${reason}: ${explanation}`,
       retryable: reason === 'unavailable',
     });
     this.reason = reason;
@@ -61,8 +61,7 @@ export class UnsupportedError extends PandoError {
   constructor() {
     super({
       code: 'PANDO_CLIENT_UNSUPPORTED',
-      message:
-        "An event stream goes one way only. Connect with transport: 'ws', or ask a route of the server, with live.fetch().",
+      message: "A stream goes one way. Connect with transport: 'ws'.",
     });
   }
 }
@@ -73,12 +72,7 @@ export class UnsupportedError extends PandoError {
  * Nothing needs to be done; if it goes on, the message says what the server answers.
  */
 export class ConnectionFailedError extends PandoError {
-  constructor(what: string, cause?: unknown) {
-    super({
-      code: 'PANDO_CLIENT_CONNECTION_FAILED',
-      message: `${what} Trying again.`,
-      cause,
-      retryable: true,
-    });
+  constructor(message: string, cause?: unknown) {
+    super({ code: 'PANDO_CLIENT_CONNECTION_FAILED', message, cause, retryable: true });
   }
 }

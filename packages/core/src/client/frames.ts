@@ -1,20 +1,6 @@
 /*
- * What the parts of the client say to each other: the frames of pando.v1, whatever the transport. `key` names one
- * subscription of one tab, and is not sent to servers. Plain objects: they go from tab to tab as they are.
+ * What the parts of the client say to each other, whatever the transport, and tabs to each other: the frames of pando.v1.
  */
-
-/** What a subscription or a caller asks. */
-export type Ask =
-  | {
-      readonly t: 'sub';
-      readonly key: string;
-      readonly c: string;
-      readonly since: string | undefined;
-      readonly presence: boolean;
-    }
-  | { readonly t: 'unsub'; readonly key: string; readonly c: string }
-  | Request
-  | { readonly t: 'cancel'; readonly id: string };
 
 /** What has an answer. */
 export type Request =
@@ -26,7 +12,6 @@ export type Upward =
   | Request
   | {
       readonly t: 'sub';
-      readonly id: number;
       readonly c: readonly string[];
       readonly since: Readonly<Record<string, string>>;
       readonly presence: boolean;
@@ -38,44 +23,33 @@ export type Upward =
 /** One message. `c` is absent in a raw stream, which has one channel and does not say which. */
 export interface MessageFrame {
   readonly t: 'm';
-  readonly key?: string | undefined;
   readonly c?: string | undefined;
   readonly i: string;
   readonly d: unknown;
   readonly token?: string | undefined;
 }
 
-/** What comes from a server, or from a tab that has the connection. Of what else may come nothing is known. */
-export type Frame =
-  | MessageFrame
-  | {
-      readonly t: 'sub';
-      readonly key?: string | undefined;
-      readonly c?: string | undefined;
-      readonly i: string;
-      readonly recovered: boolean;
-      readonly reason?: string | undefined;
-      readonly token?: string | undefined;
-    }
-  | {
-      readonly t: 'reset';
-      readonly c?: string | undefined;
-      readonly i: string;
-      readonly reason: string;
-      readonly token?: string | undefined;
-    }
-  | { readonly t: 'unsub'; readonly c: string; readonly reason?: string | undefined }
+/** Where a channel goes on: at its beginning, or behind messages that may be missing. */
+export interface StartFrame {
+  readonly t: 'sub' | 'reset';
+  readonly c?: string | undefined;
+  readonly i: string;
+  readonly recovered?: boolean | undefined;
+  readonly reason?: string | undefined;
+  readonly token?: string | undefined;
+}
+
+/** The answer to a request. */
+export type Answer =
   | {
       readonly t: 'ack';
       readonly id: string;
-      readonly c: string;
       readonly i: string;
       readonly duplicate?: boolean | undefined;
     }
   | {
       readonly t: 'presence';
       readonly id: string;
-      readonly c: string;
       readonly i: string;
       readonly users: number;
       readonly connections: number;
@@ -88,11 +62,20 @@ export type Frame =
     }
   | {
       readonly t: 'err';
-      readonly id?: string | number | undefined;
+      readonly id?: string | undefined;
       readonly c?: string | undefined;
       readonly code: string;
       readonly message: string;
-    }
+    };
+
+/** An answer of one kind. */
+export type AnswerOf<T extends Answer['t']> = Extract<Answer, { readonly t: T }>;
+
+/** What comes from a server. Of what else may come nothing is known. */
+export type Frame =
+  | MessageFrame
+  | StartFrame
+  | Answer
+  | { readonly t: 'unsub'; readonly c: string; readonly reason?: string | undefined }
   | { readonly t: 'bye'; readonly afterMs: number }
-  | { readonly t: 'auth'; readonly id?: string | undefined; readonly expiresAt?: number | undefined }
-  | { readonly t: 'cursor'; readonly i: string };
+  | { readonly t: 'auth'; readonly id?: string | undefined; readonly expiresAt?: number | undefined };

@@ -1,12 +1,24 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { type SseEvent, SseParser } from './sse-parser.js';
+import { parseEvents } from './sse-parser.js';
+
+interface SseEvent {
+  readonly type: string;
+  readonly data: string;
+  readonly id: string | undefined;
+}
 
 function read(...chunks: readonly string[]): { events: SseEvent[]; retryMs: number | undefined } {
   const events: SseEvent[] = [];
-  const parser = new SseParser((event) => events.push(event));
-  for (const chunk of chunks) parser.push(chunk);
-  return { events, retryMs: parser.retryMs };
+  let retryMs: number | undefined;
+  const parse = parseEvents(
+    (type, data, id) => void events.push({ type, data, id }),
+    (delayMs) => {
+      retryMs = delayMs;
+    },
+  );
+  for (const chunk of chunks) parse(chunk);
+  return { events, retryMs };
 }
 
 const message = (data: string, id?: string, type = 'message'): SseEvent => ({ type, id, data });

@@ -1,118 +1,271 @@
-import type { LiveState } from './api.js';
-import type { Bus, Environment } from './environment.js';
-import type { Ask, Frame } from './frames.js';
-import type { Line, LineEvents } from './relay.js';
+import { isPandoError } from '../kernel/errors.js';
+import type { Live, LiveState, Message, Subscription } from './api.js';
+import type { RequestRefusedError } from './errors.js';
+import type { Answer, Frame, MessageFrame, Request, Upward } from './frames.js';
+import type { Line, LineEvents } from './line.js';
+import type { createLive, InnerOptions, LiveInit } from './live.js';
+import type { SeenTokens } from './seen-tokens.js';
 
-/** What tabs say to each other. */
-type News =
-  /** Somebody new is here: who has the connection says so. */
+/*
+ * Loaded only where tabs share. One tab has the connection: the one that holds the lock. It has a client of its own for all
+ * tabs, which ask it over a channel what they would ask a server, and each hears the answers over another channel.
+ */
+
+/** Messages of a channel that are kept, for tabs that come a little behind. */
+const keptMessages = 128;
+const refusedCode = 'PANDO_CLIENT_SUBSCRIPTION_REFUSED';
+
+type Init = Omit<LiveInit, 'openLine' | 'recall'>;
+type OpenLine = (events: LineEvents) => Line;
+
+/** What is said to who has the connection, and by it to all. */
+type Word =
   | { readonly k: 'hello'; readonly from: string }
-  /** This tab has the connection, and knows of nothing yet: `to` one tab, or to all. */
-  | { readonly k: 'here'; readonly to?: string | undefined; readonly state: LiveState }
-  | { readonly k: 'ask'; readonly ask: Ask }
-  | { readonly k: 'frame'; readonly frame: Frame }
-  | { readonly k: 'state'; readonly state: LiveState }
-  | { readonly k: 'connect' };
+  | { readonly k: 'connect' }
+  | { readonly k: 'frame'; readonly from: string; readonly frame: Upward }
+  /** Who has the connection knows of nobody yet. */
+  | { readonly k: 'here' };
 
-/** What sharing needs. */
-export interface SharedLineInit {
-  readonly name: string;
-  readonly environment: Environment;
-  /** Opens the connection; `cursor` is where another tab's stream was. */
-  open(events: LineEvents, cursor: string | undefined): Line;
+/** What one tab is told. */
+type News =
+  /** It is known now: it may ask. */
+  | { readonly k: 'welcome'; readonly state: LiveState }
+  | { readonly k: 'state'; readonly state: LiveState }
+  | { readonly k: 'frame'; readonly frame: Frame };
+
+interface Locks {
+  request(name: string, options: { signal: AbortSignal }, hold: () => Promise<void>): Promise<void>;
 }
 
-/** One connection for all tabs: the one that holds the lock has it, and the others hear what it hears. */
-export class SharedLine implements Line {
-  readonly #init: SharedLineInit;
-  readonly #events: LineEvents;
-  readonly #bus: Bus;
-  readonly #end = new AbortController();
-  /** The connection, where this tab has it. */
-  #own: Line | undefined;
-  #state: LiveState = 'connecting';
-  #cursor: string | undefined;
-  #from = '';
-  #isWaiting = false;
-  #release: (() => void) | undefined;
+/** A tab, as who has the connection sees it. */
+interface Tab {
+  tell(news: News): void;
+  readonly followed: Map<string, Subscription>;
+}
 
-  constructor(init: SharedLineInit, events: LineEvents) {
-    this.#init = init;
-    this.#events = events;
-    this.#bus = init.environment.openBus(init.name, (news: News) => this.#hear(news));
-  }
+/** What is known of a channel. */
+interface Kept {
+  /** Behind which message the kept ones begin. */
+  from: string | undefined;
+  readonly messages: MessageFrame[];
+}
 
-  /** Takes its turn for the connection, and asks who has it meanwhile. */
-  connect(): void {
-    if (this.#own !== undefined) return void this.#own.connect();
-    if (this.#isWaiting) return void this.#post({ k: 'connect' });
-    this.#isWaiting = true;
-    const { lock, random } = this.#init.environment;
-    lock?.(this.#init.name, this.#end.signal, () => this.#hold()).catch(() => undefined); // it was closed before
-    this.#from = String(random());
-    this.#post({ k: 'hello', from: this.#from });
-  }
+/** A line for all tabs that give it the same name. */
+export function shareLine(
+  name: string,
+  init: Init,
+  tokens: SeenTokens,
+  openLine: OpenLine,
+  openLive: typeof createLive,
+  events: LineEvents,
+): Line {
+  const { locks } = (globalThis as { readonly navigator?: { readonly locks?: Locks } }).navigator ?? {};
+  if (locks === undefined) return openLine(events);
+  const own = `${name} ${init.random()}${init.random()}`;
+  const end = new AbortController();
+  const { signal } = end;
+  const counter = new BroadcastChannel(name);
+  const mail = new BroadcastChannel(own);
+  let hub: Hub | undefined;
+  let isConnecting = false;
 
-  ask(ask: Ask): void {
-    if (this.#own !== undefined) this.#own.ask(ask);
-    else this.#post({ k: 'ask', ask });
-  }
-
-  close(): void {
-    if (this.#end.signal.aborted) return;
-    this.#end.abort();
-    this.#own?.close();
-    this.#release?.(); // another tab takes over
-    this.#bus.close();
-  }
-
-  /** It has the lock: resolves when it gives it back. */
-  #hold(): Promise<void> {
-    if (this.#end.signal.aborted) return Promise.resolve();
-    const events: LineEvents = {
-      ...this.#events,
-      frame: (frame) => {
-        this.#post({ k: 'frame', frame });
-        this.#events.frame(frame);
-      },
-      state: (state) => {
-        this.#state = state;
-        if (!this.#end.signal.aborted) this.#post({ k: 'state', state });
-        this.#enter(state);
-      },
+  const hear = (news: News): void => {
+    if (signal.aborted) return;
+    if (news.k === 'frame') {
+      events.frame(news.frame);
+      return;
+    }
+    if (news.k === 'welcome') events.opened();
+    events.state(news.state);
+    if (news.state === 'closed') close(); // for all tabs: the server does not want them
+  };
+  const say = (word: Word): boolean => {
+    if (hub !== undefined) hub.take(word);
+    else if (!signal.aborted) counter.postMessage(word);
+    return !signal.aborted;
+  };
+  const close = (): void => {
+    end.abort();
+    hub?.close();
+    counter.close();
+    mail.close();
+  };
+  /** Holds a lock until the line is closed, or the tab is. */
+  const hold = (lock: string, run: () => void): void => {
+    const held = async (): Promise<void> => {
+      run();
+      await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
     };
-    this.#own = this.#init.open(events, this.#cursor);
-    this.#own.connect();
-    this.#post({ k: 'here', state: this.#state });
-    this.#events.moved();
-    return new Promise((resolve) => {
-      this.#release = resolve;
+    locks.request(lock, { signal }, held).catch(() => undefined); // it was closed before
+  };
+
+  mail.onmessage = ({ data }) => hear(data as News);
+  counter.onmessage = ({ data }) => {
+    const word = data as Word;
+    if (hub !== undefined) hub.take(word);
+    else if (word.k === 'here') say({ k: 'hello', from: own });
+  };
+  return {
+    isOneWay: false,
+    send: (frame) => say({ k: 'frame', from: own, frame }),
+    connect() {
+      if (isConnecting) return void say({ k: 'connect' });
+      isConnecting = true;
+      // Who has the connection notices by this lock when the tab is gone.
+      hold(own, () => {
+        say({ k: 'hello', from: own });
+        hold(name, () => {
+          const tellOwn = (news: News): void => queueMicrotask(() => hear(news)); // as if it came from elsewhere
+          hub = new Hub(
+            tokens,
+            locks,
+            signal,
+            (recall, heard) => {
+              const opened = (upper: LineEvents) =>
+                openLine({
+                  ...upper,
+                  frame(frame) {
+                    heard(frame);
+                    upper.frame(frame);
+                  },
+                });
+              return openLive({ ...init, isOneWay: false, openLine: opened, recall }, tokens);
+            },
+            events.failed,
+          );
+          hub.welcome(own, tellOwn);
+          counter.postMessage({ k: 'here' } satisfies Word);
+        });
+      });
+    },
+    close,
+  };
+}
+
+/** Serves all tabs with one connection. */
+class Hub {
+  readonly #live: Live;
+  readonly #tokens: SeenTokens;
+  readonly #locks: Locks;
+  readonly #signal: AbortSignal;
+  readonly #tabs = new Map<string, Tab>();
+  readonly #kept = new Map<string, Kept>();
+
+  constructor(
+    tokens: SeenTokens,
+    locks: Locks,
+    signal: AbortSignal,
+    open: (recall: NonNullable<LiveInit['recall']>, heard: (frame: Frame) => void) => Live,
+    failed: (error: Error) => void,
+  ) {
+    this.#tokens = tokens;
+    this.#locks = locks;
+    this.#signal = signal;
+    this.#live = open(
+      (channel, since) => this.#after(channel, since),
+      (frame) => this.#keep(frame),
+    );
+    this.#live.on('state', (state) => {
+      if (!signal.aborted) for (const { tell } of this.#tabs.values()) tell({ k: 'state', state });
+    });
+    this.#live.on('error', (error) => {
+      if (!isPandoError(error, refusedCode)) failed(error); // who was refused is told by itself
     });
   }
 
-  #hear(news: News): void {
-    if (this.#own !== undefined) {
-      if (news.k === 'ask') this.#own.ask(news.ask);
-      else if (news.k === 'connect') this.#own.connect();
-      else if (news.k === 'hello') this.#post({ k: 'here', to: news.from, state: this.#state });
+  take(word: Word): void {
+    if (word.k === 'connect') this.#live.reconnect();
+    else if (word.k === 'hello') this.#greet(word.from);
+    else if (word.k === 'frame') {
+      const tab = this.#tabs.get(word.from);
+      if (tab !== undefined) this.#serve(tab, word.frame);
+    }
+  }
+
+  welcome(name: string, tell: Tab['tell']): void {
+    this.#tabs.set(name, { tell, followed: new Map() });
+    tell({ k: 'welcome', state: this.#live.state });
+  }
+
+  close(): void {
+    this.#live.close();
+  }
+
+  #greet(name: string): void {
+    if (this.#tabs.has(name)) return;
+    const mail = new BroadcastChannel(name);
+    this.welcome(name, (news) => mail.postMessage(news));
+    // The tab holds this: to get it means that the tab is gone.
+    const forget = async (): Promise<void> => {
+      const subscriptions = [...(this.#tabs.get(name)?.followed.values() ?? [])];
+      this.#tabs.delete(name);
+      mail.close();
+      for (const subscription of subscriptions) subscription.close();
+    };
+    this.#locks.request(name, { signal: this.#signal }, forget).catch(() => undefined); // it was closed before
+  }
+
+  #serve(tab: Tab, frame: Upward): void {
+    if (frame.t === 'sub') {
+      for (const channel of frame.c) this.#follow(tab, channel, frame.since[channel], frame.presence);
+    } else if (frame.t === 'unsub') {
+      tab.followed.get(frame.c)?.close();
+      tab.followed.delete(frame.c);
+    } else if (frame.t === 'pub' || frame.t === 'presence') {
+      void this.#answer(frame).then((answer) => answer && tab.tell({ k: 'frame', frame: answer }));
+    }
+  }
+
+  #follow({ tell, followed }: Tab, c: string, since: string | undefined, presence: boolean): void {
+    const before = followed.get(c);
+    const send = (frame: Frame): void => tell({ k: 'frame', frame });
+    const { text } = this.#tokens;
+    const options: InnerOptions = {
+      since,
+      presence,
+      onStart: (i, recovered) => send({ t: 'sub', c, i, recovered, token: text() }),
+      onReset: ({ position: i, reason }) => send({ t: 'reset', c, i, reason, token: text() }),
+      onMessage: ({ position: i, data: d, token }: Message) => send({ t: 'm', c, i, d, token }),
+      onEnd(reason) {
+        if (reason !== undefined) send({ t: 'unsub', c, reason });
+      },
+    };
+    followed.set(c, this.#live.subscribe(c, options));
+    before?.close(); // only now, so that the channel need not be left for it
+  }
+
+  async #answer(request: Request): Promise<Answer | undefined> {
+    const { t, id, c } = request;
+    try {
+      if (t === 'pub') {
+        const { position: i, duplicate } = await this.#live.publish(c, request.d, { key: request.key });
+        return { t: 'ack', id, i, duplicate };
+      }
+      const { position: i, ...present } = await this.#live.presence(c);
+      return { t, id, i, ...present };
+    } catch (cause) {
+      const { reason: code, message } = cause as RequestRefusedError;
+      // Where it is closed, the next one who has the connection is asked.
+      return code === undefined ? undefined : { t: 'err', id, code, message: message.slice(code.length + 2) };
+    }
+  }
+
+  #keep(frame: Frame): void {
+    if ((frame.t !== 'm' && frame.t !== 'sub' && frame.t !== 'reset') || frame.c === undefined || !frame.i)
       return;
+    let kept = this.#kept.get(frame.c);
+    if (kept === undefined || (frame.t !== 'm' && !frame.recovered)) {
+      kept = { from: frame.t === 'm' ? undefined : frame.i, messages: [] };
+      this.#kept.set(frame.c, kept);
     }
-    if (news.k === 'frame') {
-      if (news.frame.t === 'cursor') this.#cursor = news.frame.i;
-      this.#events.frame(news.frame);
-    } else if (news.k === 'state') this.#enter(news.state);
-    else if (news.k === 'here' && (news.to === undefined || news.to === this.#from)) {
-      this.#enter(news.state);
-      this.#events.moved();
-    }
+    if (frame.t === 'm' && kept.messages.push(frame) > keptMessages) kept.from = kept.messages.shift()?.i;
   }
 
-  #enter(state: LiveState): void {
-    this.#events.state(state);
-    if (state === 'closed') this.close(); // for all tabs: the server does not want them
-  }
-
-  #post(news: News): void {
-    if (!this.#end.signal.aborted) this.#bus.post(news);
+  /** What followed a position; undefined when that is not known. */
+  #after(channel: string, since: string): readonly MessageFrame[] | undefined {
+    const { from, messages = [] } = this.#kept.get(channel) ?? {};
+    if (since === from) return messages;
+    const index = messages.findIndex(({ i }) => i === since);
+    return index === -1 ? undefined : messages.slice(index + 1);
   }
 }
