@@ -215,6 +215,23 @@ describe('places of a floor on a cluster', () => {
     await moveSlot(cluster, slot, to, from); // as the other tests expect it
   });
 
+  it('hand out no reply of a node that the slot has left meanwhile', async () => {
+    const floor = await open(patiently({ nodes: nodes() }));
+    const [[place, neighbour], [beside]] = placesOf(floor, 2) as unknown as [RedisPlace, RedisPlace][];
+    const [moving, staying, there] = [place, neighbour, beside] as [RedisPlace, RedisPlace, RedisPlace];
+    for (const each of [moving, staying]) await each.call(['SET', each.key('test', 'a'), '1']);
+    const [from, to] = [await cluster.masterOf(moving.epochKey), await cluster.masterOf(there.epochKey)];
+    // Waits for more replicas than there are.
+    const asked = moving.call(['WAIT', 2, 4_000], { timeoutMs: 30_000 });
+    const outcome = asked.then(String, String);
+    await moveSlot(cluster, slotOf(moving.tag), from, to);
+    expect(await outcome).toMatch(/moved while a command was on its way/);
+    await live(moving);
+    expect(await moving.call(['GET', moving.key('test', 'a')])).toBe('1');
+
+    await moveSlot(cluster, slotOf(moving.tag), to, from); // as the other tests expect it
+  });
+
   it.each(['failover', 'kill', 'freeze'] as const)(
     'begin a new epoch when their master is replaced after a %s, and only they do',
     async (fault) => {
