@@ -5,7 +5,7 @@ import type { Algorithm, AskKind, LimitRule } from '../../../packages/core/src/l
 import { type CounterState, settle } from '../../../packages/core/src/limits/index.js';
 import type { RedisFloor, RedisScript } from '../../../packages/core/src/redis/index.js';
 import { testRedis } from '../../infra/context.js';
-import { floorsOfThisFile } from '../redis/floors.js';
+import { floorsOfThisFile, patiently } from '../redis/floors.js';
 
 const { open } = floorsOfThisFile();
 
@@ -93,7 +93,7 @@ describe('the script', () => {
   it.each(algorithms)(
     'decides as the model does, over any calls, costs, windows and clocks (%s)',
     async (algorithm) => {
-      const floor = await open(testRedis().url);
+      const floor = await open(patiently(testRedis().url));
       let worlds = 0;
       const windows = fc.uniqueArray(
         fc.record({ limit: fc.integer({ min: 1, max: 40 }), windowMs: fc.integer({ min: 100, max: 4_000 }) }),
@@ -142,7 +142,7 @@ describe('the script', () => {
   );
 
   it('keeps a counter no longer than it tells anything', async () => {
-    const floor = await open(testRedis().url);
+    const floor = await open(patiently(testRedis().url));
     const windows = [{ limit: 10, windowMs: 60_000 }];
     const least: Record<Algorithm, number> = {
       sliding: 120_000,

@@ -79,9 +79,11 @@ function judge(counting: Counting, s: number[], { rule, kind, amount }: LimitAsk
 
 function keepOf(counting: Counting, { windows }: LimitRule, s: readonly number[], now: number): number {
   let keep = (s[windows.length * counting.size] ?? 0) - now;
+  let isUsed = keep > 0;
   for (const [w, { limit, windowMs }] of windows.entries()) {
     const [a, p] = [w * counting.size, windowMs * 1_000];
-    if (counting.used(s, a, now, p) > 0) keep = Math.max(keep, counting.keep(s, a, now, p, limit));
+    isUsed ||= counting.used(s, a, now, p) > 0;
+    keep = Math.max(keep, counting.keep(s, a, now, p, limit));
   }
-  return Math.max(0, Math.ceil(keep / 1_000));
+  return isUsed ? Math.max(0, Math.ceil(keep / 1_000)) : 0;
 }

@@ -21,7 +21,7 @@ local floor, ceil, max, min = math.floor, math.ceil, math.max, math.min
 local slack = 0.000001
 
 -- Each way of counting has its numbers in the list s from place a on; p is the window, l the limit. It is made when a rule
--- asks for it: making all of them would take longer than a decision.
+-- asks for it: making all of them would take longer than a decision. turn says whether the end of what it tells has moved.
 local function sliding() -- begun, spent in the period before, spent in this period
   return {
     size = 3,
@@ -29,8 +29,10 @@ local function sliding() -- begun, spent in the period before, spent in this per
       local begun = s[a]
       if begun == nil or now - begun >= 2 * p or begun - now > p then
         s[a], s[a + 1], s[a + 2] = now, 0, 0
+        return true
       elseif now - begun >= p then
         s[a], s[a + 1], s[a + 2] = begun + p, s[a + 2], 0
+        return true
       end
     end,
     used = function(s, a, p)
@@ -71,11 +73,13 @@ local function strict() -- number of this tenth, spent in each of the last eleve
         for i = a + 1, a + 11 do
           s[i] = 0
         end
+        return true
       elseif passed > 0 then
         s[a] = slot
         for i = a + 1, a + 11 do
           s[i] = i + passed <= a + 11 and s[i + passed] or 0
         end
+        return true
       end
     end,
     used = function(s, a)
@@ -120,6 +124,7 @@ local function fixed() -- begun, spent
       local begun = s[a]
       if begun == nil or now - begun >= p or begun - now > p then
         s[a], s[a + 1] = now, 0
+        return true
       end
     end,
     used = function(s, a)
@@ -146,6 +151,7 @@ local function bucket() -- looked at last, in the bucket then
       elseif now > at then
         s[a], s[a + 1] = now, max(0, s[a + 1] - (now - at) * l / p)
       end
+      return true
     end,
     used = function(s, a)
       return s[a + 1]
@@ -176,7 +182,7 @@ end
 
 local rules, asks = cjson.decode(ARGV[1]), cjson.decode(ARGV[2])
 local stored = redis.call('MGET', unpack(KEYS))
-local states, changed, out = {}, {}, {}
+local states, changed, moved, out = {}, {}, {}, {}
 
 -- The window in which the cost leaves least, and how much; or the one that refuses for longest, negative, and how long.
 local function judge(way, rule, s, cost)
@@ -220,7 +226,12 @@ for i = 1, #asks, 3 do
     states[index], changed[index] = s, rule
   end
   for w = 1, windows do
-    way.turn(s, (w - 1) * way.size + 1, rule[w * 2], rule[w * 2 + 1])
+    if way.turn(s, (w - 1) * way.size + 1, rule[w * 2], rule[w * 2 + 1]) then
+      moved[index] = true
+    end
+  end
+  if kind > 1 then
+    moved[index] = true
   end
   if kind == 4 then
     s[block], changed[index] = now + amount, rule
@@ -253,18 +264,22 @@ end
 
 for index, rule in pairs(changed) do
   local s, way = states[index], way_of(rule)
-  local windows = (#rule - 1) / 2
-  local keep = (s[windows * way.size + 1] or 0) - now
-  for w = 1, windows do
-    local a = (w - 1) * way.size + 1
-    if way.used(s, a, rule[w * 2]) > 0 then
+  if moved[index] then
+    local windows = (#rule - 1) / 2
+    local keep = (s[windows * way.size + 1] or 0) - now
+    local is_used = keep > 0
+    for w = 1, windows do
+      local a = (w - 1) * way.size + 1
+      is_used = is_used or way.used(s, a, rule[w * 2]) > 0
       keep = max(keep, way.keep(s, a, rule[w * 2], rule[w * 2 + 1]))
     end
-  end
-  if keep > 0 then
-    redis.call('SET', KEYS[index], cmsgpack.pack(s), 'PX', ceil(keep / 1000))
+    if is_used and keep > 0 then
+      redis.call('SET', KEYS[index], cmsgpack.pack(s), 'PX', ceil(keep / 1000))
+    else
+      redis.call('DEL', KEYS[index])
+    end
   else
-    redis.call('DEL', KEYS[index])
+    redis.call('SET', KEYS[index], cmsgpack.pack(s), 'KEEPTTL')
   end
 end
 
