@@ -217,7 +217,10 @@ describe('places of a floor on a cluster', () => {
 
   it('hand out no reply of a node that the slot has left meanwhile', async () => {
     const floor = await open(patiently({ nodes: nodes() }));
-    const [[place, neighbour], [beside]] = placesOf(floor, 2) as unknown as [RedisPlace, RedisPlace][];
+    const [[place, neighbour], [beside]] = placesOf(floor, 2) as unknown as [
+      [RedisPlace, RedisPlace],
+      [RedisPlace],
+    ];
     const [moving, staying, there] = [place, neighbour, beside] as [RedisPlace, RedisPlace, RedisPlace];
     for (const each of [moving, staying]) await each.call(['SET', each.key('test', 'a'), '1']);
     const [from, to] = [await cluster.masterOf(moving.epochKey), await cluster.masterOf(there.epochKey)];

@@ -57,7 +57,10 @@ export function recordEvents(floor: Pick<RedisPlace, 'events'>): string[] {
 }
 
 /** Subscribes, and gives what arrives as texts, in order. */
-export async function recordAnnouncements(floor: Pick<RedisPlace, 'subscribe'>, channel: string): Promise<string[]> {
+export async function recordAnnouncements(
+  floor: Pick<RedisPlace, 'subscribe'>,
+  channel: string,
+): Promise<string[]> {
   const heard: string[] = [];
   await floor.subscribe(channel, (payload) => void heard.push(payload.toString()));
   return heard;
