@@ -40,7 +40,11 @@ const scenarios: readonly (readonly [string, ...(readonly [file: string, test: s
   [
     'a replica of Redis takes over, and may lack what was acknowledged',
     [faults('failover'), 'behind sentinels: what it may lack is told, and nothing else'],
-    [faults('failover'), 'in a cluster: what it may lack is told, and nothing else'],
+    [
+      faults('failover'),
+      'from a master with channels and with %s: what it may lack is told on these channels, and nothing else',
+    ],
+    [faults('failover'), 'late: until then the channels of the others go on, and miss nothing'],
     [faults('moves'), 'while a replica takes over behind sentinels, and each is told once'],
     [faults('moves'), 'while a master of a cluster is replaced, and are told of its channels alone'],
     [faults('lost-writes'), 'who has seen them is told, nobody skips anything in silence'],

@@ -144,7 +144,7 @@ const forms = [
     head: (room: string) => `const { createRequire } = require('node:module');
       const imported = () => [];
       const room = require('@pando/core/${room}');`,
-    sees: known.filter((name) => !['lru-cache', 'vitest'].includes(name)), // those are ES modules
+    sees: known.filter((name) => !['croner', 'lru-cache', 'vitest'].includes(name)), // those are ES modules
   },
 ];
 
