@@ -16,7 +16,8 @@ export const comparisons = [
     peer: 'ioredis',
     load: atOnce,
     rows: {
-      'realtime.publish.redis-cpu.vs-counted': redisMicros('message'),
+      // 9 µs where the peer takes 10.
+      'realtime.publish.redis-cpu.vs-counted': { ...redisMicros('message'), target: 1.1 },
       'realtime.publish.vs-counted': perSecond('messages'),
     },
   },
