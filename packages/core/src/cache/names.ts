@@ -1,6 +1,5 @@
+import { isCacheName } from '../kernel/names.js';
 import { CacheKeyError } from './errors.js';
-
-const MAX_NAME_CHARS = 512;
 
 /** Checks a key; throws `CacheKeyError`. */
 export function checkKey(key: unknown): void {
@@ -30,7 +29,5 @@ export function withTags(tags: readonly string[], others: readonly string[]): re
 }
 
 function checkName(what: string, name: unknown): void {
-  if (typeof name !== 'string' || name === '' || name.length > MAX_NAME_CHARS) {
-    throw new CacheKeyError(what, name);
-  }
+  if (!isCacheName(name)) throw new CacheKeyError(what, name);
 }

@@ -106,7 +106,7 @@ export interface Transaction {
   /**
    * Has everything cached under these tags invalidated once the transaction has committed.
    *
-   * @throws EffectsUnavailableError at once where no kit carries effects out.
+   * @throws EffectsUnavailableError at once where no kit carries effects out; EffectNameError for what is none.
    */
   invalidate(tags: readonly string[]): void;
   /**
@@ -114,13 +114,13 @@ export interface Transaction {
    * while they are replaced, as after `cache.expire`, but not to whoever has seen the transaction. A tag that is invalidated
    * in the same transaction as well is invalidated.
    *
-   * @throws EffectsUnavailableError at once where no kit carries effects out.
+   * @throws EffectsUnavailableError at once where no kit carries effects out; EffectNameError for what is none.
    */
   expire(tags: readonly string[]): void;
   /**
    * Has an event published once the transaction has committed and its tags are invalidated and expired.
    *
-   * @throws EffectsUnavailableError at once where no kit carries effects out.
+   * @throws EffectsUnavailableError at once where no kit carries effects out; EffectNameError for what is none.
    */
   publish(channel: string, event: unknown, options?: EventOptions): void;
   /**

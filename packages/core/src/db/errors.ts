@@ -211,6 +211,23 @@ export class EffectsUnavailableError extends PandoError {
 }
 
 /**
+ * A transaction names a tag or a channel that cannot be one. Thrown at once, while the transaction can still be rolled back:
+ * after the commit nothing could be done about it.
+ *
+ * Tags have 1 to 512 characters, channels 1 to 255 of `A-Z a-z 0-9 _ : . - /`. Look for a missing id in what is empty.
+ */
+export class EffectNameError extends PandoError {
+  constructor(method: 'invalidate' | 'expire' | 'publish', name: unknown) {
+    const shown = typeof name === 'string' ? JSON.stringify(name.slice(0, 80)) : typeof name;
+    const expected =
+      method === 'publish'
+        ? 'a channel of 1 to 255 of the characters A-Z a-z 0-9 _ : . - /'
+        : 'tags of 1 to 512 characters';
+    super({ code: 'PANDO_DB_EFFECT_NAME', message: `tx.${method} takes ${expected}, got ${shown}.` });
+  }
+}
+
+/**
  * `db.pool` was called in a way that it does not support: no text to run, a cursor or stream, a client released twice, a
  * pool ended twice.
  *

@@ -27,6 +27,7 @@ export {
 export {
   ConnectionLostError,
   DatabaseUnreachableError,
+  EffectNameError,
   EffectsUnavailableError,
   EffectUnknownError,
   InvalidPageError,

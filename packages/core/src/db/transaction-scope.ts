@@ -1,6 +1,8 @@
 import type { Effects, PlannedEvent } from '../kernel/effects.js';
+import { isCacheName, isChannelName } from '../kernel/names.js';
 import type { EffectHandlers, EventOptions, QueryResult, Row, Transaction } from './api.js';
 import {
+  EffectNameError,
   EffectsUnavailableError,
   EffectUnknownError,
   TransactionBusyError,
@@ -119,19 +121,18 @@ export class TransactionScope implements Transaction {
 
   invalidate(tags: readonly string[]): void {
     this.#assertOpen();
-    if (!this.#options.hasEffects) throw new EffectsUnavailableError('invalidate');
-    for (const tag of tags) this.#tags.add(tag);
+    this.#note('invalidate', tags, this.#tags);
   }
 
   expire(tags: readonly string[]): void {
     this.#assertOpen();
-    if (!this.#options.hasEffects) throw new EffectsUnavailableError('expire');
-    for (const tag of tags) this.#expired.add(tag);
+    this.#note('expire', tags, this.#expired);
   }
 
   publish(channel: string, event: unknown, { afterAll }: EventOptions = {}): void {
     this.#assertOpen();
     if (!this.#options.hasEffects) throw new EffectsUnavailableError('publish');
+    if (!isChannelName(channel)) throw new EffectNameError('publish', channel);
     this.#events.push(afterAll ? { channel, event, afterAll } : { channel, event });
   }
 
@@ -183,6 +184,13 @@ export class TransactionScope implements Transaction {
 
   #control(text: string): Promise<StatementResult<unknown>> {
     return this.#options.lease.connection.query({ text, params: [] });
+  }
+
+  /** All of them, or none. */
+  #note(method: 'invalidate' | 'expire', tags: readonly string[], noted: Set<string>): void {
+    if (!this.#options.hasEffects) throw new EffectsUnavailableError(method);
+    for (const tag of tags) if (!isCacheName(tag)) throw new EffectNameError(method, tag);
+    for (const tag of tags) noted.add(tag);
   }
 
   #absorb({ tags, expired = [], events, named }: TransactionEffects): void {

@@ -244,6 +244,36 @@ describe('the effects of a transaction', () => {
     tx.publish('posts', { id: 2 });
   };
 
+  it.each([
+    [
+      'tags without a character',
+      (tx: Transaction) => tx.invalidate(['a', '']),
+      /tx\.invalidate takes tags of 1 to 512/,
+    ],
+    [
+      'tags that are too long',
+      (tx: Transaction) => tx.expire(['x'.repeat(513)]),
+      /tx\.expire takes tags of 1 to 512/,
+    ],
+    ['tags that are no text', (tx: Transaction) => tx.invalidate([undefined as never]), /got undefined/],
+    [
+      'channels with a space',
+      (tx: Transaction) => tx.publish('a b', 1),
+      /tx\.publish takes a channel of 1 to 255/,
+    ],
+    ["channels of Pando's own", (tx: Transaction) => tx.publish('#orders', 1), /got "#orders"/],
+  ])('are refused where they are named: %s', async (_what, name, message) => {
+    const { transaction, carriedOut } = setup();
+    const outcome = transaction(async (tx) => {
+      await tx.query('set', ['a', 1]);
+      expect(() => name(tx)).toThrow(message);
+      tx.invalidate(['b']);
+    });
+    await outcome;
+    // Nothing of what was refused is left: the rest is carried out.
+    expect(carriedOut).toMatchObject([{ tags: ['b'], expired: [], events: [] }]);
+  });
+
   it('are carried out after COMMIT, on no connection, with its token', async () => {
     const { transaction, carriedOut, context, world } = setup();
     await transaction(work);

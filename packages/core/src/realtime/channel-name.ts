@@ -1,7 +1,5 @@
+import { isChannelName } from '../kernel/names.js';
 import { InvalidChannelError } from './errors.js';
-
-/** `#` is left out on purpose: names with it are Pando's own. */
-const shape = /^[A-Za-z0-9_:.\-/]{1,255}$/;
 
 const PRESENCE = '#p';
 
@@ -10,14 +8,9 @@ export function isPandosOwn(channel: string): boolean {
   return channel.includes('#');
 }
 
-/** Whether applications may use the name. */
-export function isChannelName(channel: unknown): channel is string {
-  return typeof channel === 'string' && shape.test(channel);
-}
-
 /** Whether the name can be followed: an application's, or the presence channel of one. */
 export function isFollowableName(channel: unknown): channel is string {
-  return typeof channel === 'string' && shape.test(subjectOf(channel));
+  return typeof channel === 'string' && isChannelName(subjectOf(channel));
 }
 
 /** Throws {@link InvalidChannelError} for a name that applications may not use. */

@@ -1,5 +1,6 @@
+import { isChannelName } from '../kernel/names.js';
 import type { OptionsReader } from '../kernel/options.js';
-import { isChannelName, isPandosOwn } from './channel-name.js';
+import { isPandosOwn } from './channel-name.js';
 import type { Durability, HistoryLimits } from './ports.js';
 import type { FailoverPolicy } from './recovery.js';
 

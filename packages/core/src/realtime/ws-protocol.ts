@@ -1,4 +1,5 @@
-import { isChannelName, isFollowableName } from './channel-name.js';
+import { isChannelName } from '../kernel/names.js';
+import { isFollowableName } from './channel-name.js';
 import type { ResetReason } from './message.js';
 import type { PresentMember } from './presence/presence.js';
 
