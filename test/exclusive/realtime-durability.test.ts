@@ -1,11 +1,17 @@
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { createKernel } from '../../packages/core/src/kernel/kernel.js';
 import { createRealtime } from '../../packages/core/src/realtime/index.js';
 import { waitFor } from '../../packages/core/src/testing/index.js';
 import { startSentinel } from '../infra/redis.js';
 
 it('a replica that takes over has what was acknowledged on durable channels, and nobody is told that it may not', async () => {
-  await using group = await startSentinel();
+  // Patient, or the sentinels, which must find their way to the new primary first, take it for dead, and fail over once more.
+  await using group = await startSentinel({ downAfterMs: 2_000 });
+  const failovers: string[] = [];
+  const witness = group.sentinels[0]?.connect();
+  onTestFinished(() => witness?.disconnect());
+  witness?.on('message', (_channel, message: string) => void failovers.push(message));
+  await witness?.subscribe('+switch-master');
   const instance = async () => {
     const room = createRealtime(
       {
@@ -40,7 +46,7 @@ it('a replica that takes over has what was acknowledged on durable channels, and
   await waitFor(() => heard.length > 50, { message: 'a channel in use' });
   await group.primary.kill();
   // The old master begins as one, until it is made a replica: who asked a sentinel that had not heard would meet it.
-  await waitFor(() => group.hasFailedOver(), { timeoutMs: 20_000 });
+  await waitFor(() => group.hasFailedOver(), { timeoutMs: 30_000 });
   await group.primary.restart(); // and is made the replica that the new primary needs
   const before = published;
   await waitFor(() => published > before + 1, { timeoutMs: 90_000, message: 'publishes to go on' });
@@ -51,7 +57,10 @@ it('a replica that takes over has what was acknowledged on durable channels, and
     message: 'the last message',
   });
 
-  expect(other).toEqual(['failover']);
+  expect(new Set(other)).toEqual(new Set(['failover']));
+  await waitFor(() => failovers.length >= other.length, {
+    message: () => `no more than one reset for each of ${failovers}; there are ${other.length}`,
+  });
   const numbers = heard.filter((each) => each !== 'history-lost');
   expect([...new Set(numbers)]).toEqual(Array.from({ length: published }, (_, n) => n + 1));
   for (const [index, each] of heard.entries()) {
