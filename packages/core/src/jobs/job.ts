@@ -58,7 +58,8 @@ export class ScheduledJob implements Job {
   #standing: JobStanding | undefined;
   /** The store's clock less our monotonic one. */
   #offsetMs = 0;
-  #isAsking = false;
+  /** The question that is under way: it may take a run. */
+  #asking: Promise<void> | undefined;
   #isStopped = false;
   #hasBegun = false;
   #lease: Lease | undefined;
@@ -88,8 +89,9 @@ export class ScheduledJob implements Job {
     this.#timer?.[Symbol.dispose]();
   }
 
-  /** Resolves when the run that goes on has ended, if one does. */
+  /** Resolves when the run that goes on has ended, if one does, or was just being taken. */
   async ended(): Promise<void> {
+    await this.#asking;
     await this.#running;
   }
 
@@ -105,7 +107,7 @@ export class ScheduledJob implements Job {
 
   async close(): Promise<void> {
     this.stop();
-    await this.#running;
+    await this.ended();
     this.#onClose(this);
   }
 
@@ -116,13 +118,14 @@ export class ScheduledJob implements Job {
   #wait(waitMs: number): void {
     this.#timer?.[Symbol.dispose]();
     if (this.#isStopped || !this.#hasBegun || this.isRunning) return;
-    this.#timer = this.#env.kernel.clock.after(Math.min(waitMs, LONGEST_WAIT_MS), () => void this.#ask());
+    this.#timer = this.#env.kernel.clock.after(Math.min(waitMs, LONGEST_WAIT_MS), () => {
+      if (this.#isStopped || this.isRunning) return;
+      this.#asking ??= this.#ask();
+    });
   }
 
   /** Never rejects. */
   async #ask(): Promise<void> {
-    if (this.#isAsking || this.#isStopped || this.isRunning) return;
-    this.#isAsking = true;
     let waitMs = RETRY_MS;
     try {
       waitMs = await this.#look();
@@ -130,9 +133,8 @@ export class ScheduledJob implements Job {
       this.#standing = undefined; // what was asked may have been done
       const { logger } = this.#env.kernel;
       logger.debug({ job: this.name, err: cause }, `job not looked after: ${messageOf(cause)}`);
-    } finally {
-      this.#isAsking = false;
     }
+    this.#asking = undefined;
     this.#wait(waitMs);
   }
 

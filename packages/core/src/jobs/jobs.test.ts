@@ -3,7 +3,9 @@ import { createKernel } from '../kernel/kernel.js';
 import type { Logger } from '../kernel/logger.js';
 import { createMemoryRegistry, createMetrics } from '../metrics/index.js';
 import { createFakeClock } from '../testing/fake-clock.js';
+import { MemoryJobStore } from './drivers/memory.js';
 import { createJobs, createJobsWorld, type JobRun, type ScheduleOption } from './index.js';
+import { JobsRoom } from './jobs.js';
 
 const hour = 3_600_000;
 const minute = 60_000;
@@ -161,6 +163,31 @@ describe('a shutdown', () => {
     await draining;
     await clock.advance(5 * minute);
     expect(runs).toBe(1);
+  });
+
+  it('waits for a run that is just being taken', async () => {
+    const clock = createFakeClock();
+    const store = new MemoryJobStore({ clock, self: 'a', world: createJobsWorld() });
+    let answer: () => void = () => undefined;
+    const claim = store.claim.bind(store);
+    store.claim = async (...run) => {
+      const claimed = await claim(...run);
+      await new Promise<void>((resolve) => {
+        answer = resolve;
+      });
+      return claimed;
+    };
+    const jobs = new JobsRoom(createKernel({ clock }), store, 30_000);
+    await jobs.start();
+    let hasRun = false;
+    jobs.runOnce('job', { everyMs: minute }, () => {
+      hasRun = true;
+    });
+    await clock.advance(minute);
+    const draining = jobs.drain();
+    answer();
+    await draining;
+    expect(hasRun).toBe(true);
   });
 
   it('asks a run to stop when time is up', async () => {
