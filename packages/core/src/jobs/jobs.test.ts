@@ -211,6 +211,16 @@ describe('a shutdown', () => {
     await rooms[0]?.close();
   });
 
+  it('leaves no timer behind where a run heeds its signal', async () => {
+    const { clock, rooms, everywhere } = await fleet(1);
+    everywhere({ everyMs: minute }, ({ signal }) => {
+      return new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
+    });
+    await clock.advance(minute);
+    await rooms[0]?.close();
+    expect(clock.pending).toBe(0);
+  });
+
   it('leaves no timer behind', async () => {
     const { clock, rooms, everywhere } = await fleet();
     everywhere({ everyMs: minute }, () => undefined);

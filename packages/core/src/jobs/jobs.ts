@@ -1,5 +1,4 @@
-import { abortable, type Signalled } from '../kernel/abort.js';
-import { sleep } from '../kernel/clock.js';
+import { abortable, deadline, type Signalled } from '../kernel/abort.js';
 import { ClosedError } from '../kernel/errors.js';
 import type { Kernel } from '../kernel/kernel.js';
 import type { Check, Room } from '../kernel/room.js';
@@ -103,7 +102,8 @@ export class JobsRoom implements Jobs {
     for (const job of running) job.cancel(new ClosedError('The jobs room'));
     if (running.length > 0) {
       const ended = Promise.all(running.map((job) => job.ended()));
-      await Promise.race([ended, sleep(this.#kernel.clock, GRACE_MS)]);
+      using grace = deadline(this.#kernel.clock, GRACE_MS, () => new ClosedError('The jobs room'));
+      await abortable(ended, grace.signal).catch(() => undefined);
       for (const job of running) job.abandon();
     }
     await this.#store.close();
