@@ -61,6 +61,25 @@ it('a real process leaves at once when a second signal comes that is no echo of 
   expect(lines()).not.toContain('closed');
 });
 
+it.each(['throw', 'reject'])(
+  'a real process with an error that nobody caught (%s) takes leave in order, prints it and exits with 1',
+  async (how) => {
+    const { app, lines } = await startApp({}, { THROW: how });
+    await waitFor(() => !app.running, { message: 'the process has left', timeoutMs: 10_000 });
+    expect(await app.terminate()).toEqual({ code: 1, signal: null });
+    expect(lines()).toEqual(expect.arrayContaining(['draining', 'requests ends', 'rooms ends', 'closed']));
+    expect(app.output()).toMatch(/Error: nobody caught this\n\s+at /);
+    expect(app.output().indexOf('nobody caught this')).toBeGreaterThan(app.output().indexOf('closed'));
+  },
+);
+
+it('a real process that listens to uncaught errors itself keeps them', async () => {
+  const { app, lines, says } = await startApp({ readinessDelayMs: 0 }, { THROW: 'throw', LISTENS: 'yes' });
+  await says('heard');
+  expect(lines()).not.toContain('draining');
+  expect(await app.terminate()).toEqual({ code: 0, signal: null });
+});
+
 it('a real process that leaves signals to the application dies of them', async () => {
   const { app, lines } = await startApp({ signals: false });
   expect(await app.terminate()).toEqual({ code: null, signal: 'SIGTERM' });

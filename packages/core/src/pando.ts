@@ -4,6 +4,7 @@ import { absentDatabase } from './absent-database.js';
 import { composeCache } from './cache/create.js';
 import type { Cache } from './cache/index.js';
 import type { CacheRules } from './cache/rules.js';
+import { closeInOrder } from './closing.js';
 import { composeDatabase } from './db/create.js';
 import type { Database } from './db/index.js';
 import type { DatabaseRules } from './db/rules.js';
@@ -127,8 +128,9 @@ export async function composePando(options: PandoOptions, rules: KitRules = {}):
   const lifecycle = createLifecycle(options.lifecycle, { kernel });
 
   // The reverse of the order in which they came to be: nobody is left without what it stands on.
-  const closeRooms = async () => {
-    for (const room of [health, ...rooms.toReversed(), ...(redis ? [redis] : [])]) await room.close();
+  const closeRooms = (o?: Signalled) => {
+    const floor = redis === undefined ? [] : [{ name: 'redis', close: () => redis.close() }];
+    return closeInOrder([health, ...rooms.toReversed(), ...floor], kernel.clock, o);
   };
 
   try {
@@ -148,7 +150,7 @@ export async function composePando(options: PandoOptions, rules: KitRules = {}):
     lifecycle.register({ name: 'jobs: intake', phase: 'intake', stop: () => jobs.stop() });
     lifecycle.register({ name: 'realtime', phase: 'streams', stop: (o) => realtime.drain(o) });
     lifecycle.register({ name: 'jobs: runs', phase: 'requests', stop: (o) => jobs.drain(o) });
-    lifecycle.register({ name: 'rooms', phase: 'rooms', stop: closeRooms });
+    lifecycle.register({ name: 'rooms', phase: 'rooms', stop: (o) => closeRooms(o) });
     lifecycle.register({ name: 'metrics', phase: 'telemetry', stop: () => metrics.close() });
     lifecycle.onState((state) => {
       if (state === 'closed') kernel.contexts.close();

@@ -25,6 +25,8 @@ import { resolveWsRoutes, type WsRoute } from './ws-route.js';
 export class Door {
   readonly kit: Kit;
   readonly probes: ProbeHandler;
+  /** As the options say. */
+  readonly balancerIdleMs: number | undefined;
   readonly #contexts: ContextHandler;
   readonly #gate: StreamGate;
   readonly #limits: LimitHandler;
@@ -38,6 +40,7 @@ export class Door {
   constructor(kit: Kit, options: HttpOptions | undefined, beside?: readonly string[]) {
     const resolved = resolveHttpOptions(options, beside);
     this.kit = kit;
+    this.balancerIdleMs = resolved.balancerIdleMs;
     this.probes = new ProbeHandler(kit, resolved);
     this.#tokens = new TokenTransport(kit.name, kit.tokens, kit.kernel.meter, resolved);
     const kept = resolved.tokens && new KeptTokens(kit, resolved.tokens);

@@ -4,6 +4,7 @@ import { deadline, type Signalled } from '../kernel/abort.js';
 import { readOptions } from '../kernel/options.js';
 import type { Door } from './door.js';
 import { CloseTimeoutError, listenError } from './errors.js';
+import { outlast } from './idle-connections.js';
 import { type HttpServer, ServerGuard } from './server-guard.js';
 import type { WsRoute } from './ws-route.js';
 
@@ -123,7 +124,9 @@ export class Doorway {
   enlist(): void {
     const { lifecycle } = this.#door.kit;
     if (this.#hooks.length > 0 || this.#closing !== undefined || lifecycle.draining.aborted) return;
+    outlast(this.#server, this.#door.balancerIdleMs, this.#door.kit.kernel.logger);
     this.#hooks.push(
+      lifecycle.register({ name: 'http: clients', phase: 'intake', stop: () => this.#guard.sendAway() }),
       // Not in the intake phase: until the balancer has noticed, new connections come in and must be served.
       lifecycle.register({
         name: 'http: connections',

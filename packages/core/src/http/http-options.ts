@@ -66,6 +66,14 @@ export interface HttpOptions {
   readonly health?: false | HealthPaths | undefined;
   /** The metrics, for Prometheus; `false` when they are served elsewhere. @defaultValue `{ path: '/metrics' }` */
   readonly metrics?: false | MetricsPath | undefined;
+  /**
+   * How long the balancer in front keeps an idle connection to an instance: 60 s at AWS and nginx, 600 s at Google Cloud. The
+   * server keeps it longer then, so that no request is sent on a connection that is just being closed, which the balancer
+   * would answer with 502.
+   *
+   * @defaultValue as the server does: 5 s on Express, 72 s on Fastify
+   */
+  readonly balancerIdleMs?: number | undefined;
 }
 
 /** The defaults. */
@@ -92,6 +100,7 @@ export type ResolvedTokenOptions = Readonly<{
 export interface ResolvedHttpOptions {
   readonly cookie: false | { readonly maxAgeMs: number };
   readonly tokens: ResolvedTokenOptions | undefined;
+  readonly balancerIdleMs: number | undefined;
   /** Which probe is answered at which path. */
   readonly probes: ReadonlyMap<string, ProbeKind>;
 }
@@ -112,8 +121,9 @@ export function resolveHttpOptions(
   const probes = new Map<string, ProbeKind>();
   readHealthPaths(reader, probes);
   readMetricsPath(reader, probes);
+  const balancerIdleMs = reader.ms('balancerIdleMs', undefined);
   reader.done();
-  return { cookie, tokens, probes };
+  return { cookie, tokens, balancerIdleMs, probes };
 }
 
 function readCookie(reader: OptionsReader): ResolvedHttpOptions['cookie'] {

@@ -63,6 +63,18 @@ test('a request that is on its way when the server stops is answered, and ends i
   await finished;
 });
 
+test('while clients are sent away each connection serves one more request, and new ones are accepted', async () => {
+  const { guard, port } = await serve(answer);
+  const kept = new Peer(port);
+  expect(await kept.ask('/1')).toMatch(/connection: keep-alive/i);
+  guard.sendAway();
+  guard.sendAway();
+  expect(await kept.ask('/2')).toMatch(/^HTTP\/1\.1 204 .*connection: close/is);
+  const fresh = new Peer(port);
+  expect(await fresh.ask('/3')).toMatch(/^HTTP\/1\.1 204 .*connection: close/is);
+  await waitFor(() => kept.closed && fresh.closed);
+});
+
 test('idle connections, and those opened in advance, end after a moment', async () => {
   const clock = createFakeClock();
   const { server, guard, port } = await serve(answer, clock);
@@ -95,19 +107,22 @@ test('a request whose head is still arriving is waited for', async () => {
   await finished;
 });
 
-test('answers that were begun before the server stopped tell their client to leave', async () => {
-  let end: (() => void) | undefined;
-  const { guard, port } = await serve((_request, response) => {
-    end = () => response.writeHead(200).end('whole');
-  });
-  const peer = new Peer(port);
-  peer.socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
-  await waitFor(() => end !== undefined);
-  const finished = guard.finish();
-  end?.();
-  await finished;
-  await waitFor(() => /connection: close.*whole/is.test(peer.text));
-});
+test.each(['sendAway', 'stopAccepting'] as const)(
+  'answers that were begun before %s() tell their client to leave',
+  async (step) => {
+    let end: (() => void) | undefined;
+    const { guard, port } = await serve((_request, response) => {
+      end = () => response.writeHead(200).end('whole');
+    });
+    const peer = new Peer(port);
+    peer.socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    await waitFor(() => end !== undefined);
+    guard[step]();
+    end?.();
+    await guard.finish();
+    await waitFor(() => /connection: close.*whole/is.test(peer.text));
+  },
+);
 
 test('what is left is cut when the signal aborts, also one that has aborted already', async () => {
   const { guard, port } = await serve(() => undefined);

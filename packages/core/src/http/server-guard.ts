@@ -34,6 +34,7 @@ export class ServerGuard {
   readonly #sessions = new Set<Http2Session>();
   /** Requests that are being answered. */
   readonly #answering = new Set<ServerResponse>();
+  #leaving = false;
   #stopping = false;
   #lingered = false;
 
@@ -47,14 +48,25 @@ export class ServerGuard {
     this.#watchRequests();
   }
 
+  /**
+   * Lets each connection go on for one more request, and still accepts new ones, which get one answer each. What idles at a
+   * balancer is used up by the time that connections are no longer accepted. Idempotent.
+   */
+  sendAway(): void {
+    if (this.#leaving) return;
+    this.#leaving = true;
+    for (const response of this.#answering) leave(response);
+    for (const session of this.#sessions) session.close(); // once its requests are answered
+  }
+
   /** Accepts no new connection from now on; those that are open go on for one more request. Idempotent. */
   stopAccepting(): void {
     if (this.#stopping) return;
     this.#stopping = true;
     // The method of net: that of http would close idle connections at once.
     NetServer.prototype.close.call(this.#server);
-    for (const response of this.#answering) leave(response);
-    for (const session of this.#sessions) session.close(); // once its requests are answered
+    this.sendAway();
+    for (const session of this.#sessions) session.close(); // those that came since
   }
 
   /** Waits until every connection has ended; when the signal aborts, cuts those that are left. */
@@ -116,7 +128,7 @@ export class ServerGuard {
     this.#listen('request', (_request: IncomingMessage, response: ServerResponse) => {
       answering.add(response);
       response.on('close', answered);
-      if (this.#stopping) leave(response);
+      if (this.#leaving) leave(response);
     });
   }
 

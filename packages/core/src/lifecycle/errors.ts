@@ -29,3 +29,17 @@ export class HookTooLateError extends PandoError {
     });
   }
 }
+
+/**
+ * Rooms did not close within the rooms phase of a shutdown: what they talk to hangs. The others were closed without them.
+ *
+ * Look at the servers that these rooms use, or raise `lifecycle.roomsMs`.
+ */
+export class RoomHungError extends PandoError {
+  constructor(rooms: readonly string[]) {
+    super({
+      code: 'PANDO_LIFECYCLE_ROOM_HUNG',
+      message: `Not closed within lifecycle.roomsMs: ${rooms.join(', ')}. Look at the servers that they use.`,
+    });
+  }
+}

@@ -1,5 +1,5 @@
 export { createLifecycle, type LifecycleWiring } from './create.js';
-export { HookTooLateError, PhaseTimeoutError } from './errors.js';
+export { HookTooLateError, PhaseTimeoutError, RoomHungError } from './errors.js';
 export type {
   HookFailure,
   Lifecycle,

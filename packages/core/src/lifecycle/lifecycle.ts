@@ -5,7 +5,7 @@ import { Events } from '../kernel/events.js';
 import type { Kernel } from '../kernel/kernel.js';
 import { HookTooLateError, PhaseTimeoutError } from './errors.js';
 import { lifecycleInstruments } from './metrics.js';
-import type { ResolvedLifecycleOptions } from './options.js';
+import type { ResolvedLifecycleOptions, ShutdownTimes } from './options.js';
 import { type LifecyclePhase, phases } from './phases.js';
 import type { HostProcess, SignalSource } from './ports.js';
 
@@ -50,7 +50,10 @@ export interface Lifecycle extends AsyncDisposable {
   register(hook: LifecycleHook): Disposable;
   /** Says that the instance serves. Does nothing once it drains. */
   ready(): void;
-  /** Leaves signals to the application from now on: each has the effect that the application, or Node, gives it. Idempotent. */
+  /**
+   * Leaves signals, and errors that nobody caught, to the application from now on: each has the effect that the application, or
+   * Node, gives it. Idempotent.
+   */
   releaseSignals(): void;
   /** Calls the listener on each change until disposed. */
   onState(listener: (state: LifecycleState) => void): Disposable;
@@ -113,6 +116,8 @@ export class LifecycleRoom implements Lifecycle {
   #state: LifecycleState = 'starting';
   #phase = -1;
   #signalledAt: number | undefined;
+  /** An error that nobody caught has come: the process ends with it. */
+  #crashing = false;
   #outcome: Promise<ShutdownReport> | undefined;
 
   constructor(
@@ -132,6 +137,10 @@ export class LifecycleRoom implements Lifecycle {
     }
     for (const signal of options.signals) {
       this.#signalBindings.push(signals.on(signal, () => this.#onSignal(signal)));
+    }
+    if (options.uncaught !== undefined) {
+      const { uncaught } = options;
+      this.#signalBindings.push(process.onUncaught((error) => this.#onUncaught(error, uncaught)));
     }
   }
 
@@ -163,7 +172,7 @@ export class LifecycleRoom implements Lifecycle {
   }
 
   async shutdown(reason: string, { signal }: Signalled = {}): Promise<ShutdownReport> {
-    this.#outcome ??= this.#end(reason);
+    this.#outcome ??= this.#end(reason, this.#options.times);
     return abortable(this.#outcome, signal);
   }
 
@@ -194,36 +203,51 @@ export class LifecycleRoom implements Lifecycle {
     void this.shutdown(signal);
   }
 
+  /** Others' requests have nothing to do with it: they get their answers before the process ends of it. */
+  #onUncaught(error: unknown, times: ShutdownTimes): void {
+    const { logger } = this.#kernel;
+    if (this.#crashing) {
+      logger.error({ err: error }, 'Another error that nobody caught.');
+      return;
+    }
+    logger.error({ err: error }, 'An error that nobody caught: shutting down.');
+    this.#crashing = true;
+    this.#outcome ??= this.#end('uncaught error', times);
+    void this.#outcome.then(() => this.#process.crash(error));
+  }
+
   #enter(state: LifecycleState): void {
     this.#state = state;
     this.#events.emit('state', state);
   }
 
   /** Drains and, where that is wanted, ends the process. */
-  async #end(reason: string): Promise<ShutdownReport> {
+  async #end(reason: string, times: ShutdownTimes): Promise<ShutdownReport> {
     // Closing servers releases what kept the process alive; a hook that hangs would end it with code 0, unnoticed.
     const hold = this.#process.hold();
     try {
-      const report = await this.#drain(reason);
-      if (this.#options.exit ?? this.#signalledAt !== undefined) this.#process.exit(report.clean ? 0 : 1);
+      const report = await this.#drain(reason, times);
+      const exits = !this.#crashing && (this.#options.exit ?? this.#signalledAt !== undefined);
+      if (exits) this.#process.exit(report.clean ? 0 : 1);
       return report;
     } finally {
       hold[Symbol.dispose]();
     }
   }
 
-  async #drain(reason: string): Promise<ShutdownReport> {
+  async #drain(reason: string, times: ShutdownTimes): Promise<ShutdownReport> {
     const { clock, logger } = this.#kernel;
     const beganAt = clock.monotonic();
-    const endsAt = beganAt + this.#options.totalMs;
-    const delayMs = this.#state === 'ready' ? this.#options.readinessDelayMs : 0;
-    logger.info({ reason, totalMs: this.#options.totalMs }, 'Shutting down.');
+    const { totalMs, readinessDelayMs, phaseMs } = times;
+    const endsAt = beganAt + totalMs;
+    const delayMs = this.#state === 'ready' ? readinessDelayMs : 0;
+    logger.info({ reason, totalMs }, 'Shutting down.');
     this.#enter('draining');
     this.#draining.abort();
 
     for (const [index, phase] of phases.entries()) {
       this.#phase = index;
-      const ended = this.#run(phase, endsAt);
+      const ended = this.#run(phase, phaseMs[phase], endsAt);
       await (phase === 'intake' ? Promise.all([ended, this.#serveOn(delayMs)]) : ended);
     }
     // What was aborted in an earlier phase may still be letting go: it has until the very end.
@@ -241,11 +265,10 @@ export class LifecycleRoom implements Lifecycle {
   }
 
   /** Runs the hooks of one phase until all have ended, or their time and a moment of grace are up. */
-  async #run(phase: LifecyclePhase, endsAt: number): Promise<void> {
+  async #run(phase: LifecyclePhase, budgetMs: number, endsAt: number): Promise<void> {
     const { clock } = this.#kernel;
     const entries = [...this.#entries].filter(({ hook }) => hook.phase === phase);
     if (entries.length === 0) return;
-    const budgetMs = this.#options.phaseMs[phase];
     const cutAt = Math.min(clock.monotonic() + budgetMs, endsAt);
     const controller = new AbortController();
     for (const entry of entries) entry.ended = entry.stop(controller.signal);

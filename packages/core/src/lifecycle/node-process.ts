@@ -8,6 +8,9 @@ export const nodeSignals: SignalSource = Object.freeze({
   },
 });
 
+/** Marks the listeners of this file, so that several kits in one process do not take one another for the application. */
+const ours = Symbol.for('pando.lifecycle.uncaught');
+
 /** This process. */
 export const nodeProcess: HostProcess = Object.freeze({
   hold(): Disposable {
@@ -15,4 +18,23 @@ export const nodeProcess: HostProcess = Object.freeze({
     return { [Symbol.dispose]: () => clearInterval(timer) };
   },
   exit: (code: number) => process.exit(code),
+  onUncaught(listener: (error: unknown) => void): Disposable {
+    const onError = Object.assign(
+      (error: unknown) => {
+        const isOthers = process.listeners('uncaughtException').some((other) => !(ours in other));
+        if (!isOthers) listener(error);
+      },
+      { [ours]: true },
+    );
+    process.on('uncaughtException', onError);
+    return { [Symbol.dispose]: () => void process.off('uncaughtException', onError) };
+  },
+  crash(error: unknown): void {
+    for (const listener of process.listeners('uncaughtException')) {
+      if (ours in listener) process.off('uncaughtException', listener);
+    }
+    setImmediate(() => {
+      throw error;
+    });
+  },
 });

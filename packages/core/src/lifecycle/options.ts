@@ -3,7 +3,11 @@ import type { LifecyclePhase } from './phases.js';
 
 /** How an instance takes leave. */
 export interface LifecycleOptions {
-  /** Signals that begin the shutdown; `false` leaves signals to the application. @defaultValue `['SIGTERM', 'SIGINT']` */
+  /**
+   * Signals that begin the shutdown; `false` leaves signals, and errors that nobody caught, to the application.
+   *
+   * @defaultValue `['SIGTERM', 'SIGINT']`
+   */
   readonly signals?: false | readonly NodeJS.Signals[] | undefined;
   /**
    * How long the instance goes on serving while readiness already says no: longer than the balancer needs to notice.
@@ -26,6 +30,14 @@ export interface LifecycleOptions {
    */
   readonly totalMs?: number | undefined;
   /**
+   * How long a shutdown may take that began with an error that nobody caught: requests of others are finished, without a
+   * readiness delay, and then the process ends as Node would have ended it at once, with the error printed and code 1. `false`
+   * leaves that to Node. So does whoever listens to `uncaughtException`, signals that are left to the application, and `exit: false`.
+   *
+   * @defaultValue `5_000`
+   */
+  readonly uncaughtMs?: number | false | undefined;
+  /**
    * Whether the process exits at the end: code 0, or 1 when a hook failed or hung. Left out: when a signal began the
    * shutdown, and only then.
    */
@@ -42,14 +54,22 @@ export const lifecycleDefaults = Object.freeze({
   roomsMs: 3_000,
   telemetryMs: 2_000,
   totalMs: 25_000,
+  uncaughtMs: 5_000,
 });
 
-/** Options with every default filled in and every time made to fit the total. */
-export interface ResolvedLifecycleOptions {
-  readonly signals: readonly NodeJS.Signals[];
+/** How long the parts of a shutdown may take, made to fit the total. */
+export interface ShutdownTimes {
   readonly readinessDelayMs: number;
   readonly phaseMs: Readonly<Record<LifecyclePhase, number>>;
   readonly totalMs: number;
+}
+
+/** Options with every default filled in. */
+export interface ResolvedLifecycleOptions {
+  readonly signals: readonly NodeJS.Signals[];
+  readonly times: ShutdownTimes;
+  /** The same for a shutdown that began with an error that nobody caught; undefined when these are not ours. */
+  readonly uncaught: ShutdownTimes | undefined;
   readonly exit: boolean | undefined;
 }
 
@@ -58,19 +78,35 @@ export function resolveLifecycleOptions(options: LifecycleOptions = {}): Resolve
   const reader: OptionsReader = readOptions('lifecycle', options);
   const signals = readSignals(reader);
   const readinessDelayMs = reader.ms('readinessDelayMs', lifecycleDefaults.readinessDelayMs, { min: 0 });
-  const intake = reader.ms('intakeMs', lifecycleDefaults.intakeMs);
-  const streams = reader.ms('streamsMs', lifecycleDefaults.streamsMs);
-  const requests = reader.ms('requestsMs', lifecycleDefaults.requestsMs);
-  const rooms = reader.ms('roomsMs', lifecycleDefaults.roomsMs);
-  const telemetry = reader.ms('telemetryMs', lifecycleDefaults.telemetryMs);
+  const phaseMs = {
+    intake: reader.ms('intakeMs', lifecycleDefaults.intakeMs),
+    streams: reader.ms('streamsMs', lifecycleDefaults.streamsMs),
+    requests: reader.ms('requestsMs', lifecycleDefaults.requestsMs),
+    rooms: reader.ms('roomsMs', lifecycleDefaults.roomsMs),
+    telemetry: reader.ms('telemetryMs', lifecycleDefaults.telemetryMs),
+  };
   const totalMs = reader.ms('totalMs', lifecycleDefaults.totalMs);
+  const uncaughtMs = reader.msOrFalse('uncaughtMs', lifecycleDefaults.uncaughtMs);
   const exit = reader.boolean('exit', undefined);
   reader.done();
 
+  const isOurs = signals.length > 0 && exit !== false && uncaughtMs !== false;
+  return {
+    signals,
+    times: shrink({ readinessDelayMs, phaseMs, totalMs }),
+    uncaught: isOurs
+      ? shrink({ readinessDelayMs: 0, phaseMs, totalMs: Math.min(uncaughtMs, totalMs) })
+      : undefined,
+    exit,
+  };
+}
+
+/** Shrinks all times in proportion when they need longer than the total. */
+function shrink({ readinessDelayMs, phaseMs, totalMs }: ShutdownTimes): ShutdownTimes {
+  const { intake, streams, requests, rooms, telemetry } = phaseMs;
   const needed = Math.max(readinessDelayMs, intake) + streams + requests + rooms + telemetry;
   const share = Math.min(1, totalMs / needed);
   return {
-    signals,
     readinessDelayMs: readinessDelayMs * share,
     phaseMs: {
       intake: intake * share,
@@ -80,7 +116,6 @@ export function resolveLifecycleOptions(options: LifecycleOptions = {}): Resolve
       telemetry: telemetry * share,
     },
     totalMs,
-    exit,
   };
 }
 

@@ -10,4 +10,11 @@ export interface HostProcess {
   hold(): Disposable;
   /** Ends the process at once. */
   exit(code: number): void;
+  /**
+   * Calls `listener` with each error that nobody caught until disposed. While anybody else listens for them, too, they are
+   * theirs, and `listener` is not called.
+   */
+  onUncaught(listener: (error: unknown) => void): Disposable;
+  /** Ends the process as an error does that nobody caught: it is printed, and the code is 1. */
+  crash(error: unknown): void;
 }

@@ -19,6 +19,10 @@ export interface Stage {
   held(): number;
   send(signal: NodeJS.Signals): void;
   heard(): readonly NodeJS.Signals[];
+  /** An error that nobody caught. */
+  fail(error: unknown): void;
+  /** What the process ended of. */
+  readonly crashes: unknown[];
   /** Registers a hook that takes so long; `Infinity` never ends, not even when aborted. */
   hook(name: string, phase: LifecyclePhase, durationMs?: number): void;
 }
@@ -30,6 +34,8 @@ export function createStage(options: LifecycleOptions = {}): Stage {
   const lines: Stage['lines'] = [];
   const exits: number[] = [];
   const listeners = new Map<NodeJS.Signals, () => void>();
+  const crashes: unknown[] = [];
+  const uncaught = new Set<(error: unknown) => void>();
   let held = 0;
   const line =
     (level: string): LogMethod =>
@@ -50,6 +56,11 @@ export function createStage(options: LifecycleOptions = {}): Stage {
         return { [Symbol.dispose]: () => void held-- };
       },
       exit: (code) => void exits.push(code),
+      onUncaught(listener) {
+        uncaught.add(listener);
+        return { [Symbol.dispose]: () => void uncaught.delete(listener) };
+      },
+      crash: (error) => void crashes.push(error),
     },
   });
   return {
@@ -59,6 +70,10 @@ export function createStage(options: LifecycleOptions = {}): Stage {
     lines,
     exits,
     held: () => held,
+    crashes,
+    fail(error) {
+      for (const listener of uncaught) listener(error);
+    },
     send: (signal) => listeners.get(signal)?.(),
     heard: () => [...listeners.keys()],
     hook(name, phase, durationMs = 0) {

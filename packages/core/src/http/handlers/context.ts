@@ -39,7 +39,6 @@ export class ContextHandler {
   #completeHead(exchange: Exchange, context: RequestContext): void {
     exchange.setAnswerHeader('x-pando-instance', this.#kit.instanceId);
     // A kept-alive connection would bring the next request to an instance that is going away.
-    if (this.#kit.lifecycle.draining.aborted) exchange.setAnswerHeader('connection', 'close');
     const limits = limitHeaders.filter((name) => exchange.answerHeader(name) !== undefined);
     exposeHeaders(exchange, [...this.#tokens.write(exchange, context), ...limits]);
   }

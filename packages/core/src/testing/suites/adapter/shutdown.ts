@@ -219,6 +219,11 @@ export function shutdownCases(start: StartApp, harness: AdapterHarness): void {
       expect(app.pando.lifecycle.state).toBe('ready');
     });
 
+    it('keeps idle connections longer than the balancer does', async () => {
+      await using app = await start({ http: { balancerIdleMs: 100_000 } });
+      expect(app.serving.server).toMatchObject({ keepAliveTimeout: 105_000 });
+    });
+
     it('says in one line what to do when the port is in use', async () => {
       await using first = await start();
       const second = starter(harness, first.serving.port)();
