@@ -47,6 +47,7 @@ export function createLimits(options: LimitsOptions = {}, wiring: LimitsWiring =
     store: createStore(resolved, kernel, wiring.redis) ?? local,
     local,
     stores: createOwnStores(resolved, kernel),
+    allowed: resolved.allowed,
     limiter: createLimiter,
   });
 }

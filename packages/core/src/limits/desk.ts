@@ -1,7 +1,16 @@
 import type { Kernel } from '../kernel/kernel.js';
 import type { CounterCell, HistogramCell } from '../kernel/meter.js';
 import type { QueuedAsk } from './ask-queue.js';
-import { type Decision, decisionOf, type Policy, ruleOf, shareOf, uncounted } from './decision.js';
+import {
+  type Counted,
+  type Decision,
+  decisionOf,
+  type Policy,
+  ruleOf,
+  shadowOf,
+  shareOf,
+  uncounted,
+} from './decision.js';
 import { type Denial, Denials } from './denials.js';
 import { limitsInstruments } from './metrics.js';
 import type { AskKind, LimitRule, LimitStore, LimitVerdict, LocalStore } from './ports.js';
@@ -14,14 +23,17 @@ export interface Office {
   readonly local: LocalStore;
   /** Hands an ask on to the store, with what others ask of it. */
   push(store: LimitStore, ask: QueuedAsk): void;
+  /** Somebody made room for a key: every desk of its policy has to hear. */
+  forget(rule: LimitRule, key: string): void;
   /** The store has answered, or has not. */
   answered(): void;
   unanswered(store: LimitStore, cause: unknown): void;
 }
 
-/** One policy at work: its counters, what is known of them here, and its metrics. */
-export class Desk {
+/** One policy at work, or one tier of it: its counters, what is known of them here, and its metrics. */
+export class Desk implements Counted {
   readonly policy: Policy;
+  readonly tier: string | undefined;
   readonly rule: LimitRule;
   readonly #office: Office;
   readonly #store: LimitStore;
@@ -31,9 +43,10 @@ export class Desk {
   readonly #refused = new Map<Decision['source'], CounterCell>();
   #share: { readonly instances: number; readonly rule: LimitRule } | undefined;
 
-  constructor(policy: Policy, store: LimitStore, office: Office) {
+  constructor(policy: Policy, store: LimitStore, office: Office, tier?: string) {
     this.policy = policy;
-    this.rule = ruleOf(policy);
+    this.tier = tier;
+    this.rule = ruleOf(policy, tier);
     this.#office = office;
     this.#store = store;
     this.#denials = store.source === 'redis' ? new Denials() : undefined;
@@ -43,7 +56,7 @@ export class Desk {
       const bind = (outcome: string) =>
         meter.counter(limitsInstruments.decisions, { policy: policy.name, outcome, source });
       if (source !== 'closed' && source !== 'denied') this.#allowed.set(source, bind('allowed'));
-      if (source !== 'open') this.#refused.set(source, bind('refused'));
+      if (source !== 'open') this.#refused.set(source, bind(policy.shadow ? 'shadowed' : 'refused'));
     }
   }
 
@@ -66,12 +79,23 @@ export class Desk {
     });
   }
 
+  /** Decides without counting, for who stands above the policy. */
+  exempt(kind: AskKind, tier: string | undefined): Decision {
+    const { clock, meter } = this.#office.kernel;
+    const since = clock.monotonic();
+    if (!this.#allowed.has('exempt')) {
+      const labels = { policy: this.policy.name, outcome: 'allowed', source: 'exempt' };
+      this.#allowed.set('exempt', meter.counter(limitsInstruments.decisions, labels));
+    }
+    return this.#finish(uncounted(this.policy, 'exempt', tier ?? this.tier), kind === 'spend', since);
+  }
+
   /** Resets the counter; rejects where the store cannot. */
   async reset(key: string): Promise<void> {
     const ask = { rule: this.rule, key, kind: 'reset', amount: 0 } as const;
     this.#office.local.answer(ask);
     if (this.#store !== this.#office.local) await this.#store.ask([ask]);
-    this.forget(key);
+    this.#office.forget(this.rule, key);
   }
 
   get generation(): number {
@@ -92,7 +116,7 @@ export class Desk {
       // What was forgotten meanwhile may have been forgotten for this key, after the store refused.
       if (generation === this.generation) this.#denials?.add(key, amount, verdict, since);
     } else if (!isCall && kind !== 'peek') {
-      this.forget(key);
+      this.#office.forget(this.rule, key);
     }
     return this.#told(verdict, this.#store.source, isCall, since);
   }
@@ -105,25 +129,23 @@ export class Desk {
 
   #denied({ retryAt, verdict }: Denial, now: number): Decision {
     const resetMs = Math.max(1, Math.ceil(retryAt - now));
-    return this.#record(decisionOf(this.policy.name, this.rule, { ...verdict, resetMs }, 'denied'), now);
+    return this.#finish(decisionOf(this, { ...verdict, resetMs }, 'denied'), true, now);
   }
 
   #told(verdict: LimitVerdict, source: Decision['source'], isCall: boolean, since: number): Decision {
-    const decision = decisionOf(this.policy.name, this.rule, verdict, source);
-    return isCall ? this.#record(decision, since) : decision;
+    return this.#finish(decisionOf(this, verdict, source), isCall, since);
   }
 
   /** Decides as the policy says while Redis is away. */
   #without(kind: AskKind, key: string, amount: number, since: number): Decision {
-    const { name, onUnavailable } = this.policy;
-    if (onUnavailable !== 'local') {
-      const decision = uncounted(this.policy, onUnavailable);
-      return kind === 'spend' ? this.#record(decision, since) : decision;
+    const { policy, tier } = this;
+    const isCall = kind === 'spend';
+    if (policy.onUnavailable !== 'local') {
+      return this.#finish(uncounted(policy, policy.onUnavailable, tier), isCall, since);
     }
     const rule = this.#shared(this.#store.instances);
     const verdict = this.#office.local.answer({ rule, key, kind, amount });
-    const decision = decisionOf(name, rule, verdict, 'local');
-    return kind === 'spend' ? this.#record(decision, since) : decision;
+    return this.#finish(decisionOf({ policy, tier, rule }, verdict, 'local'), isCall, since);
   }
 
   #shared(instances: number): LimitRule {
@@ -132,11 +154,14 @@ export class Desk {
     return this.#share.rule;
   }
 
-  #record(decision: Decision, since: number): Decision {
-    const { duration, kernel } = this.#office;
-    duration.record((kernel.clock.monotonic() - since) / 1_000);
-    (decision.allowed ? this.#allowed : this.#refused).get(decision.source)?.add();
-    return decision;
+  /** Records a call; what a shadow would have refused passes. */
+  #finish(decision: Decision, isCall: boolean, since: number): Decision {
+    if (isCall) {
+      const { duration, kernel } = this.#office;
+      duration.record((kernel.clock.monotonic() - since) / 1_000);
+      (decision.allowed ? this.#allowed : this.#refused).get(decision.source)?.add();
+    }
+    return this.policy.shadow ? shadowOf(decision) : decision;
   }
 }
 

@@ -19,6 +19,23 @@ export class UnknownPolicyError extends PandoError {
 }
 
 /**
+ * The policy has no tier of that name.
+ *
+ * Correct the name, to the nearest that the message gives, or add the tier to the policy.
+ */
+export class UnknownTierError extends PandoError {
+  constructor(policy: string, tier: string, known: Iterable<string>) {
+    const names = [...known];
+    const nearest = nearestOf(tier, names);
+    const list = names.length === 0 ? 'It has no tiers.' : `It has: ${names.join(', ')}.`;
+    super({
+      code: 'PANDO_LIMITS_TIER_UNKNOWN',
+      message: `The limit policy "${policy}" has no tier "${tier}". ${nearest === undefined ? list : `Did you mean "${nearest}"?`}`,
+    });
+  }
+}
+
+/**
  * The cost of a call is not a whole number of at least 1.
  *
  * Round what you compute, and do not ask for what costs nothing.

@@ -1,6 +1,12 @@
 export { createLimits, createMemoryWorld, type LimitsWiring, type MemoryWorld } from './create.js';
 export type { Decision, OnUnavailable, Policy } from './decision.js';
-export { LimitCostError, LimiterOptionError, LimitKeyError, UnknownPolicyError } from './errors.js';
+export {
+  LimitCostError,
+  LimiterOptionError,
+  LimitKeyError,
+  UnknownPolicyError,
+  UnknownTierError,
+} from './errors.js';
 export type { ConsumeOptions, Limits } from './limits.js';
 export { limitsInstruments } from './metrics.js';
 export {

@@ -31,6 +31,7 @@ describe('a decision', () => {
       allowed: true,
       policy: 'write',
       limit: 2,
+      windowMs: 60_000,
       remaining: 1,
       resetMs: 60_000,
       retryAfterMs: 0,
@@ -458,6 +459,7 @@ describe('options', () => {
       ],
       algorithm: 'fixed',
       onUnavailable: 'open',
+      shadow: false,
     });
   });
 });

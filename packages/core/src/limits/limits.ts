@@ -2,18 +2,24 @@ import { abortable, type Signalled } from '../kernel/abort.js';
 import { ClosedError } from '../kernel/errors.js';
 import type { Kernel } from '../kernel/kernel.js';
 import type { Check, Room } from '../kernel/room.js';
+import type { AllowList } from './allow-list.js';
 import { AskQueue, type QueuedAsk } from './ask-queue.js';
 import type { Decision, Policy } from './decision.js';
-import { Desk, type Office } from './desk.js';
+import type { Office } from './desk.js';
 import { LimitCostError, LimitKeyError, UnknownPolicyError } from './errors.js';
 import { counterKey } from './key.js';
 import { limitsInstruments } from './metrics.js';
+import { PolicyDesks } from './policy-desks.js';
 import type { AskKind, LimitStore, LimitVerdict, LocalStore, PolicyLimiter } from './ports.js';
 
 /** How to consume, or to ask whether one could. */
 export interface ConsumeOptions extends Signalled {
   /** A whole number of at least 1. @defaultValue `1` */
   readonly cost?: number | undefined;
+  /** Of the policy's tiers. @defaultValue the first */
+  readonly tier?: string | undefined;
+  /** The client's, where the key is something else: it may stand on an allow list. */
+  readonly address?: string | undefined;
 }
 
 /** Decides who may go on, for all instances together. */
@@ -26,7 +32,7 @@ export interface Limits extends Room {
    * Spends the cost from the key's windows, if all of them have room for it; refused calls spend nothing.
    *
    * Decides within `decisionTimeoutMs`, whatever Redis does. Unknown policies, empty keys and costs that are none are
-   * thrown at once, not rejected.
+   * thrown at once, not rejected; so are unknown tiers.
    *
    * @throws The signal's reason when it aborts: the cost may have been spent then.
    */
@@ -65,6 +71,8 @@ export interface LimitsInit {
   readonly local: LocalStore;
   /** Stores of policies that have their own. */
   readonly stores?: ReadonlyMap<string, LimitStore> | undefined;
+  /** Who is never counted, by policy. */
+  readonly allowed?: ReadonlyMap<string, AllowList> | undefined;
   limiter(room: LimiterSource, policy: Policy): PolicyLimiter;
 }
 
@@ -73,7 +81,7 @@ export class LimitsRoom implements Limits {
   readonly name = 'limits';
   readonly policies: ReadonlyMap<string, Policy>;
   readonly #init: LimitsInit;
-  readonly #desks = new Map<string, Desk>();
+  readonly #desks = new Map<string, PolicyDesks>();
   readonly #queues: readonly AskQueue[];
   #isDegraded = false;
   #isClosed = false;
@@ -88,45 +96,41 @@ export class LimitsRoom implements Limits {
       local,
       duration: kernel.meter.histogram(limitsInstruments.duration),
       push: (asked, ask) => this.#push(asked, ask),
+      forget: (rule, key) => this.#forget(rule.id, key),
       answered: () => {
         this.#isDegraded = false;
       },
       unanswered: (silent, cause) => this.#degrade(silent, cause),
     };
-    const byRule = new Map<string, Desk>();
-    for (const policy of policies) {
-      const desk = new Desk(policy, stores?.get(policy.name) ?? store, office);
-      this.#desks.set(policy.name, desk);
-      byRule.set(desk.rule.id, desk);
-    }
-    store.onForgotten?.((counter) => {
-      if (counter !== undefined) byRule.get(counter.id)?.forget(counter.key);
-      else for (const desk of this.#desks.values()) desk.forget(undefined);
-    });
+    for (const policy of policies)
+      this.#desks.set(policy.name, new PolicyDesks(policy, stores?.get(policy.name) ?? store, office));
+    store.onForgotten?.((counter) => this.#forget(counter?.id, counter?.key));
   }
 
   policy(name: string): Policy {
-    return this.#desk(name).policy;
+    return this.#of(name).policy;
   }
 
-  consume(policy: string, key: string, { cost = 1, signal }: ConsumeOptions = {}): Promise<Decision> {
-    return this.#decide('spend', policy, key, cost, signal);
+  consume(policy: string, key: string, options: ConsumeOptions = {}): Promise<Decision> {
+    const { cost = 1 } = options;
+    return this.#decide('spend', policy, key, cost, options);
   }
 
-  peek(policy: string, key: string, { cost = 1, signal }: ConsumeOptions = {}): Promise<Decision> {
-    return this.#decide('peek', policy, key, cost, signal);
+  peek(policy: string, key: string, options: ConsumeOptions = {}): Promise<Decision> {
+    const { cost = 1 } = options;
+    return this.#decide('peek', policy, key, cost, options);
   }
 
-  penalize(policy: string, key: string, points: number, { signal }: Signalled = {}): Promise<Decision> {
-    return this.#decide('penalize', policy, key, points, signal);
+  penalize(policy: string, key: string, points: number, options: Signalled = {}): Promise<Decision> {
+    return this.#decide('penalize', policy, key, points, options);
   }
 
-  reward(policy: string, key: string, points: number, { signal }: Signalled = {}): Promise<Decision> {
-    return this.#decide('reward', policy, key, points, signal);
+  reward(policy: string, key: string, points: number, options: Signalled = {}): Promise<Decision> {
+    return this.#decide('reward', policy, key, points, options);
   }
 
   reset(policy: string, key: string, { signal }: Signalled = {}): Promise<void> {
-    const desk = this.#desk(policy);
+    const { desk } = this.#of(policy);
     checkKey(policy, key);
     if (this.#isClosed) return Promise.reject(new ClosedError('The limits room'));
     return signal?.aborted ? Promise.reject(signal.reason) : abortable(desk.reset(counterKey(key)), signal);
@@ -141,7 +145,7 @@ export class LimitsRoom implements Limits {
       reset: (...call) => this.reset(...call),
       block: (name, key, durationMs) => {
         checkKey(name, key);
-        return this.#desk(name).decide('block', counterKey(key), Math.ceil(durationMs * 1_000));
+        return this.#of(name).desk.decide('block', counterKey(key), Math.ceil(durationMs * 1_000));
       },
     };
     return this.#init.limiter(source, this.policy(policy));
@@ -170,10 +174,16 @@ export class LimitsRoom implements Limits {
     return [{ name: 'redis', critical: false, run }];
   }
 
-  #desk(name: string): Desk {
-    const desk = this.#desks.get(name);
-    if (desk === undefined) throw new UnknownPolicyError(name, this.#desks.keys());
-    return desk;
+  #of(name: string): PolicyDesks {
+    const desks = this.#desks.get(name);
+    if (desks === undefined) throw new UnknownPolicyError(name, this.#desks.keys());
+    return desks;
+  }
+
+  /** Of undefined: any counter may have room again. */
+  #forget(rule: string | undefined, key: string | undefined): void {
+    for (const desks of this.#desks.values())
+      if (rule === undefined || desks.desk.rule.id === rule) desks.forget(key);
   }
 
   #decide(
@@ -181,12 +191,15 @@ export class LimitsRoom implements Limits {
     policy: string,
     key: string,
     amount: number,
-    signal: AbortSignal | undefined,
+    { tier, address, signal }: ConsumeOptions,
   ): Promise<Decision> {
-    const desk = this.#desk(policy);
+    const desks = this.#of(policy);
+    const desk = desks.at(tier);
     if (!Number.isSafeInteger(amount) || amount < 1) throw new LimitCostError(policy, amount);
     checkKey(policy, key);
     if (this.#isClosed) return Promise.reject(new ClosedError('The limits room'));
+    if (desk === false || this.#init.allowed?.get(policy)?.has(key, address))
+      return signal?.aborted ? Promise.reject(signal.reason) : Promise.resolve(desks.desk.exempt(kind, tier));
     if (signal === undefined) return desk.decide(kind, counterKey(key), amount);
     return signal.aborted
       ? Promise.reject(signal.reason)

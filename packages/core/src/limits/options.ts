@@ -1,5 +1,6 @@
 import { type OptionsReader, readOptions } from '../kernel/options.js';
 import type { RedisOption } from '../redis/options.js';
+import { AllowList, networkOf } from './allow-list.js';
 import type { OnUnavailable, Policy } from './decision.js';
 import { parseWindow } from './policy-syntax.js';
 import type { Algorithm, Limiter, LimitWindow } from './ports.js';
@@ -9,8 +10,13 @@ export type WindowOption = string | LimitWindow;
 
 /** A policy with more to say than its windows. */
 export interface PolicySettings {
-  /** All must have room for a call to pass. Required, unless there is a `store`. */
+  /** All must have room for a call to pass. Required, unless there are `tiers` or a `store`. */
   readonly windows?: WindowOption | readonly WindowOption[] | undefined;
+  /**
+   * Windows by tier, instead of `windows`: `limits.consume(policy, key, { tier })` says which hold for a call. The first is the
+   * default; `false` is one without limit. What a key has spent counts in every tier, so a change of plan begins with it.
+   */
+  readonly tiers?: Readonly<Record<string, WindowOption | readonly WindowOption[] | false>> | undefined;
   /**
    * What counts as one window: `sliding` the time until now, nearly; `strict` the time until now, never too much and up to a
    * tenth too long; `fixed` from the first call on; `bucket` is refilled evenly. @defaultValue the room's
@@ -18,6 +24,14 @@ export interface PolicySettings {
   readonly algorithm?: Algorithm | undefined;
   /** What this policy does while Redis, or its store, is away. @defaultValue the room's */
   readonly onUnavailable?: OnUnavailable | undefined;
+  /**
+   * Counts, records and tells what it would have refused, and refuses nobody: to try a limit on real traffic.
+   *
+   * @defaultValue `false`
+   */
+  readonly shadow?: boolean | undefined;
+  /** Who is never counted, beside those that the room allows. @defaultValue nobody */
+  readonly allow?: readonly string[] | undefined;
   /**
    * Counts this policy instead of Redis or memory: any limiter of rate-limiter-flexible, with its own points, its own
    * duration, and its own way to count. Never closed here.
@@ -40,6 +54,11 @@ export interface LimitsOptions {
   readonly algorithm?: Algorithm | undefined;
   /** What policies do while Redis is away, unless they say otherwise. @defaultValue `'local'` */
   readonly onUnavailable?: OnUnavailable | undefined;
+  /**
+   * Who is never counted, under any policy: addresses, networks such as `10.0.0.0/8`, and keys, as they are counted
+   * (`user:ann`). @defaultValue nobody
+   */
+  readonly allow?: readonly string[] | undefined;
   /** How long a decision waits for Redis before it is made without. @defaultValue `100` */
   readonly decisionTimeoutMs?: number | undefined;
   /** Keys that one policy keeps apart in memory; what comes after shares a few counters. @defaultValue `100_000` */
@@ -62,6 +81,8 @@ export interface ResolvedLimitsOptions {
   readonly policies: readonly Policy[];
   /** The limiters that policies have brought along, by policy. */
   readonly stores: ReadonlyMap<string, Limiter>;
+  /** Who is never counted, by policy. */
+  readonly allowed: ReadonlyMap<string, AllowList>;
   readonly decisionTimeoutMs: number;
   readonly maxLocalKeys: number;
 }
@@ -75,7 +96,13 @@ const shortestWindowMs = 100;
 const highestLimit = 1_000_000_000_000;
 
 /** What policies have in common. */
-type Common = Pick<Policy, 'algorithm' | 'onUnavailable'>;
+type Common = Pick<Policy, 'algorithm' | 'onUnavailable'> & { readonly allow: readonly string[] };
+
+/** What policies have beside them. */
+interface Beside {
+  readonly stores: Map<string, Limiter>;
+  readonly allowed: Map<string, AllowList>;
+}
 
 /** Checks the options; throws `PandoOptionsError`. */
 export function resolveLimitsOptions(options: LimitsOptions = {}): ResolvedLimitsOptions {
@@ -83,13 +110,14 @@ export function resolveLimitsOptions(options: LimitsOptions = {}): ResolvedLimit
   const common: Common = {
     algorithm: reader.oneOf('algorithm', algorithms, limitsDefaults.algorithm),
     onUnavailable: reader.oneOf('onUnavailable', choices, limitsDefaults.onUnavailable),
+    allow: readAllow(reader),
   };
-  const stores = new Map<string, Limiter>();
+  const beside: Beside = { stores: new Map(), allowed: new Map() };
   const resolved: ResolvedLimitsOptions = {
     redis: reader.any('redis') as RedisOption | undefined,
     name: reader.string('name', limitsDefaults.name),
-    policies: readPolicies(reader, common, stores),
-    stores,
+    policies: readPolicies(reader, common, beside),
+    ...beside,
     decisionTimeoutMs: reader.ms('decisionTimeoutMs', limitsDefaults.decisionTimeoutMs),
     maxLocalKeys: reader.int('maxLocalKeys', limitsDefaults.maxLocalKeys, { min: 1 }),
   };
@@ -97,45 +125,74 @@ export function resolveLimitsOptions(options: LimitsOptions = {}): ResolvedLimit
   return resolved;
 }
 
-function readPolicies(
-  limits: OptionsReader,
-  common: Common,
-  stores: Map<string, Limiter>,
-): readonly Policy[] {
+function readPolicies(limits: OptionsReader, common: Common, beside: Beside): readonly Policy[] {
   const policies = limits.any('policies', {});
   if (typeof policies !== 'object' || policies === null || Array.isArray(policies))
     limits.fail('policies', 'an object of policies');
   const reader = readOptions('limits.policies', policies);
   return Object.keys(policies).map((name) => {
     if (!policyName.test(name)) reader.fail(name, 'named with 1 to 64 letters, digits, "_", "-" or "."');
-    return readPolicy(reader, name, common, stores);
+    return readPolicy(reader, name, common, beside);
   });
 }
 
 function readPolicy(
   policies: OptionsReader,
   name: string,
-  common: Common,
-  stores: Map<string, Limiter>,
+  { allow, ...common }: Common,
+  { stores, allowed }: Beside,
 ): Policy {
   const option = policies.any(name);
-  const hasSettings =
-    typeof option === 'object' && option !== null && ('windows' in option || 'store' in option);
-  if (!hasSettings) return { name, windows: readWindows(policies, name), ...common };
+  if (!hasSettings(option)) {
+    if (allow.length > 0) allowed.set(name, new AllowList(allow));
+    return { name, windows: readWindows(policies, name), ...common, shadow: false };
+  }
   const settings = policies.nested(name);
+  const all = [...allow, ...readAllow(settings)];
+  if (all.length > 0) allowed.set(name, new AllowList(all));
   const store = settings.any('store');
   if (store !== undefined) stores.set(name, readStore(settings, store));
   const policy: Policy = {
     name,
-    windows:
-      store === undefined ? readWindows(settings, 'windows') : windowsOf(settings, store as LimiterShape),
+    ...(store === undefined ? readLimits(settings) : { windows: windowsOf(settings, store as LimiterShape) }),
     algorithm: settings.oneOf('algorithm', algorithms, store === undefined ? common.algorithm : 'fixed'),
     onUnavailable: settings.oneOf('onUnavailable', choices, common.onUnavailable),
+    shadow: settings.boolean('shadow', false),
   };
   if (store !== undefined && policy.algorithm !== 'fixed')
     settings.fail('algorithm', 'left out where there is a store: it counts in its own way');
   settings.done();
   return policy;
+}
+
+const hasSettings = (option: unknown): boolean =>
+  typeof option === 'object' && option !== null && ['windows', 'tiers', 'store'].some((key) => key in option);
+
+function readAllow(reader: OptionsReader): readonly string[] {
+  const allow = reader.any('allow', []);
+  const isList =
+    Array.isArray(allow) &&
+    allow.every((entry) => typeof entry === 'string' && entry !== '' && networkOf(entry) !== false);
+  if (!isList) reader.fail('allow', 'a list of addresses, networks such as "10.0.0.0/8", and keys');
+  return allow as readonly string[];
+}
+
+/** The windows, or those of each tier. */
+function readLimits(settings: OptionsReader): Pick<Policy, 'windows' | 'tiers'> {
+  const tiers = settings.any('tiers');
+  if (tiers === undefined) return { windows: readWindows(settings, 'windows') };
+  if (settings.any('windows') !== undefined)
+    settings.fail('windows', 'left out where there are tiers: each has its own');
+  if (typeof tiers !== 'object' || tiers === null || Array.isArray(tiers))
+    settings.fail('tiers', 'an object of windows by tier');
+  const reader = settings.nested('tiers');
+  const resolved = Object.entries(tiers).map(([tier, windows]) => {
+    if (!policyName.test(tier)) reader.fail(tier, 'named with 1 to 64 letters, digits, "_", "-" or "."');
+    return [tier, windows === false ? false : readWindows(reader, tier)] as const;
+  });
+  const windows = resolved[0]?.[1];
+  if (!windows) settings.fail('tiers', 'windows by tier, of which the first, the default, has a limit');
+  return { windows, tiers: new Map(resolved) };
 }
 
 /** What a limiter of rate-limiter-flexible tells of itself. */
@@ -157,6 +214,8 @@ function readStore(settings: OptionsReader, store: unknown): Limiter {
 function windowsOf(settings: OptionsReader, { points, duration }: LimiterShape): readonly LimitWindow[] {
   if (settings.any('windows') !== undefined)
     settings.fail('windows', 'left out where there is a store: its points and duration are the window');
+  if (settings.any('tiers') !== undefined)
+    settings.fail('tiers', 'left out where there is a store: it has one limit');
   const window = { limit: points as number, windowMs: (duration as number) * 1_000 };
   if (!isWindow(window)) settings.fail('store', 'a limiter with a limit of at least 1 in 100 ms to 24 days');
   return [window];

@@ -1,0 +1,35 @@
+import type { Policy } from './decision.js';
+import { Desk, type Office } from './desk.js';
+import { UnknownTierError } from './errors.js';
+import type { LimitStore } from './ports.js';
+
+/** The desks of one policy: one for each tier that has a limit. */
+export class PolicyDesks {
+  readonly policy: Policy;
+  /** Of the default tier, or of all. */
+  readonly desk: Desk;
+  readonly #tiers = new Map<string, Desk | false>();
+
+  constructor(policy: Policy, store: LimitStore, office: Office) {
+    this.policy = policy;
+    const [standard] = policy.tiers?.keys() ?? [];
+    this.desk = new Desk(policy, store, office, standard);
+    for (const [tier, windows] of policy.tiers ?? []) {
+      const desk = tier === standard ? this.desk : new Desk(policy, store, office, tier);
+      this.#tiers.set(tier, windows && desk);
+    }
+  }
+
+  /** False for a tier without limit. */
+  at(tier: string | undefined): Desk | false {
+    if (tier === undefined) return this.desk;
+    const desk = this.#tiers.get(tier);
+    if (desk === undefined) throw new UnknownTierError(this.policy.name, tier, this.#tiers.keys());
+    return desk;
+  }
+
+  forget(key: string | undefined): void {
+    this.desk.forget(key);
+    for (const desk of this.#tiers.values()) if (desk && desk !== this.desk) desk.forget(key);
+  }
+}
