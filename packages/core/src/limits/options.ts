@@ -1,6 +1,7 @@
+import { networkOf } from '../kernel/network-list.js';
 import { type OptionsReader, readOptions } from '../kernel/options.js';
 import type { RedisOption } from '../redis/options.js';
-import { AllowList, networkOf } from './allow-list.js';
+import { AllowList } from './allow-list.js';
 import type { OnUnavailable, Policy } from './decision.js';
 import { parseWindow } from './policy-syntax.js';
 import type { Algorithm, Limiter, LimitWindow } from './ports.js';
@@ -27,7 +28,7 @@ export interface PolicySettings {
   /**
    * Counts, records and tells what it would have refused, and refuses nobody: to try a limit on real traffic.
    *
-   * @defaultValue `false`
+   * @defaultValue it refuses
    */
   readonly shadow?: boolean | undefined;
   /** Who is never counted, beside those that the room allows. @defaultValue nobody */
@@ -181,10 +182,10 @@ function readAllow(reader: OptionsReader): readonly string[] {
 function readLimits(settings: OptionsReader): Pick<Policy, 'windows' | 'tiers'> {
   const tiers = settings.any('tiers');
   if (tiers === undefined) return { windows: readWindows(settings, 'windows') };
-  if (settings.any('windows') !== undefined)
-    settings.fail('windows', 'left out where there are tiers: each has its own');
   if (typeof tiers !== 'object' || tiers === null || Array.isArray(tiers))
     settings.fail('tiers', 'an object of windows by tier');
+  if (settings.any('windows') !== undefined)
+    settings.fail('windows', 'left out where there are tiers: each has its own');
   const reader = settings.nested('tiers');
   const resolved = Object.entries(tiers).map(([tier, windows]) => {
     if (!policyName.test(tier)) reader.fail(tier, 'named with 1 to 64 letters, digits, "_", "-" or "."');
