@@ -101,7 +101,7 @@ export interface Live extends Disposable {
    * Waits for the connection if need be, and is sent again after a reconnect that its answer did not survive: the `key`,
    * a random one unless given, makes the server take it once.
    *
-   * @throws `RequestRefusedError`: nothing was published. `UnsupportedError` over an event stream. `ClosedError` and the
+   * @throws `RefusedError`: nothing was published, over an event stream with the reason `unsupported`. `ClosedError` and the
    * signal's reason: it may have been published.
    */
   publish(
@@ -113,7 +113,7 @@ export interface Live extends Disposable {
   /**
    * Asks who is on a channel. WebSocket only.
    *
-   * @throws `RequestRefusedError`. `UnsupportedError` over an event stream.
+   * @throws `RefusedError`, over an event stream with the reason `unsupported`.
    */
   presence(channel: string, options?: Waiting): Promise<Presence>;
 

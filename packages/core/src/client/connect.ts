@@ -1,6 +1,5 @@
 import { PandoOptionsError } from '../kernel/errors.js';
 import type { ConnectOptions, Live, SocketConstructor } from './api.js';
-import { type Environment, findEnvironment } from './environment.js';
 import { ConnectionFailedError } from './errors.js';
 import { keepLine, type Line, type LineEvents } from './line.js';
 import { createLive } from './live.js';
@@ -26,13 +25,7 @@ import { socketsOf } from './ws-link.js';
  * });
  * ```
  */
-export function connect(url: string | URL | (() => string | URL), options: ConnectOptions = {}): Live {
-  return connectIn(findEnvironment(), url, options);
-}
-
-/** The same, in an environment that a test brings. */
-export function connectIn(
-  environment: Environment,
+export function connect(
   url: string | URL | (() => string | URL),
   {
     name = 'app',
@@ -43,7 +36,7 @@ export function connectIn(
     shareTabs,
     credential,
     ...options
-  }: ConnectOptions,
+  }: ConnectOptions = {},
 ): Live {
   const { location, WebSocket: globalSocket } = globalThis as {
     readonly location?: { readonly href: string };
@@ -54,33 +47,32 @@ export function connectIn(
   try {
     first = urlOf();
   } catch (cause) {
-    throw refused('the URL must be a full one', cause);
+    throw needs('a full URL', cause);
   }
   const { href, origin, protocol } = first;
   const { fetch = globalThis.fetch.bind(globalThis), WebSocket = globalSocket } = options;
   const isOneWay = !/^ws/.test(options.transport ?? protocol);
-  if (!isOneWay && !WebSocket) throw refused('WebSocket is needed');
+  if (!isOneWay && !WebSocket) throw needs('a WebSocket');
   if (!(minDelayMs > 0 && minDelayMs <= maxDelayMs && idleMs > 0)) {
-    throw refused('0 < minDelayMs <= maxDelayMs, 0 < idleMs');
+    throw needs('0 < minDelayMs <= maxDelayMs, 0 < idleMs');
   }
   const address = (): URL => {
     const next = urlOf();
     next.protocol = next.protocol.replace(/^ws|^http/, isOneWay ? 'http' : 'ws');
     return next;
   };
-  const headers = (given: string | undefined): Record<string, string> => ({
+  const headers = (given: string): Record<string, string> => ({
     ...own,
     ...(given && { authorization: `Bearer ${given}` }),
   });
   const tokens = rememberTokens(name, origin.replace(/^ws/, 'http'), fetch);
   const init = {
-    ...environment,
     isOneWay,
     idleMs,
     credential,
     // Longer after each failure, and from half of that to all of it, so that not everybody comes at once.
     delayMs: (failures: number) =>
-      (Math.min(maxDelayMs, minDelayMs * 2 ** failures) * (1 + environment.random())) / 2,
+      (Math.min(maxDelayMs, minDelayMs * 2 ** failures) * (1 + Math.random())) / 2,
     open: isOneWay
       ? streamsOf(tokens.fetch, address, headers)
       : socketsOf(WebSocket as SocketConstructor, address, headers),
@@ -98,6 +90,6 @@ export function connectIn(
   return createLive({ ...init, openLine: shareTabs ? openShared : openOwn }, tokens);
 }
 
-function refused(what: string, cause?: unknown): PandoOptionsError {
-  return new PandoOptionsError({ code: 'PANDO_CLIENT_OPTIONS', message: `connect(): ${what}.`, cause });
+function needs(what: string, cause?: unknown): PandoOptionsError {
+  return new PandoOptionsError({ code: 'PANDO_CLIENT_OPTIONS', message: `connect() needs ${what}.`, cause });
 }

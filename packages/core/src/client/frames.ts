@@ -14,16 +14,16 @@ export type Upward =
       readonly t: 'sub';
       readonly c: readonly string[];
       readonly since: Readonly<Record<string, string>>;
-      readonly presence: boolean;
+      readonly presence?: boolean | undefined;
     }
   | { readonly t: 'unsub'; readonly c: string }
   | { readonly t: 'auth'; readonly id: string; readonly credential: string }
   | { readonly t: 'ping' };
 
-/** One message. `c` is absent in a raw stream, which has one channel and does not say which. */
+/** One message. */
 export interface MessageFrame {
   readonly t: 'm';
-  readonly c?: string | undefined;
+  readonly c: string;
   readonly i: string;
   readonly d: unknown;
   readonly token?: string | undefined;
@@ -32,7 +32,7 @@ export interface MessageFrame {
 /** Where a channel goes on: at its beginning, or behind messages that may be missing. */
 export interface StartFrame {
   readonly t: 'sub' | 'reset';
-  readonly c?: string | undefined;
+  readonly c: string;
   readonly i: string;
   readonly recovered?: boolean | undefined;
   readonly reason?: string | undefined;
@@ -50,6 +50,7 @@ export type Answer =
   | {
       readonly t: 'presence';
       readonly id: string;
+      readonly c?: string | undefined;
       readonly i: string;
       readonly users: number;
       readonly connections: number;

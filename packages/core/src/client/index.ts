@@ -1,4 +1,4 @@
-export { ClosedError, isPandoError, PandoError, PandoOptionsError } from '../kernel/errors.js';
+export type { PandoError } from '../kernel/errors.js';
 export type {
   ConnectOptions,
   Live,
@@ -14,10 +14,4 @@ export type {
   Waiting,
 } from './api.js';
 export { connect } from './connect.js';
-export {
-  ConnectionFailedError,
-  ConnectionRefusedError,
-  RequestRefusedError,
-  SubscriptionRefusedError,
-  UnsupportedError,
-} from './errors.js';
+export { ConnectionFailedError, RefusedError } from './errors.js';

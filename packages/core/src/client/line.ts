@@ -1,7 +1,6 @@
 import type { PandoError } from '../kernel/errors.js';
 import type { LiveState } from './api.js';
-import type { Environment } from './environment.js';
-import { ConnectionFailedError } from './errors.js';
+import { ConnectionFailedError, RefusedError } from './errors.js';
 import type { Frame, Upward } from './frames.js';
 
 /** A connection that comes back by itself. */
@@ -45,14 +44,17 @@ export interface Link {
 }
 
 /** How a connection is kept. */
-export interface LineInit extends Environment {
+export interface LineInit {
   readonly isOneWay: boolean;
   readonly idleMs: number;
   readonly credential: (() => string | Promise<string>) | undefined;
   /** How long to wait after so many failures. */
   delayMs(failures: number): number;
-  open(events: LinkEvents, credential: string | undefined): Link;
+  open(events: LinkEvents, credential: string): Link;
 }
+
+type Timer = ReturnType<typeof setTimeout> | undefined;
+type Listen = (type: 'online', listener: () => void) => void;
 
 const authId = 'auth';
 /** The longest time that a timer of a browser takes. */
@@ -60,15 +62,16 @@ const longestMs = 2 ** 31 - 1;
 
 /** Keeps a connection, to whichever instance answers. */
 export function keepLine(
-  { isOneWay, idleMs, credential, delayMs, open, now, monotonic, random, after, onOnline }: LineInit,
+  { isOneWay, idleMs, credential, delayMs, open }: LineInit,
   { opened, frame, state: tell, failed, wanted }: LineEvents,
 ): Line {
+  const here = globalThis as { readonly addEventListener?: Listen; readonly removeEventListener?: Listen };
   let link: Link | undefined;
   let state: LiveState | undefined;
-  let shown: string | undefined;
+  let shown = '';
   /** Ends what waits: for the next attempt, and while connected for the credential to run out. */
-  let cancel = (): void => {};
-  let unwatch = cancel;
+  let timer: Timer;
+  let watchdog: Timer;
   let heardAt: number;
   /** When the server wants to be asked again; it has spread its clients already. */
   let afterMs: number | undefined;
@@ -79,33 +82,32 @@ export function keepLine(
   let wasRefused = false;
 
   const enter = (next: LiveState): void => {
-    if (state === next || state === 'closed') return;
     state = next;
     tell(next);
   };
   const introduce = (): void => {
-    if (shown !== undefined) link?.send({ t: 'auth', id: authId, credential: shown });
+    if (shown) link?.send({ t: 'auth', id: authId, credential: shown });
   };
   const wait = (waitMs: number, run: () => void): void => {
-    cancel();
-    cancel = after(Math.min(waitMs, longestMs), run);
+    clearTimeout(timer);
+    timer = setTimeout(run, Math.min(waitMs, longestMs));
   };
   const heard = (): void => {
-    heardAt = monotonic();
+    heardAt = performance.now();
   };
   /** Notices when nothing is heard any more. One timer, however much comes. */
   const watch = (): void => {
-    unwatch = after(idleMs / 3, () => {
+    watchdog = setTimeout(() => {
       watch();
-      const silentMs = monotonic() - heardAt;
+      const silentMs = performance.now() - heardAt;
       if (silentMs >= idleMs) ended(new ConnectionFailedError('Silence.'));
       else if (silentMs * 3 >= idleMs) send({ t: 'ping' }); // pings of the protocol itself are not to be seen here
-    });
+    }, idleMs / 3);
   };
   const drop = (): void => {
     attempts++;
-    cancel();
-    unwatch();
+    clearTimeout(timer);
+    clearTimeout(watchdog);
     link?.close();
     link = undefined;
   };
@@ -116,7 +118,7 @@ export function keepLine(
   };
   const close = (): void => {
     drop();
-    offOnline();
+    here.removeEventListener?.('online', onOnline);
     enter('closed');
   };
   /** Asks who this is, and goes on unless something else has begun meanwhile. */
@@ -126,7 +128,7 @@ export function keepLine(
       await undefined; // whoever else wants it in this turn gets the same one
       const given = attempt === attempts && (await credential?.());
       if (attempt !== attempts) return;
-      shown = given || undefined;
+      shown = given || '';
       then();
     } catch (cause) {
       if (attempt === attempts) onError(new ConnectionFailedError(`No attempt: ${cause}.`, cause));
@@ -169,12 +171,11 @@ export function keepLine(
     if (received.t === 'bye') {
       afterMs = received.afterMs;
     } else if (received.t === 'auth') {
-      const { id, expiresAt } = received;
-      if (id !== undefined && expiresAt === undefined) return;
-      // The server knows who this is until then, and without a time asks. Not all at the same instant, and early enough for
-      // an answer that takes its time.
-      const leftMs = expiresAt === undefined ? 0 : expiresAt - now();
-      wait(Math.max(0, leftMs * (0.8 + 0.1 * random())), () => void identify(introduce, failed));
+      // The server knows who this is until then, and without a time asks.
+      const { id, expiresAt = id ? NaN : 0 } = received;
+      // Not all at the same instant, and early enough for an answer that takes its time.
+      const waitMs = Math.max(0, (expiresAt - Date.now()) * (0.8 + 0.1 * Math.random()));
+      if (waitMs >= 0) wait(waitMs, () => void identify(introduce, failed));
     } else if (received.t !== 'err' || received.id !== authId) {
       // What a refusal of that means, the server says by ending the connection.
       failures = 0;
@@ -182,21 +183,22 @@ export function keepLine(
       frame(received);
     }
   };
-  const ended = (error?: PandoError, isFinal = false, atLeastMs = 0): void => {
+  const ended = (error?: PandoError, isFinal = error instanceof RefusedError, atLeastMs = 0): void => {
     drop();
     const isUnauthorized = error?.status === 401;
     const isOver = isFinal && !(isUnauthorized && credential && !wasRefused);
     wasRefused = isUnauthorized;
     if (isOver) close();
-    if (error && (isOver || !isFinal)) failed(error);
+    if (error && isOver === isFinal) failed(error);
     if (isOver) return;
-    const waitMs = Math.max(afterMs ?? delayMs(failures), atLeastMs * (1 + 0.5 * random()));
+    const waitMs = Math.max(afterMs ?? delayMs(failures), atLeastMs * (1 + 0.5 * Math.random()));
     failures++;
     enter('waiting');
     wait(waitMs, connect);
   };
-  const offOnline = onOnline(() => {
+  const onOnline = (): void => {
     if (state === 'waiting') connect();
-  });
+  };
+  here.addEventListener?.('online', onOnline);
   return { isOneWay, send, connect, close };
 }

@@ -1,12 +1,6 @@
 import { ClosedError, type PandoError } from '../kernel/errors.js';
 import type { Live, LiveState, Message, SubscribeOptions, Subscription } from './api.js';
-import type { Environment } from './environment.js';
-import {
-  ConnectionFailedError,
-  RequestRefusedError,
-  SubscriptionRefusedError,
-  UnsupportedError,
-} from './errors.js';
+import { ConnectionFailedError, RefusedError } from './errors.js';
 import type { Answer, AnswerOf, Frame, MessageFrame, Request, StartFrame } from './frames.js';
 import type { Line, LineEvents } from './line.js';
 import { isCovered } from './position.js';
@@ -18,7 +12,7 @@ const maxWaiting = 1_000;
 const maxInFlight = 64;
 
 /** What a client consists of. */
-export interface LiveInit extends Pick<Environment, 'random' | 'after'> {
+export interface LiveInit {
   /** Whether the transport only listens. */
   readonly isOneWay: boolean;
   /** How long to wait after so many failures. */
@@ -41,11 +35,11 @@ type Asked = Request extends infer R ? (R extends Request ? Omit<R, 'id'> : neve
 
 interface Channel {
   /** Behind which message it stands. */
-  position: string;
-  isOn: boolean;
+  position?: string | undefined;
+  isOn?: boolean;
   /** Whether it was asked for on this connection. */
-  isAsked: boolean;
-  presence: boolean;
+  isAsked?: boolean;
+  presence?: true;
 }
 
 interface Follower extends Subscription {
@@ -53,7 +47,7 @@ interface Follower extends Subscription {
   /** Behind which message it stands, or wants to begin; undefined: from now on. */
   received: string | undefined;
   /** Whether it has begun. */
-  isOn: boolean;
+  isOn?: boolean;
   begin(i: string, recovered: unknown, reason?: string): void;
   take(message: MessageFrame): void;
   close(reason?: string): void;
@@ -67,10 +61,10 @@ interface Call {
 
 /** The client of an application: its subscriptions, its calls, and what they have seen, brought over reconnects. */
 export function createLive(
-  { isOneWay, delayMs, random, after, openLine, recall }: LiveInit,
+  { isOneWay, delayMs, openLine, recall }: LiveInit,
   { text, observe, fetch }: SeenTokens,
 ): Live {
-  const listeners = new Set<readonly ['state' | 'error', Listener]>();
+  const listeners = { state: new Set<Listener>(), error: new Set<Listener>() };
   const followers = new Set<Follower>();
   const channels = new Map<string, Channel>();
   const calls = new Map<string, Call>();
@@ -89,15 +83,13 @@ export function createLive(
       onError(cause);
     }
   };
-  const tell = (event: string, news: unknown, onError?: typeof failed): boolean => {
-    const told = [...listeners].filter(([wanted]) => wanted === event);
-    for (const [, listener] of told) run(() => listener(news as never), onError);
-    return told.length > 0;
+  const tell = (told: ReadonlySet<Listener>, news: unknown, onError?: typeof failed): void => {
+    for (const listener of told) run(() => listener(news as never), onError);
   };
   function failed(cause: unknown): void {
     const error = cause instanceof Error ? cause : new Error(String(cause), { cause });
-    if (!tell('error', error, console.error) && !(error as Partial<PandoError>).retryable)
-      console.error(error);
+    tell(listeners.error, error, console.error);
+    if (!listeners.error.size && !(error as Partial<PandoError>).retryable) console.error(error);
   }
   const enter = (next: LiveState): void => {
     if (state === next || state === 'closed') return;
@@ -106,17 +98,14 @@ export function createLive(
       for (const follower of followers) follower.close();
       for (const { reject } of calls.values()) reject(new ClosedError('The client'));
     }
-    tell('state', next);
+    tell(listeners.state, next);
   };
 
   // What is asked
 
   const followersOf = (name: string): Follower[] => [...followers].filter(({ channel }) => channel === name);
   const channelOf = (name: string): Channel => {
-    // What began without a name is what is asked for now.
-    const channel = channels.get(name) ??
-      channels.get('') ?? { position: '', isOn: false, isAsked: false, presence: false };
-    channels.delete('');
+    const channel: Channel = channels.get(name) ?? {};
     channels.set(name, channel);
     return channel;
   };
@@ -132,7 +121,7 @@ export function createLive(
   };
   const wanted = () => sinceOf(({ isOn }) => !isOn);
   const request = (isWanted: (name: string) => boolean): void => {
-    for (const presence of [false, true]) {
+    for (const presence of [undefined, true] as const) {
       const c = [...channels.keys()].filter(
         (name) => channelOf(name).presence === presence && followersOf(name)[0] && isWanted(name),
       );
@@ -155,7 +144,7 @@ export function createLive(
     signal: AbortSignal | undefined,
   ): Promise<AnswerOf<T>> => {
     refuseClosed();
-    if (isOneWay) throw new UnsupportedError();
+    if (isOneWay) throw new RefusedError("This needs transport: 'ws'.", 'unsupported');
     signal?.throwIfAborted();
     const id = randomName();
     const onAbort = (): void => calls.get(id)?.reject(signal?.reason);
@@ -165,7 +154,7 @@ export function createLive(
         calls.set(id, { request: { ...asked, id }, resolve, reject });
         pump();
       });
-      if (answer.t === 'err') throw new RequestRefusedError(answer.code, answer.message);
+      if (answer.t === 'err') throw new RefusedError(answer.message, answer.code);
       return answer as AnswerOf<T>;
     } finally {
       calls.delete(id);
@@ -176,29 +165,24 @@ export function createLive(
     if (state === 'closed') throw new ClosedError('The client');
   };
   /** So many letters and digits that nobody else has the same. */
-  const randomName = (): string => (random().toString(36) + random()).replace(/0\./g, '');
+  const randomName = (): string => `${Math.random()}${Math.random()}`.replace(/0\./g, '');
 
   // What comes
 
   const hear = (frame: Frame): void => {
     observe((frame as MessageFrame).token);
-    const { t } = frame;
-    if (t === 'm' || t === 'sub' || t === 'reset') heard(frame);
-    else if (t === 'unsub' && frame.reason) refused(frame.c, frame.reason);
-    else if (t === 'err' && !frame.id) complained(frame);
-    else if (t === 'ack' || t === 'presence' || t === 'err') {
-      const id = frame.id as string;
-      calls.get(id)?.resolve(frame);
-      calls.delete(id);
-      sent.delete(id);
+    const { id } = frame as Answer;
+    if (sent.delete(id as string)) {
+      calls.get(id as string)?.resolve(frame as Answer);
+      calls.delete(id as string);
       pump();
-    }
+    } else if (frame.t === 'm' || frame.t === 'sub' || frame.t === 'reset') heard(frame);
+    else if (frame.t === 'unsub' && frame.reason) refused(frame.c, frame.reason);
+    else if (frame.t === 'err' && !id) complained(frame);
   };
   /** Over a stream that is whatever there is, otherwise what is still followed. */
   const heard = (frame: MessageFrame | StartFrame): void => {
-    const { t, i } = frame;
-    const [only = '', ...others] = channels.keys();
-    const name = frame.c ?? (others[0] ? '' : only); // a raw stream has one channel, and does not say which
+    const { t, c: name, i } = frame;
     if (!line?.isOneWay && !channels.has(name)) return;
     const channel = channelOf(name);
     if (t === 'm') {
@@ -215,11 +199,11 @@ export function createLive(
     for (const follower of followersOf(name)) follower.close(reason);
   };
   const complained = ({ c, code, message }: AnswerOf<'err'>): void => {
-    if (!c) failed(new RequestRefusedError(code, message));
+    if (!c) failed(new RefusedError(message, code));
     else if (code === 'failed') {
       failed(new ConnectionFailedError(`${c}: ${message}`));
-      after(delayMs(2), () => request((name) => name === c && !channelOf(name).isOn));
-    } else if (!/^(already|not)-subscribed$/.test(code)) refused(c, `${message} (${code})`);
+      setTimeout(() => request((name) => name === c && !channelOf(name).isOn), delayMs(2));
+    } else if (!code.endsWith('-subscribed')) refused(c, `${message} (${code})`);
   };
 
   const opening = openLine({
@@ -268,7 +252,7 @@ export function createLive(
           if (isOver) return;
           isStale = true;
           failed(cause);
-          await new Promise<void>((resolve) => after(delayMs(failures++), resolve));
+          await new Promise<void>((resolve) => setTimeout(resolve, delayMs(failures++)));
         }
       }
       const given = waiting;
@@ -289,13 +273,12 @@ export function createLive(
       // What comes over a stream does so whether anybody listens or not.
       if (!line?.isOneWay && !followersOf(name)[0] && channels.delete(name))
         line?.send({ t: 'unsub', c: name });
-      if (reason) failed(new SubscriptionRefusedError(name, reason));
+      if (reason) failed(new RefusedError(`${name}: ${reason}`, reason, name));
     };
     const own: Follower = {
       channel: name,
       position: undefined,
       received: options.since || undefined,
-      isOn: false,
       begin(i, recovered, reason) {
         const { received } = own;
         const isFirst = !own.isOn;
@@ -326,10 +309,10 @@ export function createLive(
     if (isNewlyPresent) channel.presence = true;
     followers.add(own);
     if (isOn && !isNewlyPresent) {
-      const missed = !since || isCovered(position, since) ? [] : recall?.(name, since);
-      if (missed || !isCovered(since as string, position)) {
+      const missed = !since || isCovered(position as string, since) ? [] : recall?.(name, since);
+      if (missed || !isCovered(since as string, position as string)) {
         // It begins where the channel is, or has lost what came before.
-        own.begin(position, missed);
+        own.begin(position as string, missed);
         missed?.forEach(own.take);
         isBehind = false;
       }
@@ -358,15 +341,19 @@ export function createLive(
       return { position: i, duplicate };
     },
     async presence(channel, { signal } = {}) {
-      const answer = await ask<'presence'>({ t: 'presence', c: channel }, signal);
-      const { i, users, connections, members, truncated } = answer;
-      return { channel, position: i, users, connections, members, truncated };
+      const {
+        t,
+        id,
+        c,
+        i: position,
+        ...presence
+      } = await ask<'presence'>({ t: 'presence', c: channel }, signal);
+      return { channel, position, ...presence };
     },
     reconnect: connect,
     on(event: 'state' | 'error', listener: Listener) {
-      const own = [event, listener] as const;
-      listeners.add(own);
-      return () => void listeners.delete(own);
+      listeners[event].add(listener);
+      return () => void listeners[event].delete(listener);
     },
     close,
     [Symbol.dispose]: close,

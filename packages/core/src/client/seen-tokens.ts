@@ -1,9 +1,6 @@
 /** More do not fit into a header: the oldest are forgotten. */
 const maxTokens = 32;
 
-/** A copy that a browser holds may be older than what was seen: it is to ask whether it still holds. */
-const asked = { cache: 'no-cache' };
-
 /** What this client has seen, as the server says it in texts that only the server can put together. */
 export interface SeenTokens {
   text(): string | undefined;
@@ -33,12 +30,11 @@ export function rememberTokens(name: string, origin: string, fetch: typeof globa
       const headers = new Headers(init?.headers ?? own);
       const sent = [...seen];
       if (sent[0]) headers.set(header, sent.join(', '));
-      const response = await fetch(input, { ...asked, ...init, headers });
+      // A copy that a browser holds may be older than what was seen: it is to ask whether it still holds.
+      const response = await fetch(input, { ...{ cache: 'no-cache' }, ...init, headers });
       const token = response.headers.get(header);
-      if (token) {
-        for (const included of sent) seen.delete(included);
-        observe(token);
-      }
+      if (token) for (const included of sent) seen.delete(included);
+      observe(token);
       return response;
     },
   };

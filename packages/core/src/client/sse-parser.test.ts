@@ -34,7 +34,7 @@ it.each<[string, string, SseEvent[]]>([
     'event: cursor\nid: 7\ndata:\n\ndata: x\n\n',
     [message('', '7', 'cursor'), message('x')],
   ],
-  ['lines that end in CR', 'data: x\r\rdata: y\r\r', [message('x'), message('y')]],
+  ['lines that end in CR, once something follows', 'data: x\r\rdata: y\r\r:', [message('x'), message('y')]],
   ['lines that end in CR LF', 'data: x\r\n\r\ndata: y\r\n\r\n', [message('x'), message('y')]],
   ['a block without data', 'event: nothing\nid: 3\n\ndata: x\n\n', [message('x')]],
   ['fields that are not known', 'Data: x\n data: y\ndata: z\n\n', [message('z')]],

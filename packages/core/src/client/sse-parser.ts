@@ -7,27 +7,19 @@ export function parseEvents(
   onRetry: (delayMs: number) => void,
 ): (text: string) => void {
   let rest = '';
-  let endedInCr = false;
-  let type = '';
-  let id: string | undefined;
-  let data: string[] = [];
+  let event: { event?: string; id?: string; data?: string; [field: string]: string | undefined } = {};
   return (text) => {
-    if (!text) return;
-    // Of a CR LF that was cut in two, the first half has ended the line.
-    const lines = (rest + (endedInCr ? text.replace(/^\n/, '') : text)).split(/\r\n|[\r\n]/);
-    endedInCr = text.endsWith('\r');
+    // A CR at the end may be the first half of a CR LF.
+    const lines = (rest + text).split(/\r?\n|\r(?!$)/);
     rest = lines.pop() as string;
     for (const line of lines) {
       const [, field, value = ''] = /^([^:]*)(?:: ?(.*))?$/s.exec(line) as RegExpExecArray;
       if (!line) {
-        if (data.length > 0) onEvent(type || 'message', data.join('\n'), id);
-        type = '';
-        id = undefined;
-        data = [];
-      } else if (field === 'data') data.push(value);
-      else if (field === 'event') type = value;
-      else if (field === 'id' && !value.includes('\0')) id = value;
+        if (event.data) onEvent(event.event || 'message', event.data.slice(1), event.id);
+        event = {};
+      } else if (field === 'data') event.data = `${event.data ?? ''}\n${value}`;
       else if (field === 'retry' && /^\d+$/.test(value)) onRetry(+value);
+      else if (!value.includes('\0')) event[field as string] = value;
     }
   };
 }

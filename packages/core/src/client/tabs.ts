@@ -1,6 +1,5 @@
-import { isPandoError } from '../kernel/errors.js';
 import type { Live, LiveState, Message, Subscription } from './api.js';
-import type { RequestRefusedError } from './errors.js';
+import type { RefusedError } from './errors.js';
 import type { Answer, Frame, MessageFrame, Request, Upward } from './frames.js';
 import type { Line, LineEvents } from './line.js';
 import type { createLive, InnerOptions, LiveInit } from './live.js';
@@ -13,7 +12,6 @@ import type { SeenTokens } from './seen-tokens.js';
 
 /** Messages of a channel that are kept, for tabs that come a little behind. */
 const keptMessages = 128;
-const refusedCode = 'PANDO_CLIENT_SUBSCRIPTION_REFUSED';
 
 type Init = Omit<LiveInit, 'openLine' | 'recall'>;
 type OpenLine = (events: LineEvents) => Line;
@@ -61,7 +59,7 @@ export function shareLine(
 ): Line {
   const { locks } = (globalThis as { readonly navigator?: { readonly locks?: Locks } }).navigator ?? {};
   if (locks === undefined) return openLine(events);
-  const own = `${name} ${init.random()}${init.random()}`;
+  const own = `${name} ${Math.random()}${Math.random()}`;
   const end = new AbortController();
   const { signal } = end;
   const counter = new BroadcastChannel(name);
@@ -169,7 +167,7 @@ class Hub {
       if (!signal.aborted) for (const { tell } of this.#tabs.values()) tell({ k: 'state', state });
     });
     this.#live.on('error', (error) => {
-      if (!isPandoError(error, refusedCode)) failed(error); // who was refused is told by itself
+      if (!(error as Partial<RefusedError>).channel) failed(error); // who was refused is told by itself
     });
   }
 
@@ -216,7 +214,7 @@ class Hub {
     }
   }
 
-  #follow({ tell, followed }: Tab, c: string, since: string | undefined, presence: boolean): void {
+  #follow({ tell, followed }: Tab, c: string, since: string | undefined, presence?: boolean): void {
     const before = followed.get(c);
     const send = (frame: Frame): void => tell({ k: 'frame', frame });
     const { text } = this.#tokens;
@@ -244,9 +242,9 @@ class Hub {
       const { position: i, ...present } = await this.#live.presence(c);
       return { t, id, i, ...present };
     } catch (cause) {
-      const { reason: code, message } = cause as RequestRefusedError;
+      const { reason: code, message } = cause as RefusedError;
       // Where it is closed, the next one who has the connection is asked.
-      return code === undefined ? undefined : { t: 'err', id, code, message: message.slice(code.length + 2) };
+      return code === undefined ? undefined : { t: 'err', id, code, message };
     }
   }
 

@@ -1,5 +1,5 @@
 import type { SocketConstructor } from './api.js';
-import { ConnectionFailedError, ConnectionRefusedError } from './errors.js';
+import { ConnectionFailedError, refusedWith } from './errors.js';
 import type { Frame } from './frames.js';
 import type { LineInit } from './line.js';
 
@@ -10,7 +10,7 @@ const finalCodes = [1009, 4400, 4403];
 export function socketsOf(
   WebSocket: SocketConstructor,
   url: () => URL,
-  headers: (credential: string | undefined) => Record<string, string>,
+  headers: (credential: string) => Record<string, string>,
 ): LineInit['open'] {
   return ({ opened, frame, ended }, credential) => {
     let isLeaving = false;
@@ -28,7 +28,7 @@ export function socketsOf(
     };
     socket.onerror = () => {}; // the end follows
     socket.onclose = ({ code, reason }: { readonly code: number; readonly reason: string }) => {
-      if (finalCodes.includes(code)) ended(new ConnectionRefusedError(code, reason), true);
+      if (finalCodes.includes(code)) ended(refusedWith(code, reason));
       else ended(isLeaving ? undefined : new ConnectionFailedError(`Closed with ${code}.`));
     };
     return {

@@ -27,7 +27,7 @@ export class PandoError extends Error {
   readonly [brand] = true;
 
   constructor(init: PandoErrorInit) {
-    super(init.message, init.cause === undefined ? undefined : { cause: init.cause });
+    super(init.message, init.cause === undefined ? {} : init); // a cause is shown even if it is undefined
     this.code = init.code;
     this.retryable = init.retryable ?? false;
     this.status = init.status;

@@ -69,7 +69,7 @@ export class SseHandler {
     if (exchange.method === 'HEAD') return void exchange.reply(200, headers);
 
     const outlet = exchange.stream(200, headers);
-    const asked = asksForEnvelope(exchange) ? { format: plan.format ?? 'envelope', starts: true } : undefined;
+    const asked = asksForEnvelope(exchange) ? { format: 'envelope' as const, starts: true } : undefined;
     const session = { ...plan, ...asked, lastEventId: lastEventId(exchange), address, askedAt };
     const connection = await this.#kit.realtime.openSse(outlet, session).catch((cause: unknown) => {
       if (!exchange.streaming) throw cause;

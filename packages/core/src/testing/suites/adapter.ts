@@ -9,6 +9,7 @@ import { healthCases } from './adapter/health.js';
 import { http2Cases } from './adapter/http2.js';
 import { limitCases } from './adapter/limits.js';
 import { metricsCases } from './adapter/metrics.js';
+import { ownClientCases } from './adapter/own-client.js';
 import { responseCacheCases } from './adapter/response-cache.js';
 import { shutdownCases } from './adapter/shutdown.js';
 import { sseCases } from './adapter/sse.js';
@@ -45,6 +46,7 @@ export function adapterSuite(harness: AdapterHarness): void {
     limitCases(start);
     sseCases(start);
     deliveryCases(start, redis);
+    ownClientCases(start);
     if (supports.http2) http2Cases(start);
     wsCases(start, redis);
     wsEndCases(start);

@@ -56,7 +56,7 @@ export class Loopback {
     const lastEventId = headers.get('last-event-id') ?? undefined;
     const isOurs = headers.get('accept') === 'text/event-stream;format=envelope';
     const asked = isOurs ? ({ format: 'envelope', starts: true } as const) : {};
-    await this.#init.room().openSse(outlet, { ...asked, channels: [], ...this.#init.stream, lastEventId });
+    await this.#init.room().openSse(outlet, { channels: [], ...this.#init.stream, ...asked, lastEventId });
     return new Response(outlet.body, { headers: { 'content-type': 'text/event-stream; charset=utf-8' } });
   };
 
