@@ -18,7 +18,7 @@ export interface Config {
   /** Signs sessions. Absent: the instances agree on one in the database. */
   readonly jwtSecret: string | undefined;
   /** Whose `X-Forwarded-*` headers count: `loopback`, or addresses and networks. */
-  readonly trustProxy: string | undefined;
+  readonly proxies: readonly string[];
   readonly chatRequiresLogin: boolean;
   /** How long to go on serving after SIGTERM, until the balancer has noticed. */
   readonly drainDelayMs: number;
@@ -55,7 +55,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     instanceId: read.text('INSTANCE_ID'),
     pandoSecret: read.secret('PANDO_SECRET', 16),
     jwtSecret: read.secret('JWT_SECRET', 16),
-    trustProxy: read.text('TRUST_PROXY'),
+    proxies: read.texts('TRUST_PROXY'),
     chatRequiresLogin: read.flag('CHAT_REQUIRES_LOGIN'),
     // Alone there is no balancer that has to notice, and nobody wants to wait for Ctrl-C.
     drainDelayMs: read.whole('DRAIN_DELAY_MS', redisUrl === undefined ? 0 : 5_000, 60_000),
@@ -80,6 +80,11 @@ class EnvironmentReader {
 
   text(name: string): string | undefined {
     return this.#env[name]?.trim() || undefined;
+  }
+
+  texts(name: string): readonly string[] {
+    const texts = (this.text(name) ?? '').split(',').map((text) => text.trim());
+    return texts.filter((text) => text !== '');
   }
 
   whole(name: string, fallback: number, max: number): number {
@@ -134,8 +139,7 @@ class EnvironmentReader {
   }
 
   urls(name: string, protocols: readonly string[]): readonly string[] {
-    const texts = (this.text(name) ?? '').split(',').map((text) => text.trim());
-    return texts.filter((text) => text !== '').map((text) => this.#checkedUrl(name, text, protocols));
+    return this.texts(name).map((text) => this.#checkedUrl(name, text, protocols));
   }
 
   /** The URL may hold a password, so it stays out of the message. */

@@ -9,7 +9,7 @@ import {
   type HttpServer,
   type Kit,
   type ListenAddress,
-  NodeExchange,
+  type NodeExchange,
   problemOf,
   type ResponseCacheOptions,
   type Serving,
@@ -73,6 +73,8 @@ export interface PandoExpress {
   cacheResponse<Request extends ExpressRequest = ExpressRequest>(
     options?: ResponseCacheOptions<Request>,
   ): ExpressHandler<Request>;
+  /** The address of the client, as `clients` says or, without it, Express's own `trust proxy`: what limits go by. */
+  clientAddress(request: ExpressRequest): string;
   /** Answers errors of Pando as problem documents (RFC 9457). {@link PandoExpress.listen} puts it last by itself. */
   problems(): ExpressErrorHandler;
   /**
@@ -111,7 +113,7 @@ export function pandoExpress(pando: Kit, options?: HttpOptions): PandoExpress {
   const door = new Door(pando, options);
   const labels = new RouteLabels();
   const exchangeOf = (request: ExpressRequest, response: ServerResponse): NodeExchange =>
-    new NodeExchange(request, response, new ExpressView(request, labels));
+    door.exchange(request, response, new ExpressView(request, labels));
   // Where no context() came before, the visit begins here.
   const visitOf = (request: ExpressRequest, response: ServerResponse): Visit =>
     door.visit(request, () => exchangeOf(request, response));
@@ -126,6 +128,8 @@ export function pandoExpress(pando: Kit, options?: HttpOptions): PandoExpress {
 
   return {
     problems,
+
+    clientAddress: (request) => door.clientAddress(request, request.ip),
 
     context: () => (request, response, next) => {
       const probe = door.probes.find(request.method ?? '', request.url ?? '');

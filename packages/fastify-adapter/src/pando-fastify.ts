@@ -6,7 +6,6 @@ import {
   type FrameworkView,
   type HeaderValues,
   type ListenAddress,
-  NodeExchange,
   type Visit,
 } from '@pando/core/http';
 import type {
@@ -46,7 +45,7 @@ const plugin: FastifyPluginAsync<PandoFastifyOptions> = async (app, options) => 
   );
 
   const visitOf = (request: FastifyRequest, reply: FastifyReply): Visit =>
-    door.visit(request.raw, () => new NodeExchange(request.raw, reply.raw, new FastifyView(request, reply)));
+    door.visit(request.raw, () => door.exchange(request.raw, reply.raw, new FastifyView(request, reply)));
 
   app.addHook('onRequest', (request, reply, done) => {
     prototype ??= Object.getPrototypeOf(request) as object;
@@ -91,6 +90,7 @@ const plugin: FastifyPluginAsync<PandoFastifyOptions> = async (app, options) => 
       await door.run(visit, async () => door.sse(visit, await plan(request)));
       return reply;
     },
+    clientAddress: (request) => door.clientAddress(request.raw, request.ip),
     listen: (address) => doorway.listen(address),
   };
   app.decorate('pando', decoration);
@@ -130,7 +130,7 @@ function addProbes(app: FastifyInstance, door: Door): void {
       logLevel: 'warn',
       async handler(request, reply) {
         const probe = door.probes.find(request.method, path);
-        const exchange = new NodeExchange(request.raw, reply.raw, new FastifyView(request, reply));
+        const exchange = door.exchange(request.raw, reply.raw, new FastifyView(request, reply));
         if (probe !== undefined) await door.probes.answer(exchange, probe);
         return reply;
       },

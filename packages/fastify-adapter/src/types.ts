@@ -58,6 +58,8 @@ export interface PandoFastify {
   sse<Request extends FastifyRequest = FastifyRequest>(
     plan: (request: Request) => SsePlan | SseRefusal | Promise<SsePlan | SseRefusal>,
   ): (request: Request, reply: FastifyReply) => Promise<FastifyReply>;
+  /** The address of the client, as `clients` says or, without it, Fastify's own `trustProxy`: what limits go by. */
+  clientAddress(request: FastifyRequest): string;
   /**
    * Begins to listen, and makes the kit's shutdown end the application, too.
    *

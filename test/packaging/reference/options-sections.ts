@@ -200,7 +200,7 @@ async function door(): Promise<readonly OptionsSection[]> {
       type: [`${src}/http/http-options.ts`, 'HttpOptions'],
       defaults: httpDefaults,
       read: (options) => resolveHttpOptions(options),
-      needed: { 'http.tokens': { userOf: () => undefined } },
+      needed: { 'http.clients': { proxies: 1 }, 'http.tokens': { userOf: () => undefined } },
     },
     {
       title: 'listen',

@@ -4,6 +4,7 @@ import express, { type ErrorRequestHandler, type Request, type RequestHandler, t
 import type { User } from '../auth/user.js';
 import type { Blog } from '../blog.js';
 import { notificationPaths, notificationPlan } from '../notifications/notification-stream.js';
+import { clientsOf } from './clients.js';
 import { noSuchRoute, problemAnswer, unsupportedBody } from './problem.js';
 import { maxBodyBytes, render } from './render.js';
 import { type Answer, type ApiRequest, cachingOf, dispatch } from './route.js';
@@ -17,9 +18,9 @@ declare module 'express-serve-static-core' {
 
 /** Serves the blog with Express. */
 export async function serve({ pando, config, logger, sessions, routes, sockets }: Blog): Promise<Serving> {
-  const { context, limit, cacheResponse, sse, listen } = pandoExpress(pando);
+  const { context, limit, cacheResponse, sse, listen } = pandoExpress(pando, clientsOf(config));
   const app = express().disable('x-powered-by').disable('etag');
-  if (config.trustProxy !== undefined) app.set('trust proxy', config.trustProxy);
+  app.set('trust proxy', config.proxies); // for the scheme
 
   app.use(context());
   app.use(refuseOtherBodies, express.json({ limit: maxBodyBytes }));

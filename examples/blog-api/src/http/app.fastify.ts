@@ -4,6 +4,7 @@ import { type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import type { User } from '../auth/user.js';
 import type { Blog } from '../blog.js';
 import { notificationPaths, notificationPlan } from '../notifications/notification-stream.js';
+import { clientsOf } from './clients.js';
 import { noSuchRoute, problemAnswer } from './problem.js';
 import { maxBodyBytes, render } from './render.js';
 import { type Answer, type ApiRequest, cachingOf, dispatch } from './route.js';
@@ -19,11 +20,11 @@ declare module 'fastify' {
 export async function serve({ pando, config, logger, sessions, routes, sockets }: Blog): Promise<Serving> {
   const app = fastify({
     bodyLimit: maxBodyBytes,
-    trustProxy: config.trustProxy ?? false,
+    trustProxy: [...config.proxies], // for the scheme
     frameworkErrors: (error, _request, reply) => void send(reply, problemAnswer(error, logger)),
   });
   app.removeContentTypeParser('text/plain'); // bodies are JSON
-  await app.register(pandoFastify, { pando, ws: sockets });
+  await app.register(pandoFastify, { pando, ws: sockets, ...clientsOf(config) });
   app.decorateRequest('user');
 
   app.setErrorHandler((error, _request, reply) => send(reply, problemAnswer(error, logger)));

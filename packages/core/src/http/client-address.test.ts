@@ -1,10 +1,13 @@
 import { expect, test } from 'vitest';
-import { addressKey } from './client-address.js';
+import { addressKey, networkOf, plainAddress } from './client-address.js';
 
 test('an IPv4 address counts as itself, in its IPv6 form too', () => {
   expect(addressKey('203.0.113.7')).toBe('203.0.113.7');
   expect(addressKey('::ffff:203.0.113.7')).toBe('203.0.113.7');
   expect(addressKey('::FFFF:203.0.113.7')).toBe('203.0.113.7');
+  expect(addressKey('::ffff:cb00:7107')).toBe('203.0.113.7');
+  expect(addressKey('0:0:0:0:0:ffff:cb00:7107')).toBe('203.0.113.7');
+  expect(addressKey('::1:ffff:203.0.113.7')).not.toBe('203.0.113.7');
 });
 
 test.each([
@@ -28,4 +31,50 @@ test('two addresses of one /64 share a limit, those of two do not', () => {
 test('what is no address counts as itself', () => {
   expect(addressKey('')).toBe('');
   expect(addressKey('unknown')).toBe('unknown');
+});
+
+test.each([
+  [48, '2001:db8:1::/48'],
+  [56, '2001:db8:1:200::/56'],
+  [64, '2001:db8:1:2fe::/64'],
+  [128, '2001:db8:1:2fe:0:0:0:1/128'],
+])('of an IPv6 address the first %i bits count, where that is said', (bits, network) => {
+  expect(addressKey('2001:db8:1:2fe::1', bits)).toBe(network);
+  expect(addressKey('203.0.113.7', bits)).toBe('203.0.113.7');
+});
+
+test('the plain form of an address knows neither zone nor capitals, and takes nothing else for one', () => {
+  expect(plainAddress('FE80::A%eth0')).toBe('fe80::a');
+  expect(plainAddress('2001:db8::ffff')).toBe('2001:db8::ffff');
+  for (const text of [
+    '',
+    'unknown',
+    '1.2.3',
+    '010.0.0.1',
+    '1.2.3.4:80',
+    '[::1]',
+    ' ::1',
+    '::1%',
+    'a'.repeat(99),
+  ])
+    expect(plainAddress(text), text).toBeUndefined();
+});
+
+test('a network has an address, and as many bits as that has at most', () => {
+  expect(networkOf('10.0.0.0/8')).toEqual(['10.0.0.0', 8, 'ipv4']);
+  expect(networkOf('fd00::/8')).toEqual(['fd00::', 8, 'ipv6']);
+  expect(networkOf('192.0.2.7')).toEqual(['192.0.2.7', 32, 'ipv4']);
+  for (const text of [
+    '',
+    '/8',
+    '10.0.0.0/',
+    '10.0.0.0/33',
+    '::/129',
+    '10.0.0.0/8/8',
+    '10.0.0.0/-1',
+    '::ffff:10.0.0.0/104',
+    'fe80::1%eth0',
+    'loopback',
+  ])
+    expect(networkOf(text), text).toBeUndefined();
 });

@@ -1,6 +1,7 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { readOptions } from '../kernel/options.js';
 import type { Connection } from '../realtime/index.js';
+import { type Client, ClientAddresses } from './clients.js';
 import type { Exchange } from './exchange.js';
 import { ContextHandler } from './handlers/context.js';
 import { LimitHandler, type LimitSubject } from './handlers/limit.js';
@@ -12,6 +13,7 @@ import { type HttpOptions, resolveHttpOptions } from './http-options.js';
 import { KeptTokens } from './kept-tokens.js';
 import type { Kit } from './kit.js';
 import { checkLimitOptions } from './limit-options.js';
+import { type FrameworkView, NodeExchange } from './node-exchange.js';
 import { RequestMetrics } from './request-metrics.js';
 import type { ResponseCacheOptions } from './response-cache-options.js';
 import type { SsePlan } from './sse-plan.js';
@@ -27,6 +29,7 @@ export class Door {
   readonly probes: ProbeHandler;
   /** As the options say. */
   readonly balancerIdleMs: number | undefined;
+  readonly #clients: ClientAddresses;
   readonly #contexts: ContextHandler;
   readonly #gate: StreamGate;
   readonly #limits: LimitHandler;
@@ -45,11 +48,22 @@ export class Door {
     this.#tokens = new TokenTransport(kit.name, kit.tokens, kit.kernel.meter, resolved);
     const kept = resolved.tokens && new KeptTokens(kit, resolved.tokens);
     this.#contexts = new ContextHandler(kit, this.#tokens, kept);
-    this.#limits = new LimitHandler(kit.limits);
+    this.#clients = new ClientAddresses(resolved.clients, kit.kernel.logger);
+    this.#limits = new LimitHandler(kit.limits, this.#clients);
     this.#metrics = new RequestMetrics(kit.kernel);
     this.#gate = new StreamGate(kit);
-    this.#sse = new SseHandler(kit, this.#gate);
+    this.#sse = new SseHandler(kit, this.#gate, this.#clients);
     this.#ws = new WsHandler(kit);
+  }
+
+  /** The exchange of a request of node:http, with what the framework knows better. */
+  exchange(request: IncomingMessage, response: ServerResponse, view?: FrameworkView): NodeExchange {
+    return new NodeExchange(request, response, view, this.#clients);
+  }
+
+  /** The address of a request's client. `told` is what the framework makes of its own proxy settings. */
+  clientAddress(request: IncomingMessage, told?: string): string {
+    return this.#clients.of(request, told);
   }
 
   /** The visit of a request; begins it, with the exchange that `open` makes, where that has not happened yet. */
@@ -124,7 +138,11 @@ export class Door {
     addressOf?: (request: IncomingMessage) => string | undefined,
   ): UpgradeHandler {
     const resolved = resolveWsRoutes(routes);
-    return new UpgradeHandler(this.kit, this.#tokens, this.#ws, this.#gate, resolved, addressOf);
+    const whoIs = (request: IncomingMessage): Client => {
+      const ip = this.#clients.of(request, addressOf?.(request));
+      return { ip, key: this.#clients.keyOf(ip) };
+    };
+    return new UpgradeHandler(this.kit, this.#tokens, this.#ws, this.#gate, resolved, whoIs);
   }
 
   /**

@@ -23,7 +23,7 @@ export interface Exchange {
   readonly headers: IncomingHttpHeaders;
   /** Whether the request has a body, or may have one. */
   readonly hasBody: boolean;
-  /** The client's address, as the framework's proxy settings see it. */
+  /** The client's address, as `http.clients` or else the framework's proxy settings see it. */
   readonly ip: string;
   /** Whether the client speaks TLS, as the framework's proxy settings see it. */
   readonly secure: boolean;

@@ -1,4 +1,5 @@
 import { type OptionsReader, readOptions } from '../kernel/options.js';
+import { type ClientsOptions, clientsDefaults, type ResolvedClients, readClients } from './clients.js';
 import type { Exchange } from './exchange.js';
 
 /** Where the health answers live. */
@@ -49,6 +50,12 @@ export interface KeptTokenOptions {
 /** What the door does besides handing requests on. */
 export interface HttpOptions {
   /**
+   * Who a client is behind proxies: to limits, to streams and sockets, to `clientAddress`. Scheme and host remain the framework's to say.
+   *
+   * @defaultValue the address that the framework tells, by its own proxy settings
+   */
+  readonly clients?: ClientsOptions | undefined;
+  /**
    * The cookie that lets plain browsers read their own writes; `false` leaves it to clients to return the token header.
    * Its life must cover the longest lag of a replica in rotation.
    *
@@ -78,6 +85,7 @@ export interface HttpOptions {
 
 /** The defaults. */
 export const httpDefaults = Object.freeze({
+  clients: clientsDefaults,
   cookie: Object.freeze({ maxAgeMs: 30_000 }),
   health: Object.freeze({
     live: '/health/live',
@@ -98,6 +106,7 @@ export type ResolvedTokenOptions = Readonly<{
 
 /** Options with every default filled in. */
 export interface ResolvedHttpOptions {
+  readonly clients: ResolvedClients | undefined;
   readonly cookie: false | { readonly maxAgeMs: number };
   readonly tokens: ResolvedTokenOptions | undefined;
   readonly balancerIdleMs: number | undefined;
@@ -116,6 +125,7 @@ export function resolveHttpOptions(
 ): ResolvedHttpOptions {
   const reader = readOptions('http', options);
   for (const key of beside) reader.any(key);
+  const clients = readClients(reader);
   const cookie = readCookie(reader);
   const tokens = readTokens(reader, cookie === false ? undefined : cookie.maxAgeMs);
   const probes = new Map<string, ProbeKind>();
@@ -123,7 +133,7 @@ export function resolveHttpOptions(
   readMetricsPath(reader, probes);
   const balancerIdleMs = reader.ms('balancerIdleMs', undefined);
   reader.done();
-  return { cookie, tokens, balancerIdleMs, probes };
+  return { clients, cookie, tokens, balancerIdleMs, probes };
 }
 
 function readCookie(reader: OptionsReader): ResolvedHttpOptions['cookie'] {

@@ -1,6 +1,7 @@
 export { addressSeenBy } from './address-view.js';
 export type { AnswerRecorder, Revision } from './answer-recorder.js';
 export { tapAnswer, tapHead } from './answer-tap.js';
+export { type ClientsOptions, clientsDefaults } from './clients.js';
 export { Door } from './door.js';
 export {
   Doorway,
@@ -25,6 +26,7 @@ export {
   StreamRefusedError,
 } from './errors.js';
 export type { AnswerHeaders, Exchange, ExchangeOutcome, HeaderValues } from './exchange.js';
+export type { ForwardingHeader } from './forwarded.js';
 export type { LimitSubject } from './handlers/limit.js';
 export type { ResponseCache } from './handlers/response-cache.js';
 export type { SseRefusal } from './handlers/sse.js';

@@ -3,6 +3,7 @@ import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:
 import type { TLSSocket } from 'node:tls';
 import type { Outlet } from '../kernel/outlet.js';
 import { holdAnswer } from './answer-hold.js';
+import type { ClientAddresses } from './clients.js';
 import { ClientGoneError } from './errors.js';
 import type { AnswerHeaders, Exchange, ExchangeOutcome, HeaderValues } from './exchange.js';
 import { hasBody, hasConnectionHeader, isClosed, isWhole } from './node-response.js';
@@ -34,6 +35,7 @@ export class NodeExchange implements Exchange {
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
   readonly #view: FrameworkView;
+  readonly #clients: ClientAddresses | undefined;
   /** Made for whoever asks for the signal: most never do. */
   #abort: AbortController | undefined;
   #onEnd: ((outcome: ExchangeOutcome) => void) | undefined;
@@ -41,10 +43,17 @@ export class NodeExchange implements Exchange {
   #outcome: ExchangeOutcome | undefined;
   #answered = false;
 
-  constructor(request: IncomingMessage, response: ServerResponse, view: FrameworkView = bare) {
+  /** `clients` says who the client is; without, the view does. */
+  constructor(
+    request: IncomingMessage,
+    response: ServerResponse,
+    view: FrameworkView = bare,
+    clients?: ClientAddresses,
+  ) {
     this.#request = request;
     this.#response = response;
     this.#view = view;
+    this.#clients = clients;
     // 'close' comes on every end, 'finish' only on a whole answer. Both come once: `once` would cost three objects more.
     response.on('finish', () => {
       this.#answered = isWhole(response);
@@ -69,7 +78,8 @@ export class NodeExchange implements Exchange {
   }
 
   get ip(): string {
-    return this.#view.ip ?? this.#request.socket.remoteAddress ?? '';
+    const told = this.#view.ip;
+    return this.#clients?.of(this.#request, told) ?? told ?? this.#request.socket.remoteAddress ?? '';
   }
 
   get secure(): boolean {

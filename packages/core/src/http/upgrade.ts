@@ -5,7 +5,7 @@ import { abortable, deadline } from '../kernel/abort.js';
 import { isPandoError } from '../kernel/errors.js';
 import type { CounterCell } from '../kernel/meter.js';
 import type { Applicant } from '../realtime/index.js';
-import { addressKey } from './client-address.js';
+import type { Client } from './clients.js';
 import { StreamRefusedError } from './errors.js';
 import type { Handshake, WsHandler } from './handlers/ws.js';
 import { requestId } from './headers.js';
@@ -39,7 +39,7 @@ export class UpgradeHandler {
   readonly #handler: WsHandler;
   readonly #gate: StreamGate;
   readonly #entrances: readonly Entrance[];
-  readonly #addressOf: (request: IncomingMessage) => string | undefined;
+  readonly #whoIs: (request: IncomingMessage) => Client;
 
   constructor(
     kit: Kit,
@@ -47,13 +47,13 @@ export class UpgradeHandler {
     handler: WsHandler,
     gate: StreamGate,
     routes: readonly ResolvedWsRoute[],
-    addressOf: (request: IncomingMessage) => string | undefined = () => undefined,
+    whoIs: (request: IncomingMessage) => Client,
   ) {
     this.#kit = kit;
     this.#tokens = tokens;
     this.#handler = handler;
     this.#gate = gate;
-    this.#addressOf = addressOf;
+    this.#whoIs = whoIs;
     this.#entrances = routes.map((route) => ({ ...route, server: this.#createServer(route) }));
   }
 
@@ -113,7 +113,7 @@ export class UpgradeHandler {
     gone: AbortSignal,
   ): Promise<Handshake> {
     const { headers } = request;
-    const address = addressKey(this.#addressOf(request) ?? request.socket.remoteAddress ?? '');
+    const { ip, key: address } = this.#whoIs(request);
     this.#check({ address });
     if (!originAllowed(headers.origin, headers.host, route.origins)) {
       throw new StreamRefusedError(403, 'Pages of this origin may not connect.');
@@ -130,7 +130,7 @@ export class UpgradeHandler {
     const context = contexts.open({ id: requestId(headers), signal, token: this.#tokens.read(headers) });
     return await contexts.run(context, async () => {
       const identity = await abortable(
-        Promise.resolve(route.authenticate?.(request, { params, signal })),
+        Promise.resolve(route.authenticate?.(request, { params, ip, signal })),
         signal,
       );
       if (route.authenticate !== undefined && identity === undefined) {

@@ -23,7 +23,7 @@ export interface WsRoute<Identity = unknown> {
    */
   authenticate?(
     request: IncomingMessage,
-    options: { readonly params: PathParams; readonly signal: AbortSignal },
+    options: { readonly params: PathParams; readonly ip: string; readonly signal: AbortSignal },
   ): Identity | undefined | Promise<Identity | undefined>;
   /**
    * Asked before each subscription, publish and look at who is present that a client wants; `undefined` to `presence` lets

@@ -1,11 +1,14 @@
 import { expect, test } from 'vitest';
+import { noopLogger } from '../../kernel/logger.js';
 import type { Decision } from '../../limits/index.js';
 import { createLimits } from '../../limits/index.js';
+import { ClientAddresses } from '../clients.js';
 import { LimitExceededError, type LimitUnavailableError } from '../errors.js';
 import type { Exchange } from '../exchange.js';
 import type { Kit } from '../kit.js';
 import { LimitHandler } from './limit.js';
 
+const unconfigured = new ClientAddresses(undefined, noopLogger);
 const room = createLimits({ policies: { write: '60/min', stacked: ['10/s', '500/h'] } });
 
 /** Consumes once, with a decision that was made beforehand; says who was counted and what the answer says. */
@@ -41,7 +44,7 @@ async function consume(
       headers[name] = value;
     },
   } as unknown as Exchange;
-  const refusal = await new LimitHandler(limits)
+  const refusal = await new LimitHandler(limits, unconfigured)
     .consume(exchange, made.policy, subject)
     .catch((error) => error);
   return { asked, headers, refusal: refusal as LimitExceededError | LimitUnavailableError | undefined };
@@ -100,10 +103,7 @@ test('a limit that cannot be asked and refuses is the fault of the server', asyn
 
 test('a policy that does not exist is refused at once', () => {
   const { policies } = room;
-  const handler = new LimitHandler({
-    policies,
-    policy: (name) => room.policy(name),
-    consume: room.consume.bind(room),
-  });
+  const limits = { policies, policy: room.policy.bind(room), consume: room.consume.bind(room) };
+  const handler = new LimitHandler(limits, unconfigured);
   expect(() => handler.check('wirte')).toThrow(/write/);
 });

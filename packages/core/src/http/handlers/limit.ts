@@ -1,5 +1,5 @@
 import type { Decision, Policy } from '../../limits/index.js';
-import { addressKey } from '../client-address.js';
+import type { ClientAddresses } from '../clients.js';
 import { LimitExceededError, LimitUnavailableError } from '../errors.js';
 import type { Exchange } from '../exchange.js';
 import type { Kit } from '../kit.js';
@@ -18,11 +18,13 @@ export interface LimitSubject {
 /** Asks `pando.limits` whether a request may go on. */
 export class LimitHandler {
   readonly #limits: Kit['limits'];
+  readonly #clients: ClientAddresses;
   /** The constant part of the headers, by policy. */
   readonly #policies = new Map<string, string>();
 
-  constructor(limits: Kit['limits']) {
+  constructor(limits: Kit['limits'], clients: ClientAddresses) {
     this.#limits = limits;
+    this.#clients = clients;
     for (const policy of limits.policies.values()) this.#policies.set(policy.name, policyHeader(policy));
   }
 
@@ -38,7 +40,7 @@ export class LimitHandler {
    * Keys and addresses are counted apart: nobody can spend another's limit by naming an address as a key.
    */
   async consume(exchange: Exchange, policy: string, { key, cost }: LimitSubject = {}): Promise<void> {
-    const subject = key === undefined ? `ip:${addressKey(exchange.ip)}` : `key:${key}`;
+    const subject = key === undefined ? `ip:${this.#clients.keyOf(exchange.ip)}` : `key:${key}`;
     const decision = await this.#limits.consume(policy, subject, { cost, signal: exchange.signal });
     if (decision.source !== 'open' && decision.source !== 'closed') this.#describe(exchange, decision);
     if (decision.allowed) return;

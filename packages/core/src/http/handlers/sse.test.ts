@@ -6,6 +6,7 @@ import { createKernel } from '../../kernel/kernel.js';
 import type { Outlet } from '../../kernel/outlet.js';
 import { SharedBytes } from '../../kernel/shared-bytes.js';
 import type { Connection, SseSession } from '../../realtime/index.js';
+import { ClientAddresses } from '../clients.js';
 import type { Kit } from '../kit.js';
 import { NodeExchange } from '../node-exchange.js';
 import { StreamGate } from '../stream-gate.js';
@@ -33,7 +34,7 @@ async function serve(openSse: (outlet: Outlet, session: SseSession) => Promise<C
     lifecycle: { draining: new AbortController().signal },
     realtime: { openSse, refusal: () => undefined },
   } as unknown as Kit;
-  const handler = new SseHandler(kit, new StreamGate(kit));
+  const handler = new SseHandler(kit, new StreamGate(kit), new ClientAddresses(undefined, logger));
   const server = createServer((request, response) => {
     const exchange = new NodeExchange(request, response);
     handler

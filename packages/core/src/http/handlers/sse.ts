@@ -1,5 +1,5 @@
 import type { Connection } from '../../realtime/index.js';
-import { addressKey } from '../client-address.js';
+import type { ClientAddresses } from '../clients.js';
 import { DrainingError, StreamLimitError, StreamRefusedError } from '../errors.js';
 import type { Exchange } from '../exchange.js';
 import { headerOf } from '../headers.js';
@@ -29,12 +29,14 @@ const reasons: Readonly<Record<Exclude<SseRefusal, 204>, string>> = Object.freez
 export class SseHandler {
   readonly #kit: Kit;
   readonly #gate: StreamGate;
+  readonly #clients: ClientAddresses;
   /** The streams that are open, so that a server that closes can end its own. */
   readonly #open = new Map<Exchange, Connection>();
 
-  constructor(kit: Kit, gate: StreamGate) {
+  constructor(kit: Kit, gate: StreamGate, clients: ClientAddresses) {
     this.#kit = kit;
     this.#gate = gate;
+    this.#clients = clients;
   }
 
   /**
@@ -56,7 +58,7 @@ export class SseHandler {
     if (plan.expiresAt !== undefined && plan.expiresAt <= this.#kit.kernel.clock.now()) {
       throw new StreamRefusedError(401, reasons[401]);
     }
-    const address = addressKey(exchange.ip);
+    const address = this.#clients.keyOf(exchange.ip);
     const { channels, identity } = plan;
     const refusal = this.#gate.refusal({ channels, identity, address });
     if (isPassing(refusal) && isBrowserStream(exchange)) {

@@ -147,6 +147,22 @@ export function accessCases(start: StartApp, redis: string | undefined): void {
       }
     });
 
+    it('of an address are counted as the options for clients say, the same for sockets and streams', async () => {
+      const kit = { realtime: { maxConnectionsPerAddress: 1 } };
+      const http = { clients: { proxies: 1, ipv6PrefixBits: 56 } };
+      const seen: string[] = [];
+      const authenticate = (request: Pick<SuiteRequest, 'headers'>, { ip }: { readonly ip: string }) => {
+        seen.push(ip);
+        return userOf(request);
+      };
+      await using app = await start({ ws: { ...ws, authenticate }, streams, http, kit });
+      const from = (ip: string) => ({ headers: { 'x-user': 'ann', 'x-forwarded-for': ip } });
+      using first = await SocketClient.open(`${app.url}/ws`, from('6.6.6.6, [2001:db8:0:100::1]:80'));
+      expect((await app.get('/events', from('2001:db8:0:1ff::2'))).status).toBe(429);
+      using other = await EventStream.open(`${app.url}/events`, from('2001:db8:0:200::2'));
+      expect([first.closeCode, other.status, seen]).toEqual([undefined, 200, ['2001:db8:0:100::1']]);
+    });
+
     it('of an instance are refused with a time to wait', async () => {
       await using app = await start({ ws, streams, kit: { realtime: { maxConnections: 1 } } });
       using ann = await SocketClient.open(`${app.url}/ws`, as('ann'));

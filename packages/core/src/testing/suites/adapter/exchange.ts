@@ -65,6 +65,35 @@ export function exchangeCases(start: StartApp, { inject }: AdapterSupport): void
       }
     });
 
+    it('knows its client behind proxies as its options say, not as the framework does', async () => {
+      const limit = { policy: 'two' };
+      const kit = { limits: { policies: { two: '2/min' } } };
+      for (const trustProxy of [false, true]) {
+        const http = { clients: { proxies: ['127.0.0.0/8', '10.0.0.0/8'] } };
+        const routes = [get('/limited', () => ({}), { limit })];
+        await using app = await start({ kit, http, routes, trustProxy });
+        const from = async (ip: string) =>
+          (await app.get('/limited', { headers: { 'x-forwarded-for': ip, forwarded: 'for=6.6.6.6' } }))
+            .status;
+        const inventions = ['6.6.6.1', '6.6.6.2, unknown', '"', '203.0.113.9'];
+        const statuses = [];
+        for (const made of inventions) statuses.push(await from(`${made}, 203.0.113.1:80, 10.0.0.2`));
+        expect(statuses).toEqual([200, 200, 429, 429]);
+        expect(await from('203.0.113.2')).toBe(200);
+        // What is no address counts as the proxy that says it.
+        expect([await from('unknown'), await from('203.0.113.2, x'), await from('y')]).toEqual([
+          200, 200, 429,
+        ]);
+        // Of IPv6 a /64 counts.
+        const of6 = [
+          await from('[2001:db8::1]:80'),
+          await from('2001:DB8::2'),
+          await from('2001:db8:0:0:f::3'),
+        ];
+        expect(of6).toEqual([200, 200, 429]);
+      }
+    });
+
     it('aborts its signal when the client goes away, and only then', async () => {
       const signals: AbortSignal[] = [];
       await using app = await start({
