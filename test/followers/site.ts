@@ -2,13 +2,14 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type ConnectOptions, connect } from '@pando/core/client';
+import type { LifecycleOptions } from '@pando/core/lifecycle';
 import type { RealtimeOptions } from '@pando/core/realtime';
 import { waitFor } from '@pando/core/testing';
 import { EventSource as PackagedSource } from 'eventsource';
 import type { Page } from 'playwright-core';
 import { EventSource as UndiciSource } from 'undici';
 import WebSocket from 'ws';
-import { startTcpBalancer, type TcpBalancer } from '../infra/balancers.js';
+import { startTcpBalancer } from '../infra/balancers.js';
 import { type InstanceGroup, startInstances } from '../infra/instances.js';
 import type { ServerProcess } from '../infra/server-process.js';
 import { followSocket, followStream, type SocketLike, type Source, type Tell } from './clients.js';
@@ -27,10 +28,20 @@ export interface SiteInit {
   readonly instances?: number | undefined;
   readonly channels?: readonly string[] | undefined;
   readonly realtime?: RealtimeOptions | undefined;
+  /** @defaultValue no readiness delay */
+  readonly lifecycle?: LifecycleOptions | undefined;
+  /** Starts what stands in front of the instances. @defaultValue a balancer that knows TCP only */
+  readonly balancer?: ((ports: readonly number[]) => Promise<Front>) | undefined;
   /** How long an instance takes to find out who a client is. @defaultValue `0` */
   readonly authMs?: number | undefined;
   /** Whether instances look at what waits in their sockets, for {@link Vitals}. */
   readonly watchesSockets?: boolean | undefined;
+}
+
+/** What stands in front of the instances. */
+export interface Front {
+  readonly url: string;
+  close(): Promise<void>;
 }
 
 /** What is published, and how fast. */
@@ -82,16 +93,11 @@ export class Site implements AsyncDisposable {
   /** How long the slowest publish took to be answered or refused. */
   slowestMs = 0;
   readonly #group: InstanceGroup;
-  readonly #balancer: TcpBalancer;
+  readonly #balancer: Front;
   #numbers = 0;
   #names = 0;
 
-  private constructor(
-    name: string,
-    group: InstanceGroup,
-    balancer: TcpBalancer,
-    channels: readonly string[],
-  ) {
+  private constructor(name: string, group: InstanceGroup, balancer: Front, channels: readonly string[]) {
     this.name = name;
     this.channels = channels;
     this.#group = group;
@@ -110,11 +116,13 @@ export class Site implements AsyncDisposable {
         FRAMEWORK: index % 2 === 0 ? 'express' : 'fastify',
         REDIS: JSON.stringify(init.redis(index)),
         REALTIME: JSON.stringify(realtime),
+        LIFECYCLE: JSON.stringify(init.lifecycle ?? { readinessDelayMs: 0 }),
         AUTH_MS: String(init.authMs ?? 0),
         WATCHES_SOCKETS: init.watchesSockets ? 'yes' : '',
       }),
     });
-    const balancer = await startTcpBalancer({ ports: group.ports });
+    const { balancer: start = (ports) => startTcpBalancer({ ports }) } = init;
+    const balancer = await start(group.ports);
     return new Site(name, group, balancer, init.channels ?? ['news', 'room:1', 'room:2']);
   }
 
