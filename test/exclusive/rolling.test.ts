@@ -16,7 +16,7 @@ it('instances behind a balancer are replaced one after the other, and no request
   await using site = await Site.start({
     redis: () => redis.url,
     realtime: { drainMs: 600, reconnect: { minMs: 1, maxMs: 300 } },
-    lifecycle: { readinessDelayMs: 1_000 },
+    lifecycle: { readinessDelayMs: 1_500 },
     balancer: (ports) => startHaproxy({ ports, healthPath: '/health/ready' }),
   });
   for (let n = 0; n < 3; n++) site.followEveryWay();

@@ -92,6 +92,27 @@ test('idle connections, and those opened in advance, end after a moment', async 
   await finished;
 });
 
+test('a request that has arrived, but was not read yet when the moment is over, is answered', async () => {
+  let over: (() => void) | undefined;
+  const clock = {
+    ...systemClock,
+    after(_ms: number, run: () => void): Disposable {
+      over = run;
+      return { [Symbol.dispose]: () => undefined };
+    },
+  };
+  const { guard, port } = await serve(answer, clock);
+  const peer = new Peer(port);
+  await peer.ask('/1');
+  const finished = guard.finish();
+  peer.text = '';
+  peer.socket.write('GET /2 HTTP/1.1\r\nHost: x\r\n\r\n');
+  over?.(); // a busy process runs its timers before it reads
+  await finished;
+  await waitFor(() => peer.closed);
+  expect(peer.text).toMatch(/^HTTP\/1\.1 204 .*connection: close/is);
+});
+
 test('a request whose head is still arriving is waited for', async () => {
   const { server, guard, port } = await serve(answer);
   const peer = new Peer(port);

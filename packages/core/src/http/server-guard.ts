@@ -74,7 +74,7 @@ export class ServerGuard {
     this.stopAccepting();
     const linger = this.#clock.after(lingerMs, () => {
       this.#lingered = true;
-      this.#closeIdle();
+      whenRead(() => this.#closeIdle());
     });
     const cut = (): void => {
       for (const socket of this.#sockets) socket.destroy();
@@ -140,7 +140,7 @@ export class ServerGuard {
 
   /** A response is over: its connection is idle, or will be in a moment. */
   #sweep(): void {
-    if (this.#lingered) setImmediate(() => this.#closeIdle());
+    if (this.#lingered) whenRead(() => this.#closeIdle());
   }
 
   #closeIdle(): void {
@@ -148,6 +148,14 @@ export class ServerGuard {
     // Browsers connect in advance; to Node these connections are not idle.
     for (const socket of this.#sockets) if (socket.bytesRead === 0) socket.destroy();
   }
+}
+
+/**
+ * Runs it when all that has arrived by now has been read: on a busy instance requests wait in sockets that look idle.
+ * Between two immediates the event loop reads, whatever it is doing now.
+ */
+function whenRead(run: () => void): void {
+  setImmediate(() => setImmediate(run));
 }
 
 /** Tells the client that this connection takes no further request. */
