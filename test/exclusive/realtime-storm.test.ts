@@ -24,7 +24,7 @@ it('thousands who come back at once, far behind, to an instance that knows nothi
     const channel = site.channels[n % site.channels.length] as string;
     const since = { [channel]: starts[channel] as string };
     if (n % 2 === 0) site.followSocket([channel], [site.instance(1).url], since);
-    else site.followLive('ws', [channel], site.instance(1).url, { since });
+    else site.followLive(n % 4 === 1 ? 'ws' : 'sse', [channel], site.instance(1).url, { since });
   }
   await waitFor(() => site.ears.every(({ listener }) => listener.messages >= BEHIND), {
     timeoutMs: 120_000,

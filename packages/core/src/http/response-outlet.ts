@@ -34,12 +34,12 @@ export class ResponseOutlet implements Outlet {
     if (!this.#open()) return true;
     const socket = this.#bareSocket();
     if (socket === undefined) return this.#writeThrough(pieces);
+    let flowing = true;
     if (pieces.length > 1) socket.cork();
-    for (const piece of pieces) socket.write(piece.chunk);
+    for (const piece of pieces) flowing = socket.write(piece.chunk);
     if (pieces.length > 1) socket.uncork();
-    if (!socket.writableNeedDrain) return true;
-    this.#awaitDrain(socket);
-    return false;
+    if (!flowing) this.#awaitDrain(socket);
+    return flowing;
   }
 
   end(): void {

@@ -26,14 +26,17 @@ export class WsSocket implements Socket {
     const ws = this.#ws;
     const stream = this.#stream;
     if (ws.readyState !== ws.OPEN) return true;
-    if (frames.length > 1) stream.cork();
-    for (const each of frames) {
-      // Where ws would write them itself: frames that many share go out whole, between two of its own.
-      if (this.#isPlain) stream.write(each);
-      else for (const message of textMessages(each)) ws.send(message, { binary: false });
+    if (!this.#isPlain) {
+      for (const each of frames)
+        for (const message of textMessages(each)) ws.send(message, { binary: false });
+      return !stream.writableNeedDrain;
     }
+    // Where ws would write them itself: frames that many share go out whole, between two of its own.
+    let flowing = true;
+    if (frames.length > 1) stream.cork();
+    for (const each of frames) flowing = stream.write(each);
     if (frames.length > 1) stream.uncork();
-    return !stream.writableNeedDrain;
+    return flowing;
   }
 
   ping(): void {
