@@ -1,9 +1,12 @@
 import type { LimitVerdict } from './ports.js';
+import { Round } from './round.js';
 
 /** Refusals that are remembered for one policy. */
-const MAX_DENIALS = 10_000;
+const MAX_DENIALS = 100_000;
 /** How long one is believed: what makes room again elsewhere may go unheard. */
 const MAX_DENIAL_MS = 10_000;
+/** Refusals that a new one looks at, to see whether they are over. */
+const looksPerDenial = 2;
 
 /** A refusal that will hold for a while. */
 export interface Denial {
@@ -23,6 +26,7 @@ export interface Denial {
  */
 export class Denials {
   readonly #denials = new Map<string, Denial>();
+  readonly #round = new Round(this.#denials);
   #forgets = 0;
 
   /** Changes with everything that is forgotten on demand: what was asked before may be answered from before. */
@@ -49,8 +53,7 @@ export class Denials {
   /** Remembers a refusal of a call made at that instant. */
   add(key: string, cost: number, verdict: LimitVerdict, now: number): void {
     if (verdict.resetMs <= 0) return;
-    this.#denials.delete(key);
-    if (this.#denials.size >= MAX_DENIALS) this.#dropOldest();
+    this.#makeRoom(now);
     this.#denials.set(key, {
       cost,
       retryAt: now + verdict.resetMs,
@@ -69,8 +72,12 @@ export class Denials {
     this.#denials.clear();
   }
 
-  #dropOldest(): void {
-    const [oldest] = this.#denials.keys();
-    if (oldest !== undefined) this.#denials.delete(oldest);
+  /** Clears away what is over, and where that is not enough, one of those that have been here for long. */
+  #makeRoom(now: number): void {
+    for (let look = 0; look < looksPerDenial; look++) {
+      const [key, denial] = this.#round.next() ?? [];
+      if (key === undefined || denial === undefined) continue;
+      if (denial.believedUntil <= now || this.#denials.size >= MAX_DENIALS) this.#denials.delete(key);
+    }
   }
 }

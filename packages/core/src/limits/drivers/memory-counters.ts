@@ -1,6 +1,7 @@
 import type { Clock } from '../../kernel/clock.js';
 import { fnv1a } from '../fnv.js';
 import type { LimitAsk, LimitVerdict } from '../ports.js';
+import { Round } from '../round.js';
 import { type CounterState, settle } from '../settle.js';
 
 /** How many counters those share who find no place of their own. */
@@ -24,6 +25,7 @@ export class MemoryCounters {
   readonly #clock: Clock;
   readonly #maxKeys: number;
   readonly #counters = new Map<string, Counter>();
+  readonly #round = new Round(this.#counters);
 
   constructor(clock: Clock, maxKeys: number) {
     this.#clock = clock;
@@ -53,11 +55,9 @@ export class MemoryCounters {
 
   /** Looks through the counters in turns, a few for each new key; the counters that many share are on top of the bound. */
   #hasRoom(now: number): boolean {
-    let looks = looksPerKey;
-    for (const [key, counter] of this.#counters) {
-      if (looks-- === 0) break;
-      this.#counters.delete(key);
-      if (counter.endsAt > now) this.#counters.set(key, counter);
+    for (let look = 0; look < looksPerKey; look++) {
+      const [key, counter] = this.#round.next() ?? [];
+      if (key !== undefined && counter !== undefined && counter.endsAt <= now) this.#counters.delete(key);
     }
     return this.#counters.size < this.#maxKeys;
   }

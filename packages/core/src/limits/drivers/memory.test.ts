@@ -75,7 +75,7 @@ describe('the bound of keys', () => {
     const counters = new MemoryCounters(clock, 1_000);
     for (let key = 0; key < 400; key++) spend(counters, `old${key}`);
     await clock.advance(1_000);
-    for (let key = 0; key < 100; key++) spend(counters, `new${key}`);
-    expect(counters.size).toBe(100);
+    for (let key = 0; key < 200; key++) spend(counters, `new${key}`);
+    expect(counters.size).toBe(200);
   });
 });
