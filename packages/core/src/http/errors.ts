@@ -64,6 +64,22 @@ export class LimitUnavailableError extends LimitError {
   }
 }
 
+/**
+ * The client is banned, by its key or by its address: see `limits.ban()`. It is not told until when.
+ *
+ * Nothing to do, unless it was you: `limits.bans()` tells who is banned, and `limits.unban()` lifts it.
+ */
+export class BannedError extends HttpError {
+  constructor() {
+    super({
+      code: 'PANDO_HTTP_BANNED',
+      message: 'You are not served here at the moment.',
+      status: 403,
+      headers: { 'cache-control': 'no-store' },
+    });
+  }
+}
+
 /** The whole seconds of the header, rounded up: who comes back then is let in. */
 function retryAfterSeconds({ retryAfterMs }: Decision): number {
   return Math.max(1, Math.ceil(retryAfterMs / 1_000));

@@ -11,6 +11,7 @@ export {
   type Serving,
 } from './doorway.js';
 export {
+  BannedError,
   ClientGoneError,
   CloseTimeoutError,
   DrainingError,

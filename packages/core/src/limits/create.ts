@@ -3,8 +3,10 @@ import { createRedisFloor } from '../redis/floor.js';
 import type { RedisFloor } from '../redis/ports.js';
 import { createLimiter } from './drivers/limiter.js';
 import { createLimiterStore } from './drivers/limiter-store.js';
-import { createMemoryStore, type MemoryWorld } from './drivers/memory.js';
+import { createMemoryStore, createMemoryWorld, type MemoryWorld } from './drivers/memory.js';
+import { createMemoryBans } from './drivers/memory-bans.js';
 import { createRedisStore } from './drivers/redis.js';
+import { createRedisBans } from './drivers/redis-bans.js';
 import { type Limits, LimitsRoom } from './limits.js';
 import { type LimitsOptions, type ResolvedLimitsOptions, resolveLimitsOptions } from './options.js';
 import type { LimitStore } from './ports.js';
@@ -41,11 +43,16 @@ export function createLimits(options: LimitsOptions = {}, wiring: LimitsWiring =
     maxKeys: resolved.maxLocalKeys,
     world: wiring.world,
   });
+  const redis = floorOf(resolved, kernel, wiring.redis);
+  const isOwner = redis !== wiring.redis;
+  const { decisionTimeoutMs: timeoutMs } = resolved;
+  const { bans } = wiring.world ?? createMemoryWorld();
   return new LimitsRoom({
     kernel,
     policies: resolved.policies,
-    store: createStore(resolved, kernel, wiring.redis) ?? local,
+    store: redis === undefined ? local : createRedisStore({ redis, isOwner, timeoutMs }),
     local,
+    bans: redis === undefined ? createMemoryBans(bans, kernel.clock) : createRedisBans(redis),
     stores: createOwnStores(resolved, kernel),
     allowed: resolved.allowed,
     limiter: createLimiter,
@@ -62,11 +69,10 @@ function createOwnStores(
   return new Map(each);
 }
 
-function createStore(
-  { redis: option, decisionTimeoutMs: timeoutMs }: ResolvedLimitsOptions,
+function floorOf(
+  { redis: option }: ResolvedLimitsOptions,
   kernel: Kernel,
   given: RedisFloor | undefined,
-): LimitStore | undefined {
-  const redis = given ?? (option === undefined ? undefined : createRedisFloor(option, kernel));
-  return redis && createRedisStore({ redis, isOwner: redis !== given, timeoutMs });
+): RedisFloor | undefined {
+  return given ?? (option === undefined ? undefined : createRedisFloor(option, kernel));
 }

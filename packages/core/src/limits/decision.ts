@@ -36,10 +36,11 @@ export interface Decision {
   readonly shadowed?: boolean | undefined;
   /**
    * Who decided: `redis`, `memory` or the policy's own `store` counted exactly; `denied` is a refusal that was known to stand
-   * still, without asking; `exempt` stands on the allow list, or has a tier without limit; while Redis was away, `local` counted in this process alone, `open` and `closed` did not count.
-   * Answer a refusal by `closed` with 503, any other with 429.
+   * still, without asking; `exempt` stands on the allow list, or has a tier without limit; `ban` is the refusal of who is
+   * banned; while Redis was away, `local` counted in this process alone, `open` and `closed` did not count.
+   * Answer a refusal by `closed` with 503, by `ban` with 403, any other with 429.
    */
-  readonly source: 'redis' | 'memory' | 'store' | 'denied' | 'exempt' | 'local' | 'open' | 'closed';
+  readonly source: 'redis' | 'memory' | 'store' | 'denied' | 'exempt' | 'ban' | 'local' | 'open' | 'closed';
 }
 
 /** When to ask again while a policy refuses everything. */

@@ -76,3 +76,28 @@ export class LimiterOptionError extends PandoError {
     });
   }
 }
+
+/**
+ * A ban cannot be meant: its subject is empty or too long, or its duration is none.
+ *
+ * Ban a key as it is counted, an address, or a network; leave `forMs` out for a ban until further notice.
+ */
+export class BanError extends PandoError {
+  constructor(why: string) {
+    super({ code: 'PANDO_LIMITS_BAN', message: `This cannot be banned: ${why}.` });
+  }
+}
+
+/**
+ * The list of bans is full: it holds 100,000.
+ *
+ * Ban networks instead of each of their addresses, and give bans an end.
+ */
+export class BanListFullError extends PandoError {
+  constructor(subject: string) {
+    super({
+      code: 'PANDO_LIMITS_BANS_FULL',
+      message: `"${subject}" cannot be banned: the list is full. Ban networks instead of each of their addresses, and give bans an end.`,
+    });
+  }
+}

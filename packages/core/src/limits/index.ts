@@ -1,6 +1,18 @@
+export {
+  type BanChange,
+  type BanEntry,
+  type BanList,
+  type BanListener,
+  type BanNews,
+  type BanStore,
+  MAX_BANS,
+} from './ban-store.js';
+export type { Ban, BanOptions } from './bans.js';
 export { createLimits, createMemoryWorld, type LimitsWiring, type MemoryWorld } from './create.js';
 export type { Decision, OnUnavailable, Policy } from './decision.js';
 export {
+  BanError,
+  BanListFullError,
   LimitCostError,
   LimiterOptionError,
   LimitKeyError,

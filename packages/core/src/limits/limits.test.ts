@@ -6,6 +6,7 @@ import { createMemoryRegistry, createMetrics } from '../metrics/index.js';
 import { createFakeClock } from '../testing/fake-clock.js';
 import { createLimiter } from './drivers/limiter.js';
 import { createMemoryStore } from './drivers/memory.js';
+import { createMemoryBans } from './drivers/memory-bans.js';
 import {
   createLimits,
   createMemoryWorld,
@@ -149,6 +150,7 @@ function shaky(policies: Record<string, PolicyOption>) {
     policies: resolveLimitsOptions({ policies }).policies,
     store,
     local: createMemoryStore({ clock, maxKeys: 10 }),
+    bans: createMemoryBans(createMemoryWorld().bans, clock),
     limiter: createLimiter,
   });
   const forget: ForgottenListener = (counter) => {

@@ -4,6 +4,8 @@ import type { Kernel } from '../kernel/kernel.js';
 import type { Check, Room } from '../kernel/room.js';
 import type { AllowList } from './allow-list.js';
 import { AskQueue, type QueuedAsk } from './ask-queue.js';
+import type { BanStore } from './ban-store.js';
+import { type Ban, type BanOptions, Bans } from './bans.js';
 import type { Decision, Policy } from './decision.js';
 import type { Office } from './desk.js';
 import { LimitCostError, LimitKeyError, UnknownPolicyError } from './errors.js';
@@ -18,7 +20,7 @@ export interface ConsumeOptions extends Signalled {
   readonly cost?: number | undefined;
   /** Of the policy's tiers. @defaultValue the first */
   readonly tier?: string | undefined;
-  /** The client's, where the key is something else: it may stand on an allow list. */
+  /** The client's, where the key is something else: it may stand on an allow list, or be banned. */
   readonly address?: string | undefined;
 }
 
@@ -50,6 +52,22 @@ export interface Limits extends Room {
    */
   reset(policy: string, key: string, options?: Signalled): Promise<void>;
   /**
+   * Keeps a key, an address or a network (`203.0.113.0/24`) out: whatever it asks for is refused, on all instances and by
+   * every policy, without asking Redis. A ban that exists is replaced. Who stands on an allow
+   * list is let in all the same.
+   *
+   * Resolves when this instance refuses; the others follow as soon as they hear, and within 30 s when they do not. Bans are kept
+   * in Redis: they outlive instances, not the loss of its data.
+   *
+   * @throws `BanError` for what is no subject or no duration, `BanListFullError`; `RedisUnavailableError` while Redis is away:
+   * it may yet be banned then.
+   */
+  ban(subject: string, options?: BanOptions): Promise<void>;
+  /** Lifts a ban of exactly that subject; nothing happens where there is none. Fails as {@link Limits.ban} does. */
+  unban(subject: string, options?: Signalled): Promise<void>;
+  /** Everything that is banned, as this instance knows it. */
+  bans(): readonly Ban[];
+  /**
    * The policy as a limiter of rate-limiter-flexible, for what takes one. Points that do not fit are not counted, unlike in
    * that library's own.
    */
@@ -69,6 +87,7 @@ export interface LimitsInit {
   readonly store: LimitStore;
   /** Counts while the store cannot; may be the store itself. */
   readonly local: LocalStore;
+  readonly bans: BanStore;
   /** Stores of policies that have their own. */
   readonly stores?: ReadonlyMap<string, LimitStore> | undefined;
   /** Who is never counted, by policy. */
@@ -83,6 +102,7 @@ export class LimitsRoom implements Limits {
   readonly #init: LimitsInit;
   readonly #desks = new Map<string, PolicyDesks>();
   readonly #queues: readonly AskQueue[];
+  readonly #bans: Bans;
   #isDegraded = false;
   #isClosed = false;
 
@@ -91,6 +111,7 @@ export class LimitsRoom implements Limits {
     this.#init = init;
     this.policies = new Map(policies.map((policy) => [policy.name, policy]));
     this.#queues = Array.from({ length: store.places ?? 1 }, () => new AskQueue(store));
+    this.#bans = new Bans(kernel, init.bans);
     const office: Office = {
       kernel,
       local,
@@ -136,6 +157,20 @@ export class LimitsRoom implements Limits {
     return signal?.aborted ? Promise.reject(signal.reason) : abortable(desk.reset(counterKey(key)), signal);
   }
 
+  async ban(subject: string, options: BanOptions = {}): Promise<void> {
+    this.#checkOpen();
+    await this.#bans.ban(subject, options);
+  }
+
+  async unban(subject: string, options: Signalled = {}): Promise<void> {
+    this.#checkOpen();
+    await this.#bans.unban(subject, options);
+  }
+
+  bans(): readonly Ban[] {
+    return this.#bans.list();
+  }
+
   limiter(policy: string): PolicyLimiter {
     const source: LimiterSource = {
       consume: (...call) => this.consume(...call),
@@ -153,12 +188,14 @@ export class LimitsRoom implements Limits {
 
   async start(options?: Signalled): Promise<void> {
     await this.#init.store.start(options);
+    await this.#bans.start(options);
   }
 
   async drain(): Promise<void> {}
 
   async close(): Promise<void> {
     this.#isClosed = true;
+    await this.#bans.close();
     await Promise.all([this.#init.store.close(), this.#init.local.close()]);
   }
 
@@ -198,12 +235,24 @@ export class LimitsRoom implements Limits {
     if (!Number.isSafeInteger(amount) || amount < 1) throw new LimitCostError(policy, amount);
     checkKey(policy, key);
     if (this.#isClosed) return Promise.reject(new ClosedError('The limits room'));
-    if (desk === false || this.#init.allowed?.get(policy)?.has(key, address))
+    if (this.#init.allowed?.get(policy)?.has(key, address))
+      return signal?.aborted ? Promise.reject(signal.reason) : Promise.resolve(desks.desk.exempt(kind, tier));
+    const ban =
+      kind === 'spend' || kind === 'peek' ? this.#bans.refusal(desks.desk.policy, key, address) : undefined;
+    if (ban !== undefined) {
+      if (kind === 'spend') this.#bans.count(ban);
+      return Promise.resolve(ban);
+    }
+    if (desk === false)
       return signal?.aborted ? Promise.reject(signal.reason) : Promise.resolve(desks.desk.exempt(kind, tier));
     if (signal === undefined) return desk.decide(kind, counterKey(key), amount);
     return signal.aborted
       ? Promise.reject(signal.reason)
       : abortable(desk.decide(kind, counterKey(key), amount), signal);
+  }
+
+  #checkOpen(): void {
+    if (this.#isClosed) throw new ClosedError('The limits room');
   }
 
   #push(store: LimitStore, ask: QueuedAsk): void {

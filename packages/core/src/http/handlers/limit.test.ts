@@ -101,6 +101,12 @@ test('a limit that cannot be asked and refuses is the fault of the server', asyn
   expect(headers).toEqual({ 'retry-after': '1', 'cache-control': 'no-store' });
 });
 
+test('who is banned is told that, and nothing else', async () => {
+  const { refusal, headers } = await consume({ allowed: false, source: 'ban', retryAfterMs: 60_000 });
+  expect(refusal).toMatchObject({ status: 403, code: 'PANDO_HTTP_BANNED', retryable: false });
+  expect(headers).toEqual({ 'cache-control': 'no-store' });
+});
+
 test('a policy that does not exist is refused at once', () => {
   const { policies } = room;
   const limits = { policies, policy: room.policy.bind(room), consume: room.consume.bind(room) };

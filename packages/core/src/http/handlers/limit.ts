@@ -1,6 +1,6 @@
 import type { Decision, Policy } from '../../limits/index.js';
 import type { ClientAddresses } from '../clients.js';
-import { LimitExceededError, LimitUnavailableError } from '../errors.js';
+import { BannedError, type HttpError, LimitExceededError, LimitUnavailableError } from '../errors.js';
 import type { Exchange } from '../exchange.js';
 import type { Kit } from '../kit.js';
 
@@ -41,13 +41,17 @@ export class LimitHandler {
    */
   async consume(exchange: Exchange, policy: string, { key, cost }: LimitSubject = {}): Promise<void> {
     const subject = key === undefined ? `ip:${this.#clients.keyOf(exchange.ip)}` : `key:${key}`;
-    const decision = await this.#limits.consume(policy, subject, { cost, signal: exchange.signal });
+    const decision = await this.#limits.consume(policy, subject, {
+      cost,
+      address: exchange.ip,
+      signal: exchange.signal,
+    });
+    if (decision.source === 'ban') throw refused(exchange, new BannedError());
     if (decision.source !== 'open' && decision.source !== 'closed') this.#describe(exchange, decision);
     if (decision.allowed) return;
     const refusal =
       decision.source === 'closed' ? new LimitUnavailableError(decision) : new LimitExceededError(decision);
-    for (const [name, value] of Object.entries(refusal.headers)) exchange.setAnswerHeader(name, value);
-    throw refusal;
+    throw refused(exchange, refusal);
   }
 
   /** draft-ietf-httpapi-ratelimit-headers: `RateLimit-Policy` is constant, `RateLimit` names the window nearest to its end. */
@@ -64,6 +68,12 @@ export class LimitHandler {
       `"${windowName(policy, index)}";r=${decision.remaining};t=${resetSeconds}`,
     );
   }
+}
+
+/** The answer has the headers of a refusal also where the application's own error handling makes it. */
+function refused(exchange: Exchange, refusal: HttpError): HttpError {
+  for (const [name, value] of Object.entries(refusal.headers)) exchange.setAnswerHeader(name, value);
+  return refusal;
 }
 
 function policyHeader(policy: Policy): string {

@@ -1,5 +1,6 @@
 import { type Clock, systemClock } from '../../kernel/clock.js';
 import type { LimitAsk, LimitVerdict, LocalStore } from '../ports.js';
+import { MemoryBanWorld } from './memory-bans.js';
 import { MemoryCounters } from './memory-counters.js';
 
 /** What a store in memory may be given. */
@@ -14,11 +15,12 @@ export interface MemoryStoreInit {
 /** Counters outside any one store. */
 export interface MemoryWorld {
   readonly policies: Map<string, MemoryCounters>;
+  readonly bans: MemoryBanWorld;
 }
 
 /** Creates counters for several stores to share. */
 export function createMemoryWorld(): MemoryWorld {
-  return { policies: new Map() };
+  return { policies: new Map(), bans: new MemoryBanWorld() };
 }
 
 /** Creates a store that counts in this process. */

@@ -19,6 +19,7 @@ export {
   type SuiteServing,
   type SuiteStream,
 } from './adapter.js';
+export { type BanStoreSetup, banStoreSuite } from './bans.js';
 export { type SharedLevelSetup, sharedLevelSuite } from './cache.js';
 export { type DatabaseDriverSetup, databaseDriverSuite } from './db.js';
 export { type JobStoreSetup, jobStoreSuite } from './jobs.js';

@@ -65,6 +65,28 @@ export function limitCases(start: StartApp): void {
       expect(await statusFor('bob')).toBe(200);
     });
 
+    it('refuse who is banned, by the key or by the address, and say no more', async () => {
+      let handled = 0;
+      const byUser = ({ headers }: SuiteRequest) => headers['x-user'] as string | undefined;
+      const limit = { policy: 'two', key: byUser };
+      await using app = await start({
+        kit,
+        routes: [get('/limited', () => ({ body: String(++handled) }), { limit })],
+      });
+      const as = (user: string) => app.get('/limited', { headers: { 'x-user': user } });
+      await app.pando.limits.ban('ann');
+      const refused = await as('ann');
+      expect(refused.status).toBe(403);
+      expect(refused.headers.get('cache-control')).toBe('no-store');
+      expect(['ratelimit', 'retry-after'].filter((name) => refused.headers.has(name))).toEqual([]);
+      expect(await refused.json()).toMatchObject({ status: 403, code: 'PANDO_HTTP_BANNED' });
+      expect([(await as('bob')).status, handled]).toEqual([200, 1]);
+      await app.pando.limits.ban('127.0.0.0/8');
+      expect([(await as('bob')).status, handled]).toEqual([403, 1]);
+      await app.pando.limits.unban('127.0.0.0/8');
+      expect([(await as('bob')).status, handled]).toEqual([200, 2]);
+    });
+
     it('say what they do while their store is away: refuse, let pass, or count alone', async () => {
       const away = {
         redis: { url: 'redis://127.0.0.1:1', startTimeoutMs: 1 }, // nobody listens there
