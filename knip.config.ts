@@ -20,7 +20,7 @@ const config: KnipConfig = {
     },
     'packages/core': {
       // The floor has the shape of a room, but no subpath.
-      entry: [...publicModulesOf('packages/core'), 'src/redis/index.ts'],
+      entry: [...publicModulesOf('packages/core'), 'src/redis/index.ts', 'src/cli/index.ts'],
       ignoreDependencies: ['vitest'], // the suites' peer
     },
     // Frameworks in several versions are required by their names, one after the other.

@@ -12,6 +12,9 @@ const entries = Object.keys(manifest.exports)
 const client = 'client/index';
 const tabs = 'client/tabs';
 
+/** The command `pando`: a program, which nothing imports. */
+const cli = 'cli/index';
+
 const entryOf = (names: readonly string[]) =>
   Object.fromEntries(names.map((name) => [name, `src/${name}.ts`]));
 
@@ -41,4 +44,5 @@ export default defineConfig([
     external: ['./tabs.js'],
   },
   { ...common, entry: entryOf([tabs]), format: 'esm', splitting: false, platform: 'neutral' },
+  { ...common, entry: entryOf([cli]), format: 'esm', splitting: false },
 ]);

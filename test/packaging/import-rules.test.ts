@@ -202,6 +202,17 @@ const rules: Readonly<Record<string, { readonly refused: string[]; readonly allo
     refused: ['@pando/core', ...frameworks, '../../src/pando.js', './../pando.js'],
     allowed: ['../cache/drivers/memory.js', '../kernel/clock.js', '../pando.js'],
   },
+  [`${core}/cli/doctor/doctor.ts`]: {
+    refused: [
+      '../../testing/index.js',
+      '../../client/connect.js',
+      '@pando/core',
+      '../../../src/pando.js',
+      './../doctor.js',
+      ...frameworks,
+    ],
+    allowed: ['../../redis/options.js', '../../db/options.js', '../../http/index.js', 'ioredis', 'pg'],
+  },
   [`${core}/pando.ts`]: {
     refused: [
       './testing/index.js',

@@ -11,7 +11,7 @@ type RoomName = (typeof rooms)[number];
 
 const core = 'packages/core/src';
 /** What core has besides rooms. */
-const floors = ['client', 'http', 'kernel', 'redis', 'testing'];
+const floors = ['cli', 'client', 'http', 'kernel', 'redis', 'testing'];
 
 /** How a room is called in its own names: `createCache`, `CacheOptions`, `cacheDefaults`, `CacheRoom`. */
 const nouns: Readonly<Record<RoomName, string>> = {

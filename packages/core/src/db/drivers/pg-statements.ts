@@ -35,7 +35,7 @@ const reportColumns = (lagProbe: LagProbe): string => `
 export const reportText = (lagProbe: LagProbe): string => `select ${reportColumns(lagProbe)}`;
 
 /** Connections that are there for roles like this one: what the server, the database and the role allow, the least counts. */
-const capacityColumn = `least(
+export const capacityColumn = `least(
     current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
       - coalesce(current_setting('reserved_connections', true)::int, 0),
     (select nullif(datconnlimit, -1) from pg_database where datname = current_database()),

@@ -1,0 +1,13 @@
+import { type Check, fine, problem } from '../check.js';
+import type { DatabaseServer } from '../database-server.js';
+import { isAtLeast } from '../words.js';
+
+/** Whether the server tells what Pando asks it. */
+export const dbVersion: Check<DatabaseServer> = {
+  name: 'db.version',
+  why: 'Postgres before 14 does not tell what routing and recovery ask of it.',
+  examine({ version }) {
+    const found = `Postgres ${version}`;
+    return [isAtLeast(version, [14, 0]) ? fine(found) : problem(found, 'Update it to Postgres 14 or later.')];
+  },
+};

@@ -1,0 +1,23 @@
+import { type Check, fine, problem, unknown } from '../check.js';
+import type { HttpServer } from '../http-server.js';
+
+/** Whether a WebSocket handshake reaches the app. */
+export const httpUpgrade: Check<HttpServer> = {
+  name: 'http.upgrade',
+  why: 'A proxy that does not pass Upgrade and Connection on refuses every WebSocket.',
+  examine({ upgrade }) {
+    if (upgrade === undefined) return [];
+    const { path, status } = upgrade;
+    if (status === 101) return [fine(`${path} opens`)];
+    const found = `${path} is answered with ${status}`;
+    if (status === 401 || status === 403 || status === 429)
+      return [fine(`${found}: the handshake reaches the app, which refuses it`)];
+    if (status >= 500) return [unknown(found, 'See that the app runs.')];
+    return [
+      problem(
+        found,
+        'Pass Upgrade and Connection on in the proxy, with HTTP/1.1, and see that the path is right.',
+      ),
+    ];
+  },
+};

@@ -1,0 +1,16 @@
+import { type Check, fine, problem } from '../check.js';
+import type { RedisServer } from '../redis-server.js';
+
+/** Whether the server takes writes. */
+export const redisRole: Check<RedisServer> = {
+  name: 'redis.role',
+  why: 'Every room writes: a replica refuses invalidations, messages and counts.',
+  examine({ info }) {
+    const master = `${info.get('master_host')}:${info.get('master_port')}`;
+    if (info.get('loading') === '1')
+      return [problem('it still loads its data', 'Wait until it has; nothing is served before.')];
+    if (info.get('role') === 'slave')
+      return [problem(`a replica of ${master}`, `Point redis at ${master}, or name the sentinels.`)];
+    return [fine('takes writes')];
+  },
+};

@@ -1,0 +1,120 @@
+import { freePort, waitFor } from '@pando/core/testing';
+import { expect, it, onTestFinished } from 'vitest';
+import { testRedis } from '../../infra/context.js';
+import { type RedisServerOptions, startRedis, startRedisCluster } from '../../infra/redis.js';
+import { consult } from './consult.js';
+
+async function redisWith(options: RedisServerOptions) {
+  const server = await startRedis(options);
+  onTestFinished(() => server.close());
+  return server;
+}
+
+it('finds nothing wrong with a Redis as it comes, and leaves nothing there', async () => {
+  const server = await redisWith({});
+  const { code, named } = await consult('--redis', server.url);
+  expect(named('problem')).toEqual([]);
+  expect(named('unknown')).toEqual([]);
+  expect(named('fine')).toEqual(
+    expect.arrayContaining(['redis.version', 'redis.eviction', 'redis.output-buffers', 'redis.permissions']),
+  );
+  expect(code).toBe(0);
+  expect(await server.command('dbsize')).toBe(0);
+});
+
+it('finds a policy that evicts what has no expiry, and buffers that a burst fills', async () => {
+  const args = ['--maxmemory', '64mb', '--maxmemory-policy', 'allkeys-lru'];
+  const buffers = ['--client-output-buffer-limit', 'pubsub', '1mb', '512kb', '10'];
+  const server = await redisWith({ args: [...args, ...buffers] });
+  const { code, named, of } = await consult('--redis', server.url);
+  expect(named('problem')).toEqual(['redis.eviction', 'redis.output-buffers']);
+  expect(of('redis.eviction')).toEqual(['problem allkeys-lru at 67 MB']);
+  expect(of('redis.output-buffers')).toEqual(['problem pubsub: 1.0 MB at once, 524 kB for 10 s']);
+  expect(code).toBe(1);
+
+  await server.command('config', 'set', 'maxmemory-policy', 'volatile-lru');
+  await server.command('config', 'set', 'client-output-buffer-limit', 'pubsub 32mb 8mb 60');
+  expect((await consult('--redis', server.url)).code).toBe(0);
+});
+
+it('finds a server that is about to refuse writes', async () => {
+  const server = await redisWith({});
+  await server.command('set', 'ballast', 'x'.repeat(8_000_000));
+  const used = Number(/used_memory:(\d+)/.exec(String(await server.command('info', 'memory')))?.[1]);
+  await server.command('config', 'set', 'maxmemory', Math.round(used * 1.01));
+  expect((await consult('--redis', server.url)).of('redis.memory')).toEqual([
+    expect.stringMatching(/^problem .* in use \((9\d|100) %\), and writes are refused at 100 %$/),
+  ]);
+});
+
+it('finds a replica where a master should be, and a master that goes on without its replicas', async () => {
+  const master = await redisWith({});
+  const replica = await redisWith({ args: ['--replicaof', '127.0.0.1', String(master.port)] });
+  await waitFor(async () => /link_status:up/.test(String(await replica.command('info', 'replication'))));
+  const { code, of } = await consult('--redis', master.url, '--redis', replica.url);
+  expect(of('redis.role')).toEqual(['fine takes writes', `problem a replica of 127.0.0.1:${master.port}`]);
+  expect(of('redis.replicas')).toEqual(['note 1 replica, and a master without any goes on']);
+  expect(code).toBe(1);
+
+  await master.command('config', 'set', 'min-replicas-to-write', 1);
+  expect((await consult('--redis', master.url)).of('redis.replicas')).toEqual([
+    'fine 1 replica, of which a write needs 1',
+  ]);
+});
+
+it('finds a user that may not run scripts', async () => {
+  const server = await redisWith({
+    args: ['--user', 'app', 'on', '>swordfish', '~*', '&*', '+@all', '-eval'],
+  });
+  const url = server.url.replace('redis://', 'redis://app:swordfish@');
+  const { code, of, output } = await consult('--redis', url);
+  expect(of('redis.permissions')).toEqual([expect.stringMatching(/^problem NOPERM .*eval/)]);
+  expect(of('fleet.members')).toEqual(['unknown Redis could not be asked who is there']);
+  expect(code).toBe(1);
+  expect(output).not.toContain('swordfish');
+});
+
+it('says what it was not allowed to see, and ends with 2 until that is left out', async () => {
+  const server = await redisWith({
+    args: ['--user', 'app', 'on', '>swordfish', '~*', '&*', '+@all', '-config'],
+  });
+  const url = server.url.replace('redis://', 'redis://app:swordfish@');
+  const seen = await consult('--redis', url);
+  expect(seen.named('unknown')).toEqual(['redis.output-buffers']);
+  expect(seen.code).toBe(2);
+  expect((await consult('--redis', url, '--skip', 'redis.output-buffers')).code).toBe(0);
+});
+
+it('ends with 2 for a server that is not there, is frozen, or lets nobody in, and keeps the password', async () => {
+  const frozen = await redisWith({});
+  frozen.freeze();
+  const guarded = await redisWith({ password: 'right-one' });
+  const wrong = `redis://:wrong-one@127.0.0.1:${guarded.port}`;
+  const absent = `redis://:wrong-one@127.0.0.1:${await freePort()}`;
+  const { code, of, output } = await consult(
+    ...['--redis', frozen.url, '--redis', wrong, '--redis', absent],
+    ...['--timeout-ms', '2000', '--skip', 'fleet.members'],
+  );
+  expect(of('redis.connection')).toEqual([
+    expect.stringContaining('unknown'),
+    expect.stringMatching(/^unknown WRONGPASS/),
+    expect.stringMatching(/^unknown .*ECONNREFUSED/),
+  ]);
+  expect(code).toBe(2);
+  expect(output).not.toContain('wrong-one');
+});
+
+it('knows a cluster, and that one without a part of it may stop all of it', async () => {
+  await using cluster = await startRedisCluster();
+  const { of } = await consult('--redis', cluster.url);
+  expect(of('redis.version')).toEqual([expect.stringMatching(/^fine Redis 7.*, a cluster$/)]);
+  expect(of('redis.cluster')).toEqual([expect.stringMatching(/^(note|fine) /)]);
+  expect(of('redis.permissions')).toEqual(['fine scripts and channels']);
+  expect(of('fleet.members')).toEqual(['note nobody is called "app" there']);
+});
+
+it('looks at the kit that it was told of, in the database of the URL', async () => {
+  const redis = testRedis();
+  const { of } = await consult('--redis', `${redis.url}/3`, '--name', redis.name);
+  expect(of('fleet.members')).toEqual([`note nobody is called "${redis.name}" there`]);
+});
