@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { capacityColumn } from '../../db/drivers/pg-statements.js';
+import { capacityColumn } from '../../db/capacity-column.js';
 import { databaseDefaults } from '../../db/options.js';
 import { placeOf } from './words.js';
 

@@ -1,4 +1,5 @@
 import type { TransactionOptions } from '../api.js';
+import { capacityColumn } from '../capacity-column.js';
 import type { ServerReport } from '../ports.js';
 import { endOfLastRecord, parseLsn } from '../position.js';
 import type { LagProbe } from '../server-options.js';
@@ -33,13 +34,6 @@ const reportColumns = (lagProbe: LagProbe): string => `
 
 /** What a server says about itself. */
 export const reportText = (lagProbe: LagProbe): string => `select ${reportColumns(lagProbe)}`;
-
-/** Connections that are there for roles like this one: what the server, the database and the role allow, the least counts. */
-export const capacityColumn = `least(
-    current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
-      - coalesce(current_setting('reserved_connections', true)::int, 0),
-    (select nullif(datconnlimit, -1) from pg_database where datname = current_database()),
-    (select nullif(rolconnlimit, -1) from pg_roles where rolname = session_user))`;
 
 /**
  * Changes when the server has recovered from a crash, or from the crash of one backend, and with nothing else that is
