@@ -121,6 +121,7 @@ export async function composePando(options: PandoOptions, rules: KitRules = {}):
   const rooms = [cache, realtime, db, limits, jobs];
   const health = createHealth(options.health, {
     kernel,
+    absent: ['database', 'database-pool', 'redis'],
     rooms: () => [...rooms, { checks: () => (redis === undefined ? [] : [redisCheck(redis)]) }],
     state: () => lifecycle.state,
   });

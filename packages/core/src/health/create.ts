@@ -7,8 +7,10 @@ import type { InstanceState } from './ports.js';
 /** What a health room may be given by its surroundings. */
 export interface HealthWiring {
   readonly kernel?: Kernel | undefined;
-  /** Whose checks to run; asked once, at start. */
+  /** Whose checks to run; asked once, at construction. */
   readonly rooms?: (() => readonly Pick<Room, 'checks'>[]) | undefined;
+  /** Components that groups may name although nobody looks at them here: Redis, say, of a process that has none. */
+  readonly absent?: readonly string[] | undefined;
   /** Where in its life the instance is. Without it the room goes by its own: ready once started, until it drains. */
   readonly state?: (() => InstanceState) | undefined;
   /** For the jitter between looks. @defaultValue `Math.random` */
@@ -33,6 +35,7 @@ export interface HealthWiring {
 export function createHealth(options: HealthOptions = {}, wiring: HealthWiring = {}): Health {
   return new HealthRoom(wiring.kernel ?? createKernel(), resolveHealthOptions(options), {
     rooms: wiring.rooms ?? (() => []),
+    absent: wiring.absent ?? [],
     state: wiring.state,
     random: wiring.random ?? Math.random,
   });

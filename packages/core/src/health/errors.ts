@@ -15,3 +15,17 @@ export class CheckTimeoutError extends PandoError {
     });
   }
 }
+
+/**
+ * An answer was asked for about a group of components that the options do not define.
+ *
+ * Add the group to `health.groups`, or correct its name.
+ */
+export class UnknownGroupError extends PandoError {
+  constructor(name: string, known: readonly string[]) {
+    super({
+      code: 'PANDO_HEALTH_UNKNOWN_GROUP',
+      message: `health.groups has no "${name}". It has ${known.join(', ') || 'none'}.`,
+    });
+  }
+}

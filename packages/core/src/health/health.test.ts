@@ -1,6 +1,8 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createKernel } from '../kernel/kernel.js';
 import type { CheckResult, Room } from '../kernel/room.js';
+import { createMetrics } from '../metrics/index.js';
+import { exposedValue, parseExposition } from '../testing/exposition.js';
 import { createFakeClock, type FakeClock } from '../testing/fake-clock.js';
 import {
   createHealth,
@@ -8,6 +10,7 @@ import {
   type HealthCheck,
   type HealthOptions,
   type HealthWiring,
+  type InstanceState,
 } from './index.js';
 
 type Look = CheckResult['status'] | 'hangs' | 'throws';
@@ -139,6 +142,33 @@ describe('readiness', () => {
     expect(health.ready()).toMatchObject({ status: 503, body: { status: 'unhealthy' } });
   });
 
+  it('goes when something of its own is saturated, which the report calls degraded', async () => {
+    const { health } = await started([puppet({ sees: 'saturated' })]);
+    expect(health.ready()).toMatchObject({
+      status: 503,
+      body: { status: 'unhealthy', components: { thing: 'saturated' } },
+    });
+    expect(health.report()).toMatchObject({ status: 200, body: { status: 'degraded' } });
+    expect(health.live().status).toBe(200);
+  });
+
+  it('never flips with a check that fails every other time', async () => {
+    const check = puppet();
+    const { health, clock } = await started([check]);
+    for (let look = 0; look < 100; look++) {
+      check.sees = look % 2 === 0 ? 'throws' : 'healthy';
+      await clock.advance(5_000);
+      expect(health.ready().status).toBe(200);
+    }
+    expect(check.looks).toBe(101);
+  });
+
+  it('heeds checks of rooms that say they are of this instance alone', async () => {
+    const pool = puppet({ name: 'pool', sees: 'saturated', shared: false });
+    const { health } = await started([], {}, { rooms: () => [roomOf(pool)] });
+    expect(health.ready().status).toBe(503);
+  });
+
   it('takes the checks of rooms for shared', async () => {
     const { health } = await started(
       [],
@@ -146,6 +176,73 @@ describe('readiness', () => {
       { rooms: () => [roomOf(puppet({ name: 'db', sees: 'throws' }))] },
     );
     expect(health.ready()).toMatchObject({ status: 200, body: { components: { db: 'unhealthy' } } });
+  });
+});
+
+describe('the startup probe', () => {
+  it('is 503 until the instance has started, and 200 ever after', async () => {
+    let state: InstanceState = 'starting';
+    const { health } = await started([puppet({ sees: 'unhealthy' })], {}, { state: () => state });
+    expect(health.startup()).toMatchObject({ status: 503, body: { components: { lifecycle: 'unhealthy' } } });
+    for (state of ['ready', 'draining', 'closed'] as const) {
+      expect(health.startup()).toMatchObject({ status: 200, body: { status: 'healthy', components: {} } });
+    }
+  });
+});
+
+describe('a group', () => {
+  const groups = { orders: ['database', 'stripe'], mail: ['mailer'] };
+  const checks = () => [
+    puppet({ name: 'stripe' }),
+    puppet({ name: 'mailer', critical: false }),
+    puppet({ name: 'disk', sees: 'throws' }),
+  ];
+  const rooms = () => [roomOf(puppet({ name: 'database' }))];
+
+  it('tells of its components, and of no others', async () => {
+    const { health } = await started(checks(), { groups }, { rooms });
+    expect(health.groups).toEqual(['orders', 'mail']);
+    expect(health.group('orders')).toMatchObject({ status: 200, body: { status: 'healthy' } });
+    expect(health.group('orders').body.components).toEqual({ database: 'healthy', stripe: 'healthy' });
+    expect(Object.keys(health.group('mail', { details: true }).body.details ?? {})).toEqual(['mailer']);
+    expect(health.report().status).toBe(503);
+  });
+
+  it('is 503 when one of them is unhealthy, critical or not', async () => {
+    const [stripe, mailer] = [
+      puppet({ name: 'stripe' }),
+      puppet({ name: 'mailer', critical: false, sees: 'throws' }),
+    ];
+    const { health } = await started([stripe, mailer], { groups }, { rooms });
+    expect(health.group('mail')).toMatchObject({ status: 503, body: { status: 'unhealthy' } });
+    expect([health.group('orders').status, health.ready().status]).toEqual([200, 200]);
+  });
+
+  it('stays, degraded, when one of them is degraded or saturated', async () => {
+    const mailer = puppet({ name: 'mailer', sees: 'saturated' });
+    const { health } = await started([mailer], { groups: { mail: ['mailer'] } });
+    expect(health.group('mail')).toMatchObject({ status: 200, body: { status: 'degraded' } });
+  });
+
+  it('is 503 as long as nothing is known', () => {
+    const health = createHealth({ checks: checks().map(given), groups: { mail: ['mailer'] } });
+    expect(health.group('mail')).toMatchObject({
+      status: 503,
+      body: { components: { mailer: 'unhealthy', lifecycle: 'unhealthy' } },
+    });
+  });
+
+  it('may name what this process does without', async () => {
+    const absent = ['redis'];
+    const { health } = await started([], { groups: { events: ['redis'] } }, { absent });
+    expect(health.group('events')).toMatchObject({ status: 200, body: { components: {} } });
+  });
+
+  it('that nobody defined is a mistake', async () => {
+    const { health } = await started(checks(), { groups }, { rooms });
+    for (const name of ['orderz', 'constructor']) {
+      expect(() => health.group(name)).toThrow(`health.groups has no "${name}". It has orders, mail.`);
+    }
   });
 });
 
@@ -181,6 +278,19 @@ describe('the report', () => {
         durationMs: 0,
       },
     });
+  });
+
+  it('shows no credentials, no stack and no page of text', async () => {
+    const failing = {
+      ...given(puppet()),
+      run: async () => {
+        throw new Error(`no postgres://ann:secret@db1/blog\n   at ${'x'.repeat(5_000)}`);
+      },
+    };
+    const { health } = await started([], { checks: [failing] });
+    const detail = health.report({ details: true }).body.details?.thing?.detail;
+    expect(detail).toMatch(/^no postgres:\/\/…@db1\/blog at x+$/);
+    expect(detail).toHaveLength(500);
   });
 
   it('shows one component for several checks of one name: the worst, critical when any is', async () => {
@@ -291,6 +401,35 @@ describe('checks', () => {
   });
 });
 
+describe('metrics', () => {
+  it('tell how each component is, whether the instance is ready, and what has changed', async () => {
+    const metrics = createMetrics();
+    const clock = createFakeClock();
+    const check = puppet();
+    const health = createHealth(
+      { checks: [given(check)], jitterRatio: 0, failAfter: 1, passAfter: 1 },
+      { kernel: createKernel({ clock, meter: metrics.meter }) },
+    );
+    onTestFinished(() => health.close());
+    await health.start();
+    const metric = async (name: string, labels: Record<string, string> = {}) =>
+      exposedValue(parseExposition(await metrics.expose(), metrics.contentType), name, labels);
+    const seen = async () => [
+      await metric('pando_health_status', { component: 'thing' }),
+      await metric('pando_health_ready'),
+    ];
+    expect(await seen()).toEqual([1, 1]);
+    check.sees = 'saturated';
+    await clock.advance(5_000);
+    expect(await seen()).toEqual([0.25, 0]);
+    expect(await metric('pando_health_changes_total', { component: 'thing', status: 'saturated' })).toBe(1);
+    check.sees = 'healthy';
+    await clock.advance(10_000);
+    expect(await seen()).toEqual([1, 1]);
+    expect(await metric('pando_health_changes_total', { component: 'thing', status: 'healthy' })).toBe(2);
+  });
+});
+
 describe('options', () => {
   it.each<[unknown, string]>([
     [{ checks: {} }, 'health.checks must be a list of checks, got an object.'],
@@ -301,6 +440,18 @@ describe('options', () => {
     ],
     [{ checks: [{ name: 'x', run: () => 1 }] }, 'health.checks[0].critical must be true or false'],
     [{ readyPolicy: 'shared' }, 'health.readyPolicy must be one of "own", "all", got "shared".'],
+    [{ groups: [] }, 'health.groups must be an object of lists of components, got an array.'],
+    [
+      { groups: { ready: ['x'] } },
+      'health.groups.ready must be named by letters, digits and "-", and not live,',
+    ],
+    [{ groups: { 'a/b': ['x'] } }, 'health.groups.a/b must be named by letters'],
+    [{ groups: { a: [] } }, 'health.groups.a must be a list of names of components'],
+    [
+      { groups: { a: ['disc'] }, checks: [{ name: 'disk', critical: true, run: () => 1 }] },
+      'health.groups.a names "disc", a component that nothing looks at. Did you mean "disk"?',
+    ],
+    [{ groups: { a: ['redis'] } }, 'There are none.'],
     [{ failAfter: 0 }, 'health.failAfter must be a positive whole number, got 0.'],
     [{ check: [] }, 'unknown option "check" in health. Did you mean "checks"?'],
   ])('%j is refused', (options, message) => {

@@ -1,18 +1,23 @@
 import { abortable, type Signalled } from '../kernel/abort.js';
 import type { Kernel } from '../kernel/kernel.js';
 import type { Check, CheckResult, Room } from '../kernel/room.js';
+import { UnknownGroupError } from './errors.js';
+import { checkGroups } from './groups.js';
 import { healthInstruments } from './metrics.js';
 import type { ResolvedHealthOptions } from './options.js';
 import type { HealthCheck, InstanceState } from './ports.js';
 import { Probe } from './probe.js';
-import { worse, worst } from './verdict.js';
+import { worst } from './verdict.js';
+
+/** One of four: well, with something missing, well but with nothing free, of no use. */
+export type ComponentStatus = CheckResult['status'];
 
 /** One of three: serving, serving with something missing, not able to serve. */
-export type HealthStatus = CheckResult['status'];
+export type HealthStatus = Exclude<ComponentStatus, 'saturated'>;
 
 /** What is known of one component. For operators; strangers get the status alone. */
 export interface ComponentDetail {
-  readonly status: HealthStatus;
+  readonly status: ComponentStatus;
   readonly critical: boolean;
   readonly shared: boolean;
   readonly detail?: string | undefined;
@@ -28,7 +33,7 @@ export interface HealthBody {
   readonly timestamp: string;
   /** The application's version, when the options name one. */
   readonly version?: string | undefined;
-  readonly components: Readonly<Record<string, HealthStatus>>;
+  readonly components: Readonly<Record<string, ComponentStatus>>;
   /** Only when asked for. */
   readonly details?: Readonly<Record<string, ComponentDetail>> | undefined;
 }
@@ -39,6 +44,12 @@ export interface HealthReport {
   readonly body: HealthBody;
 }
 
+/** What an answer tells. */
+export interface ReportOptions {
+  /** Whether it says of each component what was seen, and when. May name hosts: not for strangers. @defaultValue `false` */
+  readonly details?: boolean | undefined;
+}
+
 /**
  * Tells balancers, orchestrators and people how the instance is.
  *
@@ -46,15 +57,26 @@ export interface HealthReport {
  */
 export interface Health extends Room {
   readonly name: 'health';
+  /** Names of the groups that the options define. */
+  readonly groups: readonly string[];
   /** Whether the process should live: 200 as long as it answers at all, also while it drains. Knows no dependency. */
   live(): HealthReport;
+  /** Whether the instance has started: 503 until then, 200 ever after. Knows no dependency. */
+  startup(): HealthReport;
   /**
-   * Whether the instance should get traffic: 503 while starting or draining (component `lifecycle`), or when a critical
-   * check fails that is not shared; 200 with status `degraded` when something shared is away. See `readyPolicy`.
+   * Whether the instance should get traffic: 503 while starting or draining (component `lifecycle`), or when something
+   * critical is unhealthy or saturated that is not shared; 200 with status `degraded` when something shared is away. See
+   * `readyPolicy`.
    */
-  ready(): HealthReport;
-  /** How everything is: 503 only when a critical component is unhealthy. Details may name hosts: not for strangers. */
-  report(options?: { readonly details?: boolean | undefined }): HealthReport;
+  ready(options?: ReportOptions): HealthReport;
+  /** How everything is: 503 only when a critical component is unhealthy. */
+  report(options?: ReportOptions): HealthReport;
+  /**
+   * How the components of one group are: 503 when one of them is unhealthy, critical or not.
+   *
+   * @throws `UnknownGroupError` when the options define no such group.
+   */
+  group(name: string, options?: ReportOptions): HealthReport;
 }
 
 /** What surrounds the health room. */
@@ -63,9 +85,22 @@ export interface HealthSurroundings {
   /** Undefined when nobody but the room itself knows. */
   readonly state: (() => InstanceState) | undefined;
   readonly random: () => number;
+  /** Components that groups may name although nobody looks at them here. */
+  readonly absent: readonly string[];
 }
 
-const gaugeOf: Readonly<Record<HealthStatus, number>> = { healthy: 1, degraded: 0.5, unhealthy: 0 };
+/** By component: several rooms may look at the same thing. */
+type Components = ReadonlyMap<string, readonly Probe[]>;
+
+/** Whether what is seen of a component makes the whole unhealthy, and not only degraded. */
+type Gravity = (probe: Probe, seen: ComponentStatus) => boolean;
+
+const gaugeOf: Readonly<Record<ComponentStatus, number>> = {
+  healthy: 1,
+  degraded: 0.5,
+  saturated: 0.25,
+  unhealthy: 0,
+};
 
 /** The manager behind {@link Health}: asks the probes, weighs what they saw. */
 export class HealthRoom implements Health {
@@ -75,8 +110,8 @@ export class HealthRoom implements Health {
   readonly #surroundings: HealthSurroundings;
   readonly #closing = new AbortController();
   readonly #gauges: Disposable[] = [];
-  /** By component: several rooms may look at the same thing. */
   readonly #components = new Map<string, Probe[]>();
+  readonly #groups: ReadonlyMap<string, readonly string[]>;
   #state: InstanceState = 'starting';
   #started: Promise<void> | undefined;
 
@@ -84,6 +119,15 @@ export class HealthRoom implements Health {
     this.#kernel = kernel;
     this.#options = options;
     this.#surroundings = surroundings;
+    for (const check of options.checks) this.#add(check, check.shared ?? false);
+    for (const check of surroundings.rooms().flatMap((room) => room.checks()))
+      this.#add(check, check.shared ?? true);
+    this.#groups = new Map(Object.entries(options.groups));
+    checkGroups(this.#groups, new Set([...this.#components.keys(), ...surroundings.absent]));
+  }
+
+  get groups(): readonly string[] {
+    return [...this.#groups.keys()];
   }
 
   /** Looks at everything once, and from then on in the background. */
@@ -111,39 +155,57 @@ export class HealthRoom implements Health {
   }
 
   live(): HealthReport {
-    return this.#answer('healthy', {});
+    return this.#answer('healthy', new Map());
   }
 
-  ready(): HealthReport {
-    if ((this.#surroundings.state?.() ?? this.#state) !== 'ready') return this.#notReady();
-    const counts = ({ critical, shared }: Probe) =>
+  startup(): HealthReport {
+    return this.#stage === 'starting' ? this.#notReady(new Map()) : this.#answer('healthy', new Map());
+  }
+
+  ready({ details }: ReportOptions = {}): HealthReport {
+    if (this.#stage !== 'ready') return this.#notReady(this.#components, details);
+    const isGrave: Gravity = ({ critical, shared }) =>
       critical && (!shared || this.#options.readyPolicy === 'all');
-    return this.#answer(this.#weigh(counts), this.#statuses());
+    return this.#answer(weigh(this.#components, isGrave), this.#components, details);
   }
 
-  report({ details = false }: { readonly details?: boolean | undefined } = {}): HealthReport {
-    if (this.#started === undefined) return this.#notReady(); // nothing is known: to call that healthy would be a lie
-    const status = this.#weigh(({ critical }) => critical);
-    return this.#answer(status, this.#statuses(), details ? this.#details() : undefined);
+  report({ details }: ReportOptions = {}): HealthReport {
+    // Nothing is known: to call that healthy would be a lie.
+    if (this.#started === undefined) return this.#notReady(this.#components, details);
+    const isGrave: Gravity = ({ critical }, seen) => critical && seen === 'unhealthy';
+    return this.#answer(weigh(this.#components, isGrave), this.#components, details);
   }
 
-  #notReady(): HealthReport {
-    return this.#answer('unhealthy', { ...this.#statuses(), lifecycle: 'unhealthy' });
+  group(name: string, { details }: ReportOptions = {}): HealthReport {
+    const names = this.#groups.get(name);
+    if (names === undefined) throw new UnknownGroupError(name, this.groups);
+    const members = new Map([...this.#components].filter(([component]) => names.includes(component)));
+    if (this.#started === undefined) return this.#notReady(members, details);
+    const isGrave: Gravity = (_, seen) => seen === 'unhealthy';
+    return this.#answer(weigh(members, isGrave), members, details);
+  }
+
+  get #stage(): InstanceState {
+    return this.#surroundings.state?.() ?? this.#state;
+  }
+
+  #notReady(components: Components, details?: boolean): HealthReport {
+    const { status, body } = this.#answer('unhealthy', components, details);
+    return { status, body: { ...body, components: { ...body.components, lifecycle: 'unhealthy' } } };
   }
 
   async #startProbes(): Promise<void> {
-    const { checks } = this.#options;
-    for (const check of checks) this.#add(check, check.shared ?? false);
-    for (const check of this.#surroundings.rooms().flatMap((room) => room.checks())) this.#add(check, true);
+    const { meter } = this.#kernel;
+    this.#gauges.push(meter.observe(healthInstruments.ready, () => Number(this.ready().status === 200)));
     for (const [component, probes] of this.#components) {
       const read = () => gaugeOf[statusOf(probes)];
-      this.#gauges.push(this.#kernel.meter.observe(healthInstruments.status, read, { component }));
+      this.#gauges.push(meter.observe(healthInstruments.status, read, { component }));
     }
     await Promise.all([...this.#components.values()].flat().map((probe) => probe.start()));
     if (this.#state === 'starting') this.#state = 'ready';
   }
 
-  #add(check: HealthCheck, shared: boolean): void {
+  #add(check: Check, shared: boolean): void {
     const { intervalMs, timeoutMs, staleAfterMs, ...rest } = { ...this.#options, ...definedOf(check) };
     const options = {
       ...rest,
@@ -158,41 +220,33 @@ export class HealthRoom implements Health {
     else probes.push(probe);
   }
 
-  /** Unhealthy only for what counts; everything else degrades. */
-  #weigh(counts: (probe: Probe) => boolean): HealthStatus {
-    let status: HealthStatus = 'healthy';
-    for (const probe of [...this.#components.values()].flat()) {
-      const seen = probe.status;
-      status = worse(status, seen === 'unhealthy' && !counts(probe) ? 'degraded' : seen);
-    }
-    return status;
-  }
-
-  #statuses(): Record<string, HealthStatus> {
-    return Object.fromEntries([...this.#components].map(([name, probes]) => [name, statusOf(probes)]));
-  }
-
-  #details(): Record<string, ComponentDetail> {
-    return Object.fromEntries([...this.#components].map(([name, probes]) => [name, detailOf(probes)]));
-  }
-
-  #answer(
-    status: HealthStatus,
-    components: HealthBody['components'],
-    details?: HealthBody['details'],
-  ): HealthReport {
+  #answer(status: HealthStatus, components: Components, details = false): HealthReport {
     const body: HealthBody = {
       status,
       timestamp: new Date(this.#kernel.clock.now()).toISOString(),
       ...(this.#options.version !== undefined && { version: this.#options.version }),
-      components,
-      ...(details !== undefined && { details }),
+      components: Object.fromEntries([...components].map(([name, probes]) => [name, statusOf(probes)])),
+      ...(details && {
+        details: Object.fromEntries([...components].map(([name, probes]) => [name, detailOf(probes)])),
+      }),
     };
     return { status: status === 'unhealthy' ? 503 : 200, body };
   }
 }
 
-function statusOf(probes: readonly Probe[]): HealthStatus {
+/** Unhealthy only for what is grave; everything else degrades. */
+function weigh(components: Components, isGrave: Gravity): HealthStatus {
+  let status: HealthStatus = 'healthy';
+  for (const probe of [...components.values()].flat()) {
+    const seen = probe.status;
+    const isBad = seen === 'unhealthy' || seen === 'saturated';
+    if (isBad && isGrave(probe, seen)) return 'unhealthy';
+    if (seen !== 'healthy') status = 'degraded';
+  }
+  return status;
+}
+
+function statusOf(probes: readonly Probe[]): ComponentStatus {
   return worst(probes.map(({ status }) => status));
 }
 

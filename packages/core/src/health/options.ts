@@ -13,6 +13,11 @@ export interface HealthOptions {
   readonly version?: string | undefined;
   /** The application's own checks, beside those of the rooms. @defaultValue `[]` */
   readonly checks?: readonly HealthCheck[] | undefined;
+  /**
+   * Answers about some components, by the name that is part of their path: `{ orders: ['database', 'stripe'] }` is answered
+   * at `/health/orders`, with 503 when one of them is unhealthy. @defaultValue `{}`
+   */
+  readonly groups?: HealthGroups | undefined;
   /** What takes the instance out of the balancer: what belongs to it alone, or also what all share. @defaultValue `'own'` */
   readonly readyPolicy?: ReadyPolicy | undefined;
   /** Between two looks at one thing. @defaultValue `5_000` */
@@ -32,9 +37,13 @@ export interface HealthOptions {
   readonly staleAfterMs?: number | undefined;
 }
 
+/** Names of components, by the name of their group. */
+export type HealthGroups = Readonly<Record<string, readonly string[]>>;
+
 /** The defaults. */
 export const healthDefaults = Object.freeze({
   checks: Object.freeze<readonly never[]>([]),
+  groups: Object.freeze<HealthGroups>({}),
   readyPolicy: 'own' as ReadyPolicy,
   intervalMs: 5_000,
   jitterRatio: 0.2,
@@ -51,6 +60,7 @@ export const checkDefaults = Object.freeze({ shared: false });
 export interface ResolvedHealthOptions {
   readonly version: string | undefined;
   readonly checks: readonly HealthCheck[];
+  readonly groups: HealthGroups;
   readonly readyPolicy: ReadyPolicy;
   readonly intervalMs: number;
   readonly jitterRatio: number;
@@ -66,6 +76,7 @@ export function resolveHealthOptions(options: HealthOptions = {}): ResolvedHealt
   const resolved: ResolvedHealthOptions = {
     version: reader.string('version', undefined),
     checks: readChecks(reader),
+    groups: readGroups(reader),
     readyPolicy: reader.oneOf('readyPolicy', ['own', 'all'], healthDefaults.readyPolicy),
     intervalMs: reader.ms('intervalMs', healthDefaults.intervalMs),
     jitterRatio: reader.ratio('jitterRatio', healthDefaults.jitterRatio),
@@ -82,6 +93,25 @@ function readChecks(reader: OptionsReader): readonly HealthCheck[] {
   const checks = reader.any('checks', healthDefaults.checks);
   if (!Array.isArray(checks)) reader.fail('checks', 'a list of checks');
   return checks.map((check: unknown, index) => readCheck(check, `health.checks[${index}]`));
+}
+
+/** Names that have paths of their own, beside those of groups. */
+const taken: readonly string[] = ['live', 'ready', 'startup'];
+
+function readGroups(reader: OptionsReader): HealthGroups {
+  const groups = reader.any('groups', healthDefaults.groups);
+  if (typeof groups !== 'object' || groups === null || Array.isArray(groups)) {
+    reader.fail('groups', 'an object of lists of components');
+  }
+  const entries = readOptions('health.groups', groups);
+  for (const [name, components] of Object.entries(groups as HealthGroups)) {
+    if (!/^[\w-]+$/.test(name) || taken.includes(name)) {
+      entries.fail(name, `named by letters, digits and "-", and not ${taken.join(', ')}`);
+    }
+    const isList = Array.isArray(components) && components.every((one) => typeof one === 'string');
+    if (!isList || components.length === 0) entries.fail(name, 'a list of names of components');
+  }
+  return groups as HealthGroups;
 }
 
 function readCheck(check: unknown, path: string): HealthCheck {

@@ -7,7 +7,7 @@ export type InstanceState = 'starting' | 'ready' | 'draining' | 'closed';
 export interface HealthCheck extends Check {
   /**
    * Whether every instance depends on the very same thing, as on the database: when that fails, taking instances out of
-   * the balancer helps nobody. Those of rooms are.
+   * the balancer helps nobody. Databases and Redis are.
    *
    * @defaultValue `false`
    */

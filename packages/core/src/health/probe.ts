@@ -5,6 +5,7 @@ import type { HistogramCell } from '../kernel/meter.js';
 import type { Check, CheckResult } from '../kernel/room.js';
 import { CheckTimeoutError } from './errors.js';
 import { healthInstruments } from './metrics.js';
+import { shownDetail } from './shown-detail.js';
 import { type Patience, Verdict } from './verdict.js';
 
 /** The rhythm of one probe. */
@@ -131,14 +132,15 @@ export class Probe {
   }
 
   #saw(result: CheckResult, durationMs: number): void {
-    const { clock, logger } = this.#kernel;
+    const { clock, logger, meter } = this.#kernel;
     this.#seenAt = clock.monotonic();
     this.#checkedAt = clock.now();
     this.#durationMs = durationMs;
-    this.#detail = result.detail;
+    this.#detail = result.detail && shownDetail(result.detail);
     this.#durations.record(durationMs / 1_000);
     if (!this.#verdict.add(result.status)) return;
-    const fields = { component: this.name, status: result.status, detail: result.detail };
+    const fields = { component: this.name, status: result.status, detail: this.#detail };
+    meter.counter(healthInstruments.changes, { component: this.name, status: result.status }).add();
     if (result.status === 'healthy') logger.info(fields, 'A component is healthy.');
     else logger.warn(fields, 'A component is not healthy.');
   }

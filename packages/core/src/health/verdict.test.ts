@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { CheckResult } from '../kernel/room.js';
 import { Verdict, worst } from './verdict.js';
 
-const status = fc.constantFrom<CheckResult['status']>('healthy', 'degraded', 'unhealthy');
+const status = fc.constantFrom<CheckResult['status']>('healthy', 'degraded', 'saturated', 'unhealthy');
 
 describe('a verdict', () => {
   it('is what the first look saw', () => {
@@ -33,7 +33,7 @@ describe('a verdict', () => {
         fc.array(status, { minLength: 1, maxLength: 40 }),
         (failAfter, passAfter, looks) => {
           const verdict = new Verdict({ failAfter, passAfter });
-          const rank = { healthy: 0, degraded: 1, unhealthy: 2 };
+          const rank = { healthy: 0, degraded: 1, saturated: 2, unhealthy: 3 };
           for (const [index, look] of looks.entries()) {
             const before = verdict.status;
             const changed = verdict.add(look);

@@ -2,7 +2,7 @@ import type { CheckResult } from '../kernel/room.js';
 
 type Status = CheckResult['status'];
 
-const badness: Readonly<Record<Status, number>> = { healthy: 0, degraded: 1, unhealthy: 2 };
+const badness: Readonly<Record<Status, number>> = { healthy: 0, degraded: 1, saturated: 2, unhealthy: 3 };
 
 /** The worse of two. */
 export function worse(a: Status, b: Status): Status {

@@ -2,7 +2,8 @@ import type { Signalled } from './abort.js';
 
 /** The outcome of one look at a dependency. */
 export interface CheckResult {
-  readonly status: 'healthy' | 'degraded' | 'unhealthy';
+  /** `saturated`: it works, and has nothing free; whoever comes now waits. */
+  readonly status: 'healthy' | 'degraded' | 'saturated' | 'unhealthy';
   /** For operators; never shown to strangers. */
   readonly detail?: string | undefined;
 }
@@ -13,6 +14,13 @@ export interface Check {
   readonly name: string;
   /** Whether the instance cannot serve without it. */
   readonly critical: boolean;
+  /**
+   * Whether every instance depends on the very same thing: losing that takes none of them out of the balancer. Where a room
+   * does not say it, it is.
+   */
+  readonly shared?: boolean | undefined;
+  /** Between two looks, where it has a rhythm of its own. */
+  readonly intervalMs?: number | undefined;
   /** Looks; must honour the signal. What it throws counts as unhealthy. */
   run(options: { readonly signal: AbortSignal }): Promise<CheckResult>;
 }
