@@ -121,6 +121,9 @@ export const pandoFastify: FastifyPluginAsync<PandoFastifyOptions> = fastifyPlug
   name: '@pando/fastify-adapter',
 });
 
+/** What others read who limit or trace by route: probes come often, and must be answered. */
+const unobserved: object = { rateLimit: false, otel: false };
+
 function addProbes(app: FastifyInstance, door: Door): void {
   for (const path of door.probes.paths) {
     app.route({
@@ -128,6 +131,7 @@ function addProbes(app: FastifyInstance, door: Door): void {
       url: path,
       exposeHeadRoute: true,
       logLevel: 'warn',
+      config: unobserved,
       async handler(request, reply) {
         const probe = door.probes.find(request.method, path);
         const exchange = door.exchange(request.raw, reply.raw, new FastifyView(request, reply));

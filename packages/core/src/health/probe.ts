@@ -135,7 +135,7 @@ export class Probe {
     const { clock, logger, meter } = this.#kernel;
     this.#seenAt = clock.monotonic();
     this.#checkedAt = clock.now();
-    this.#durationMs = durationMs;
+    this.#durationMs = Math.round(durationMs * 10) / 10;
     this.#detail = result.detail && shownDetail(result.detail);
     this.#durations.record(durationMs / 1_000);
     if (!this.#verdict.add(result.status)) return;

@@ -41,7 +41,7 @@ export class Door {
 
   /** `beside`: see {@link resolveHttpOptions}. */
   constructor(kit: Kit, options: HttpOptions | undefined, beside?: readonly string[]) {
-    const resolved = resolveHttpOptions(options, beside);
+    const resolved = resolveHttpOptions(options, beside, kit.health.groups);
     this.kit = kit;
     this.balancerIdleMs = resolved.balancerIdleMs;
     this.probes = new ProbeHandler(kit, resolved);

@@ -2,15 +2,18 @@ import { expect, test } from 'vitest';
 import { type HttpOptions, resolveHttpOptions } from './http-options.js';
 
 test('everything is answered at its usual place by default', () => {
-  const { probes, cookie } = resolveHttpOptions();
+  const { probes, cookie, health } = resolveHttpOptions({}, [], ['orders']);
   expect(Object.fromEntries(probes)).toEqual({
     '/health/live': 'live',
     '/health/ready': 'ready',
+    '/health/startup': 'startup',
+    '/health/orders': 'group:orders',
     '/health': 'report',
     '/api/v1/health': 'report',
     '/metrics': 'metrics',
   });
   expect(cookie).toEqual({ maxAgeMs: 30_000 });
+  expect(health).toEqual({ format: 'json', details: 'never' });
 });
 
 test('what is switched off is gone', () => {
@@ -18,15 +21,27 @@ test('what is switched off is gone', () => {
     cookie: false,
     tokens: undefined,
     probes: new Map(),
+    health: { format: 'json', details: 'never' },
   });
 });
 
 test('paths can be moved one by one', () => {
-  const { probes } = resolveHttpOptions({
-    health: { live: '/livez', report: '/healthz' },
-    metrics: { path: '/m' },
-  });
-  expect([...probes.keys()]).toEqual(['/livez', '/health/ready', '/healthz', '/m']);
+  const health = { live: '/livez', report: '/healthz', groups: '/' };
+  const { probes } = resolveHttpOptions({ health, metrics: { path: '/m' } }, [], ['orders']);
+  expect([...probes.keys()].sort()).toEqual([
+    '/health/ready',
+    '/health/startup',
+    '/healthz',
+    '/livez',
+    '/m',
+    '/orders',
+  ]);
+});
+
+test('a group may not have the place of another answer', () => {
+  expect(() => resolveHttpOptions({ health: { groups: '/' } }, [], ['health'])).toThrow(
+    'http.health.groups must be a path below which "health" is free, got "/".',
+  );
 });
 
 test('tokens are kept as long as the cookie lives, unless something else is said', () => {
@@ -44,6 +59,11 @@ test.each<[unknown, string]>([
   [{ tokens: {} }, 'http.tokens.userOf must be a function that names the user of a request'],
   [{ helth: false }, 'unknown option "helth" in http. Did you mean "health"?'],
   [{ health: { live: 'live' } }, 'http.health.live must be a path such as "/health/live", got "live".'],
+  [{ health: { format: 'xml' } }, 'http.health.format must be one of "json", "health+json", got "xml".'],
+  [
+    { health: { details: true } },
+    'http.health.details must be "never", "always", or a function of the request',
+  ],
   [{ health: { report: ['/ok', 7] } }, 'http.health.report must be a path'],
   [{ metrics: { path: '/m?x' } }, 'http.metrics.path must be a path'],
   [{ metrics: { url: '/m' } }, 'unknown option "url" in http.metrics'],

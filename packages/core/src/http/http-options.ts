@@ -2,14 +2,28 @@ import { type OptionsReader, readOptions } from '../kernel/options.js';
 import { type ClientsOptions, clientsDefaults, type ResolvedClients, readClients } from './clients.js';
 import type { Exchange } from './exchange.js';
 
-/** Where the health answers live. */
-export interface HealthPaths {
+/** Where the health answers live, and what they tell. */
+export interface HealthEndpoints {
   /** Whether the process should live. @defaultValue `'/health/live'` */
   readonly live?: string | undefined;
   /** Whether the instance should get traffic. @defaultValue `'/health/ready'` */
   readonly ready?: string | undefined;
+  /** Whether the instance has started. @defaultValue `'/health/startup'` */
+  readonly startup?: string | undefined;
   /** How everything is. @defaultValue `['/health', '/api/v1/health']` */
   readonly report?: string | readonly string[] | undefined;
+  /** Below this path each group of `health.groups` has its own: `/health/orders`. @defaultValue `'/health'` */
+  readonly groups?: string | undefined;
+  /**
+   * `json`: a status for each component. `health+json`: the `pass`, `warn` and `fail` of the draft "Health Check Response
+   * Format for HTTP APIs". @defaultValue `'json'`
+   */
+  readonly format?: 'json' | 'health+json' | undefined;
+  /**
+   * Who is told what was seen of each component, and when, which may name hosts: nobody, everybody, or who sends a request
+   * of which the function says so. One that throws says no. @defaultValue `'never'`
+   */
+  readonly details?: 'never' | 'always' | ((request: ArrivingRequest) => boolean) | undefined;
 }
 
 /** Where the metrics live. */
@@ -70,7 +84,7 @@ export interface HttpOptions {
    */
   readonly tokens?: false | KeptTokenOptions | undefined;
   /** Answers of `pando.health`, below the path under which the context is mounted; `false` for none. */
-  readonly health?: false | HealthPaths | undefined;
+  readonly health?: false | HealthEndpoints | undefined;
   /** The metrics, for Prometheus; `false` when they are served elsewhere. @defaultValue `{ path: '/metrics' }` */
   readonly metrics?: false | MetricsPath | undefined;
   /**
@@ -90,14 +104,23 @@ export const httpDefaults = Object.freeze({
   health: Object.freeze({
     live: '/health/live',
     ready: '/health/ready',
+    startup: '/health/startup',
     report: Object.freeze(['/health', '/api/v1/health']),
+    groups: '/health',
+    format: 'json' as const,
+    details: 'never' as const,
   }),
   metrics: Object.freeze({ path: '/metrics' }),
   tokens: Object.freeze({ maxAgeMs: 30_000, waitMs: 50 }),
 });
 
 /** What a probe asks for. */
-export type ProbeKind = 'live' | 'ready' | 'report' | 'metrics';
+export type ProbeKind = 'live' | 'startup' | 'ready' | 'report' | 'metrics' | `group:${string}`;
+
+/** How health answers look. */
+export type HealthManner = Readonly<{
+  [K in 'format' | 'details']-?: NonNullable<HealthEndpoints[K]>;
+}>;
 
 /** {@link KeptTokenOptions} with every default filled in. */
 export type ResolvedTokenOptions = Readonly<{
@@ -112,16 +135,19 @@ export interface ResolvedHttpOptions {
   readonly balancerIdleMs: number | undefined;
   /** Which probe is answered at which path. */
   readonly probes: ReadonlyMap<string, ProbeKind>;
+  readonly health: HealthManner;
 }
 
 /**
  * Checks the options; throws `PandoOptionsError`.
  *
- * `beside` are the names that users write into the same object and an adapter reads: a misspelt one is found, too.
+ * `beside` are the names that users write into the same object and an adapter reads: a misspelt one is found, too. `groups` are
+ * those of the kit's health.
  */
 export function resolveHttpOptions(
   options: HttpOptions = {},
   beside: readonly string[] = [],
+  groups: readonly string[] = [],
 ): ResolvedHttpOptions {
   const reader = readOptions('http', options);
   for (const key of beside) reader.any(key);
@@ -129,11 +155,11 @@ export function resolveHttpOptions(
   const cookie = readCookie(reader);
   const tokens = readTokens(reader, cookie === false ? undefined : cookie.maxAgeMs);
   const probes = new Map<string, ProbeKind>();
-  readHealthPaths(reader, probes);
   readMetricsPath(reader, probes);
+  const health = readHealth(reader, probes, groups);
   const balancerIdleMs = reader.ms('balancerIdleMs', undefined);
   reader.done();
-  return { clients, cookie, tokens, balancerIdleMs, probes };
+  return { clients, cookie, tokens, balancerIdleMs, probes, health };
 }
 
 function readCookie(reader: OptionsReader): ResolvedHttpOptions['cookie'] {
@@ -163,17 +189,42 @@ function readTokens(
   return resolved;
 }
 
-function readHealthPaths(reader: OptionsReader, probes: Map<string, ProbeKind>): void {
-  const paths = reader.nestedOrFalse('health');
-  if (paths === false) return;
-  probes.set(readPath(paths, 'live', httpDefaults.health.live), 'live');
-  probes.set(readPath(paths, 'ready', httpDefaults.health.ready), 'ready');
-  const report = paths.any('report', httpDefaults.health.report);
+function readHealth(
+  reader: OptionsReader,
+  probes: Map<string, ProbeKind>,
+  groups: readonly string[],
+): HealthManner {
+  const { format, details } = httpDefaults.health;
+  const health = reader.nestedOrFalse('health');
+  if (health === false) return { format, details };
+  for (const kind of ['live', 'ready', 'startup'] as const) {
+    probes.set(readPath(health, kind, httpDefaults.health[kind]), kind);
+  }
+  const report = health.any('report', httpDefaults.health.report);
   for (const path of Array.isArray(report) ? report : [report]) {
-    if (!isPath(path)) paths.fail('report', 'a path such as "/health", or a list of paths');
+    if (!isPath(path)) health.fail('report', 'a path such as "/health", or a list of paths');
     probes.set(path, 'report');
   }
-  paths.done();
+  const below = readPath(health, 'groups', httpDefaults.health.groups).replace(/\/$/, '');
+  for (const group of groups) {
+    const path = `${below}/${group}`;
+    if (probes.has(path)) health.fail('groups', `a path below which "${group}" is free`);
+    probes.set(path, `group:${group}`);
+  }
+  const manner = {
+    format: health.oneOf('format', ['json', 'health+json'], format),
+    details: readDetails(health),
+  };
+  health.done();
+  return manner;
+}
+
+function readDetails(health: OptionsReader): HealthManner['details'] {
+  const details = health.any('details', httpDefaults.health.details);
+  const isKnown = details === 'never' || details === 'always' || typeof details === 'function';
+  return isKnown
+    ? (details as HealthManner['details'])
+    : health.fail('details', '"never", "always", or a function of the request');
 }
 
 function readMetricsPath(reader: OptionsReader, probes: Map<string, ProbeKind>): void {

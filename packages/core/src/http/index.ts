@@ -34,7 +34,7 @@ export type { SseRefusal } from './handlers/sse.js';
 export {
   type ArrivingRequest,
   type CookieOptions,
-  type HealthPaths,
+  type HealthEndpoints,
   type HttpOptions,
   httpDefaults,
   type KeptTokenOptions,

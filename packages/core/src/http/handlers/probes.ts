@@ -1,16 +1,20 @@
+import type { HealthReport } from '../../health/index.js';
 import { MetricsUnavailableError } from '../errors.js';
 import type { Exchange } from '../exchange.js';
-import type { ProbeKind, ResolvedHttpOptions } from '../http-options.js';
+import { healthJsonOf, healthJsonType } from '../health-json.js';
+import type { HealthManner, ProbeKind, ResolvedHttpOptions } from '../http-options.js';
 import type { Kit } from '../kit.js';
 
 /** Answers balancers, orchestrators and Prometheus. Not limited, not counted as requests, never stored. */
 export class ProbeHandler {
   readonly #kit: Kit;
   readonly #probes: ResolvedHttpOptions['probes'];
+  readonly #health: HealthManner;
 
-  constructor(kit: Kit, { probes }: ResolvedHttpOptions) {
+  constructor(kit: Kit, { probes, health }: ResolvedHttpOptions) {
     this.#kit = kit;
     this.#probes = probes;
+    this.#health = health;
   }
 
   /** The paths that are answered. */
@@ -28,9 +32,29 @@ export class ProbeHandler {
   /** Answers it. */
   async answer(exchange: Exchange, kind: ProbeKind): Promise<void> {
     if (kind === 'metrics') return this.#answerMetrics(exchange);
-    const { status, body } = this.#kit.health[kind]();
-    const headers = { ...this.#always(), 'content-type': 'application/json; charset=utf-8' };
-    exchange.reply(status, headers, JSON.stringify(body));
+    const { status, body } = this.#report(kind, this.#isTrusted(exchange));
+    const isDraft = this.#health.format === 'health+json';
+    const type = isDraft ? healthJsonType : 'application/json; charset=utf-8';
+    const text = JSON.stringify(isDraft ? healthJsonOf(body) : body);
+    exchange.reply(status, { ...this.#always(), 'content-type': type }, text);
+  }
+
+  #report(kind: Exclude<ProbeKind, 'metrics'>, details: boolean): HealthReport {
+    const { health } = this.#kit;
+    if (kind === 'live' || kind === 'startup') return health[kind]();
+    if (kind === 'ready' || kind === 'report') return health[kind]({ details });
+    return health.group(kind.slice('group:'.length), { details });
+  }
+
+  #isTrusted(exchange: Exchange): boolean {
+    const { details } = this.#health;
+    if (typeof details !== 'function') return details === 'always';
+    try {
+      return details(exchange) === true;
+    } catch (err) {
+      this.#kit.kernel.logger.warn({ err }, 'Could not tell who may see details of health; nobody does.');
+      return false;
+    }
   }
 
   async #answerMetrics(exchange: Exchange): Promise<void> {

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import type { HttpOptions } from '../../../http/index.js';
 import type { Lifecycle } from '../../../lifecycle/index.js';
 import type { Pando } from '../../../pando.js';
 import { waitFor } from '../../wait-for.js';
-import { get, type StartApp } from './app.js';
+import { get, quiet, type StartApp } from './app.js';
 
 /** Health answers. */
 export function healthCases(start: StartApp): void {
@@ -12,6 +13,7 @@ export function healthCases(start: StartApp): void {
       for (const path of [
         '/health/live',
         '/health/ready',
+        '/health/startup',
         '/health',
         '/api/v1/health',
         '/health?verbose=1',
@@ -43,11 +45,92 @@ export function healthCases(start: StartApp): void {
       await using app = await start({ rewire });
       const codes = async () => [
         (await app.get('/health/live')).status,
+        (await app.get('/health/startup')).status,
         (await app.get('/health/ready')).status,
       ];
-      expect(await codes()).toEqual([200, 503]);
+      expect(await codes()).toEqual([200, 503, 503]);
       app.pando.lifecycle.ready();
-      expect(await codes()).toEqual([200, 200]);
+      expect(await codes()).toEqual([200, 200, 200]);
+    });
+
+    it('answers for each group of components', async () => {
+      const mailer = { name: 'mailer', critical: false, run: async () => ({ status: 'unhealthy' as const }) };
+      const disk = { name: 'disk', critical: true, run: async () => ({ status: 'healthy' as const }) };
+      const groups = { mail: ['mailer'], files: ['disk'] };
+      await using app = await start({ kit: { health: { checks: [mailer, disk], groups } } });
+      const mail = await app.get('/health/mail');
+      expect([mail.status, await mail.json()]).toMatchObject([503, { components: { mailer: 'unhealthy' } }]);
+      const files = await app.get('/health/files', { method: 'HEAD' });
+      expect([files.status, files.headers.get('cache-control')]).toEqual([200, 'no-store']);
+      expect((await app.get('/health/others')).status).toBe(404);
+    });
+
+    it('tells details to whom the application trusts, and nobody else', async () => {
+      const disk = {
+        name: 'disk',
+        critical: true,
+        run: async () => Promise.reject(new Error('no /dev/sda1')),
+      };
+      const http: HttpOptions = {
+        health: {
+          details: ({ headers }) => {
+            if (headers.authorization === undefined) throw new Error('nobody');
+            return headers.authorization === 'Bearer sesame';
+          },
+        },
+      };
+      await using app = await start({ http, kit: { logger: quiet, health: { checks: [disk] } } });
+      for (const path of ['/health', '/health/ready']) {
+        const told = async (headers: Record<string, string>) => (await app.get(path, { headers })).text();
+        expect(await told({ authorization: 'Bearer sesame' })).toContain('/dev/sda1');
+        expect(await told({ authorization: 'Bearer guess' })).not.toContain('sda1');
+        expect(await told({})).not.toContain('sda1');
+      }
+    });
+
+    it('speaks health+json where that is asked for', async () => {
+      const disk = { name: 'disk', critical: false, run: async () => Promise.reject(new Error('full')) };
+      await using app = await start({
+        http: { health: { format: 'health+json', details: 'always' } },
+        kit: { logger: quiet, health: { version: '1.2.3', checks: [disk], groups: { files: ['disk'] } } },
+      });
+      const response = await app.get('/health/files');
+      expect(response.status).toBe(503);
+      expect(response.headers.get('content-type')).toBe('application/health+json');
+      expect(await response.json()).toEqual({
+        status: 'fail',
+        releaseId: '1.2.3',
+        checks: {
+          disk: [
+            {
+              status: 'fail',
+              time: expect.any(String),
+              observedValue: expect.any(Number),
+              observedUnit: 'ms',
+              output: 'full',
+            },
+          ],
+        },
+      });
+    });
+
+    it('does not wait for a check that hangs', async () => {
+      const hung = {
+        name: 'hung',
+        critical: true,
+        intervalMs: 50,
+        timeoutMs: 50,
+        run: () => new Promise<never>(() => undefined),
+      };
+      await using app = await start({
+        kit: { logger: quiet, health: { checks: [hung], timeoutMs: 60_000 } },
+      });
+      const response = await app.get('/health/ready');
+      expect([response.status, await response.json()]).toMatchObject([
+        503,
+        { components: { hung: 'unhealthy' } },
+      ]);
+      expect((await app.get('/health/live')).status).toBe(200);
     });
 
     it('says 503 for a critical component that fails, and names it', async () => {
@@ -82,7 +165,7 @@ export function healthCases(start: StartApp): void {
       await using app = await start({ kit, routes: [limited], accessLog: (url) => logged.push(url) });
       await app.get('/limited');
       expect((await app.get('/limited')).status).toBe(429);
-      for (const path of ['/health/live', '/health/ready', '/health', '/metrics']) {
+      for (const path of ['/health/live', '/health/ready', '/health/startup', '/health', '/metrics']) {
         const response = await app.get(path);
         expect([path, response.status, response.headers.has('ratelimit')]).toEqual([path, 200, false]);
         await response.text();
