@@ -86,4 +86,44 @@ describe('the life of the room', () => {
     world.primary.stop();
     expect(await look()).toEqual({ status: 'unhealthy', detail: 'connect ECONNREFUSED memory:primary' });
   });
+
+  it('says when its pool is saturated, which is another thing than a database that is away', async () => {
+    const { db, world, clock } = await setup({ options: { pool: { size: 1, overflow: 0 } } });
+    const look = async (name: string) =>
+      db
+        .checks()
+        .find((check) => check.name === name)
+        ?.run({ signal: new AbortController().signal });
+    let finish: () => void = () => undefined;
+    const work = new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    const long = db.transaction(async () => work);
+    const waiting = db.write('set', ['a', 1]);
+    await clock.advance(999);
+    expect(await look('database-pool')).toEqual({ status: 'healthy' });
+    await clock.advance(1);
+    expect(await look('database-pool')).toEqual({
+      status: 'saturated',
+      detail: '1 wait for one of the 1 connections to memory:primary, the first for 1000 ms',
+    });
+    expect(await look('database')).toEqual({ status: 'healthy' });
+    finish();
+    await Promise.all([long, waiting]);
+    expect(await look('database-pool')).toEqual({ status: 'healthy' });
+
+    const stuck = db.transaction(async () => new Promise(() => undefined)).catch(() => undefined);
+    const refused = db.write('set', ['a', 2]).catch(() => undefined);
+    await clock.advance(1_500);
+    world.primary.stop();
+    expect(await look('database')).toMatchObject({ status: 'unhealthy' });
+    expect(await look('database-pool')).toEqual({ status: 'healthy' });
+    void stuck;
+    void refused;
+  });
+
+  it('does not look at its pool where that is turned off', async () => {
+    const { db } = await setup({ options: { pool: { saturatedAfterMs: false } } });
+    expect(db.checks().map(({ name }) => name)).toEqual(['database']);
+  });
 });

@@ -67,6 +67,9 @@ export interface DatabaseParts {
   readonly shards?: Shards | undefined;
 }
 
+/** How often health looks at who waits for a connection: it costs nothing, and a queue comes and goes quickly. */
+const crowdingLookMs = 1_000;
+
 /** Command tags of statements that change nothing. */
 const readingCommands: ReadonlySet<string> = new Set(['SELECT', 'SHOW', 'EXPLAIN', 'FETCH', '']);
 
@@ -256,7 +259,18 @@ export class DatabaseRoom implements Database {
   }
 
   checks(): readonly Check[] {
-    return [{ name: 'database', critical: true, run: (options) => this.#cluster.check(options) }];
+    const { saturatedAfterMs } = this.#options.pool;
+    const database: Check = {
+      name: 'database',
+      critical: true,
+      run: (options) => this.#cluster.check(options),
+    };
+    if (saturatedAfterMs === false) return [database];
+    const run: Check['run'] = async () => this.#cluster.crowding(saturatedAfterMs);
+    return [
+      database,
+      { name: 'database-pool', critical: true, shared: false, intervalMs: crowdingLookMs, run },
+    ];
   }
 
   /** A read under the eyes of who measures. */

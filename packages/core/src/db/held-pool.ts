@@ -61,6 +61,11 @@ export class HeldPool implements Pool {
     return this.#parts.current().waiting + this.#held;
   }
 
+  /** Not that of callers who wait for a primary. */
+  get waitedMs(): number {
+    return this.#parts.current().waitedMs;
+  }
+
   async acquire(options: AcquireOptions): Promise<Lease> {
     try {
       return await this.#acquire(options);

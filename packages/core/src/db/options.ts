@@ -30,6 +30,12 @@ export interface PoolOptions {
   readonly recycleMs?: number | undefined;
   /** Connections idle for longer than this prove themselves before use; `false` never asks. @defaultValue `1_000` */
   readonly validateIdleMs?: number | false | undefined;
+  /**
+   * Once callers wait that long for a connection to the primary, look after look, health calls the pool saturated: the instance is
+   * not ready until the wait is shorter, and lives. At most half of `acquireTimeoutMs` counts. `false`: health does not look
+   * at the pool. @defaultValue `1_000`
+   */
+  readonly saturatedAfterMs?: number | false | undefined;
 }
 
 /** How the effects of transactions outlive their process. */
@@ -168,6 +174,7 @@ export const databaseDefaults = Object.freeze({
     idleMs: 60_000,
     recycleMs: 3_600_000,
     validateIdleMs: 1_000,
+    saturatedAfterMs: 1_000,
   }),
   connectionBudget: 'auto' as const,
   level: 'causal' as ReadLevel,
@@ -286,6 +293,7 @@ function readPool(reader: OptionsReader): ResolvedDatabaseOptions['pool'] {
     idleMs: reader.ms('idleMs', defaults.idleMs),
     recycleMs: reader.ms('recycleMs', defaults.recycleMs),
     validateIdleMs: reader.msOrFalse('validateIdleMs', defaults.validateIdleMs),
+    saturatedAfterMs: reader.msOrFalse('saturatedAfterMs', defaults.saturatedAfterMs),
   };
   reader.done();
   return pool;

@@ -228,6 +228,8 @@ export interface Pool {
   readonly inUse: number;
   readonly idle: number;
   readonly waiting: number;
+  /** How long who has waited longest has waited; 0 where nobody waits. */
+  readonly waitedMs: number;
   /**
    * Borrows a connection; who waits is served by urgency, then in order of arrival.
    *

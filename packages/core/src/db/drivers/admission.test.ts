@@ -47,6 +47,21 @@ describe('admission', () => {
     expect(admission).toMatchObject({ inUse: 0, waiting: 0 });
   });
 
+  it('knows how long who has waited longest has waited', async () => {
+    const { clock, admission, enter, serve } = setup();
+    void enter('first');
+    expect(admission.waitedMs).toBe(0);
+    void enter('batch', { urgency: 'batch' });
+    await clock.advance(300);
+    void enter('write');
+    await clock.advance(100);
+    expect(admission.waitedMs).toBe(400);
+    await serve(1); // the write
+    expect(admission.waitedMs).toBe(400);
+    await serve(1);
+    expect(admission.waitedMs).toBe(0);
+  });
+
   it('passes nobody for good: who has waited long goes ahead of writes that come then', async () => {
     const { clock, enter, serve } = setup({ timeoutMs: 5_000 });
     void enter('first');

@@ -59,6 +59,14 @@ export class Admission<T> {
     return count;
   }
 
+  /** How long who has waited longest has waited; 0 where nobody waits. */
+  get waitedMs(): number {
+    const now = this.#options.clock.monotonic();
+    let longest = 0;
+    for (const { first } of this.#all) if (first) longest = Math.max(longest, now - first.since);
+    return longest;
+  }
+
   /**
    * Resolves when the caller may go in, with what its place holds; `isBack`: it had been in, and left for want of something, so it does not wait
    * behind others again. Rejects when it may not, or with its signal's reason.
@@ -105,10 +113,11 @@ export class Admission<T> {
     const { timeoutMs: longestMs, clock } = this.#options;
     const timeoutMs = Math.max(0, Math.min(longestMs, options.timeoutMs ?? Number.POSITIVE_INFINITY));
     const { lane, urgency = 'write' } = options;
-    const dueAt = clock.monotonic() + longestMs * advanceRatios[urgency];
+    const since = clock.monotonic();
+    const dueAt = since + longestMs * advanceRatios[urgency];
     if (!isBack) this.#makeRoomToWait(dueAt);
     return new Promise<T | undefined>((resolve, reject) => {
-      const waiter = new Waiter<T>(options, dueAt, resolve, reject);
+      const waiter = new Waiter<T>(options, { since, dueAt }, resolve, reject);
       waiter.timer = clock.after(timeoutMs, () =>
         waiter.refuse(this.#options.overloaded(this.waiting - 1, Math.round(timeoutMs))),
       );

@@ -98,6 +98,10 @@ export class FencedPool implements Pool {
     return this.#admission.waiting;
   }
 
+  get waitedMs(): number {
+    return this.#admission.waitedMs;
+  }
+
   /** How many connections it may have now. */
   get limit(): number {
     return this.#admission.max;

@@ -7,6 +7,8 @@ export class Waiter<T> {
   readonly #signal: AbortSignal | undefined;
   readonly #onAbort: () => void;
   readonly options: AcquireOptions;
+  /** Monotonic instant at which it came. */
+  readonly since: number;
   /** Monotonic instant that orders it among all who wait: when it came, and later for who is less urgent. */
   readonly dueAt: number;
   timer: Disposable | undefined;
@@ -16,11 +18,12 @@ export class Waiter<T> {
 
   constructor(
     options: AcquireOptions,
-    dueAt: number,
+    { since, dueAt }: { readonly since: number; readonly dueAt: number },
     resolve: (content: T | undefined) => void,
     reject: (reason: unknown) => void,
   ) {
     this.options = options;
+    this.since = since;
     this.dueAt = dueAt;
     this.#resolve = resolve;
     this.#reject = reject;

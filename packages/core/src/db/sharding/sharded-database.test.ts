@@ -146,6 +146,31 @@ describe('its servers', () => {
     expect(await look()).toMatchObject({ status: 'unhealthy' });
   });
 
+  it('are saturated only when every shard has its callers wait', async () => {
+    const { db, clock } = await setup({ pool: { size: 1, overflow: 0 } });
+    const [, check] = db.checks();
+    const look = () => check?.run({ signal: new AbortController().signal });
+    expect(check).toMatchObject({ name: 'database-pool', critical: true, shared: false });
+    expect(await look()).toEqual({ status: 'healthy' });
+    const ends: (() => void)[] = [];
+    const crowd = (key: string) => {
+      const end = new Promise<void>((resolve) => ends.push(resolve));
+      const shard = db.shard(key);
+      return [shard.transaction(async () => end), set(shard, 'x', 1)];
+    };
+    const first = crowd('ann');
+    await clock.advance(1_000);
+    expect(await look()).toMatchObject({
+      status: 'degraded',
+      detail: expect.stringContaining('is saturated'),
+    });
+    const second = crowd('bob');
+    await clock.advance(1_000);
+    expect(await look()).toMatchObject({ status: 'saturated' });
+    for (const end of ends) end();
+    await Promise.all([...first, ...second]);
+  });
+
   it('may lack a shard at the start, which is used as soon as it is there', async () => {
     const { db, worlds, clock } = await setup({ isStarted: false });
     worlds.b.primary.stop();

@@ -101,7 +101,11 @@ export class ShardedDatabase implements Database {
   }
 
   checks(): readonly Check[] {
-    return [{ name: 'database', critical: true, run: (options) => this.#check(options) }];
+    const [first] = this.#all;
+    return (first?.checks() ?? []).map((check) => ({
+      ...check,
+      run: (options) => this.#check(check.name, options),
+    }));
   }
 
   get #all(): readonly Database[] {
@@ -121,10 +125,10 @@ export class ShardedDatabase implements Database {
   }
 
   /** The instance serves as long as one shard does. */
-  async #check(options: { readonly signal: AbortSignal }): Promise<CheckResult> {
+  async #check(name: string, options: { readonly signal: AbortSignal }): Promise<CheckResult> {
     const found = await Promise.all(
       [...this.#databases].map(async ([shard, database]) => {
-        const [check] = database.checks() as [Check];
+        const check = database.checks().find((one) => one.name === name) as Check;
         return { shard, ...(await check.run(options)) };
       }),
     );
@@ -133,8 +137,8 @@ export class ShardedDatabase implements Database {
     const detail = unwell
       .map(({ shard, status, detail: why }) => `shard ${shard} is ${status}: ${why}`)
       .join('; ');
-    const isLost = found.every(({ status }) => status === 'unhealthy');
-    return { status: isLost ? 'unhealthy' : 'degraded', detail };
+    const common = found[0]?.status ?? 'degraded';
+    return { status: found.every(({ status }) => status === common) ? common : 'degraded', detail };
   }
 }
 
