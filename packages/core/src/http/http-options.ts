@@ -3,7 +3,7 @@ import { type ClientsOptions, clientsDefaults, type ResolvedClients, readClients
 import type { Exchange } from './exchange.js';
 
 /** Where the health answers live, and what they tell. */
-export interface HealthEndpoints {
+export interface HealthEndpointOptions {
   /** Whether the process should live. @defaultValue `'/health/live'` */
   readonly live?: string | undefined;
   /** Whether the instance should get traffic. @defaultValue `'/health/ready'` */
@@ -84,7 +84,7 @@ export interface HttpOptions {
    */
   readonly tokens?: false | KeptTokenOptions | undefined;
   /** Answers of `pando.health`, below the path under which the context is mounted; `false` for none. */
-  readonly health?: false | HealthEndpoints | undefined;
+  readonly health?: false | HealthEndpointOptions | undefined;
   /** The metrics, for Prometheus; `false` when they are served elsewhere. @defaultValue `{ path: '/metrics' }` */
   readonly metrics?: false | MetricsPath | undefined;
   /**
@@ -119,7 +119,7 @@ export type ProbeKind = 'live' | 'startup' | 'ready' | 'report' | 'metrics' | `g
 
 /** How health answers look. */
 export type HealthManner = Readonly<{
-  [K in 'format' | 'details']-?: NonNullable<HealthEndpoints[K]>;
+  [K in 'format' | 'details']-?: NonNullable<HealthEndpointOptions[K]>;
 }>;
 
 /** {@link KeptTokenOptions} with every default filled in. */

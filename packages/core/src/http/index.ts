@@ -34,7 +34,7 @@ export type { SseRefusal } from './handlers/sse.js';
 export {
   type ArrivingRequest,
   type CookieOptions,
-  type HealthEndpoints,
+  type HealthEndpointOptions,
   type HttpOptions,
   httpDefaults,
   type KeptTokenOptions,
