@@ -156,19 +156,6 @@ export class Cluster {
     return { status: 'degraded', detail };
   }
 
-  /**
-   * Whether callers wait too long for a connection to the primary. Says nothing while that is away: they wait for it then, and
-   * every instance has that in common.
-   */
-  crowding(saturatedAfterMs: number): CheckResult {
-    const { pool, isUp, label } = this.primary;
-    const { waitedMs, waiting, inUse } = pool;
-    const limitMs = Math.min(saturatedAfterMs, this.#options.pool.acquireTimeoutMs / 2);
-    if (!isUp || waitedMs < limitMs) return { status: 'healthy' };
-    const detail = `${waiting} wait for one of the ${inUse} connections to ${label}, the first for ${Math.round(waitedMs)} ms`;
-    return { status: 'saturated', detail };
-  }
-
   /** Tries until the signal: servers that are started together are not ready together. */
   async #reachPrimary(signal: AbortSignal): Promise<void> {
     let last: unknown;

@@ -22,6 +22,7 @@ import type {
   Transaction,
   TransactionOptions,
 } from './api.js';
+import { checksOf } from './checks.js';
 import { Cluster } from './cluster.js';
 import { LostCommits } from './lost-commits.js';
 import { databaseDefaults, type ResolvedDatabaseOptions } from './options.js';
@@ -66,9 +67,6 @@ export interface DatabaseParts {
   /** What this is a part of; undefined: it is all there is. */
   readonly shards?: Shards | undefined;
 }
-
-/** How often health looks at who waits for a connection: it costs nothing, and a queue comes and goes quickly. */
-const crowdingLookMs = 1_000;
 
 /** Command tags of statements that change nothing. */
 const readingCommands: ReadonlySet<string> = new Set(['SELECT', 'SHOW', 'EXPLAIN', 'FETCH', '']);
@@ -259,18 +257,7 @@ export class DatabaseRoom implements Database {
   }
 
   checks(): readonly Check[] {
-    const { saturatedAfterMs } = this.#options.pool;
-    const database: Check = {
-      name: 'database',
-      critical: true,
-      run: (options) => this.#cluster.check(options),
-    };
-    if (saturatedAfterMs === false) return [database];
-    const run: Check['run'] = async () => this.#cluster.crowding(saturatedAfterMs);
-    return [
-      database,
-      { name: 'database-pool', critical: true, shared: false, intervalMs: crowdingLookMs, run },
-    ];
+    return checksOf(this.#cluster, this.#options.pool);
   }
 
   /** A read under the eyes of who measures. */
