@@ -270,9 +270,8 @@ export class DatabaseRoom implements Database {
 
   #writing<R>(statement: Statement, options: CallOptions): Promise<StatementResult<R>> {
     if (!this.#isStarted) return this.start().then(() => this.#writing(statement, options));
-    return this.#watch.alone('write', statement, options, (within, trail) =>
-      this.#write<R>(statement, within, trail),
-    );
+    const run = (within: CallOptions, trail: Trail) => this.#write<R>(statement, within, trail);
+    return this.#watch.alone('write', statement, options, run);
   }
 
   async #read<R>(statement: Statement, options: ReadOptions, trail: Trail): Promise<StatementResult<R>> {
