@@ -64,6 +64,10 @@ describe.each(themes)('the page in the %s', (colorScheme) => {
       await visitor.at('chat-line').first().waitFor();
       await visitor.at('like').click();
       await inspect('after some use');
+      await visitor.at('fleet-open').click();
+      await visitor.at('fleet-row').getByText('ready').waitFor();
+      await inspect('the instances');
+      await page.keyboard.press('Escape');
       await visitor.at('write').click();
       await inspect('writing');
       expect([...visitor.complaints, ...visitor.failures]).toEqual([]);
@@ -129,8 +133,9 @@ it('a page that nothing can be loaded for says so, and loads when asked again', 
   );
   await page.goto(url);
   await visitor.at('list-failed').waitFor();
-  await page.unroute('**/api/v1/posts**');
+  // In this order: once it can load, the page may do so by itself when its stream comes.
   await page.getByRole('button', { name: 'Try again' }).first().click();
+  await page.unroute('**/api/v1/posts**');
   await visitor.at('post-item').first().waitFor();
 });
 

@@ -141,3 +141,23 @@ it('an instance that is killed takes nothing along: both pages go on, nothing is
   });
   expect([...ada.failures, ...grace.failures]).toEqual([]);
 }, 120_000);
+
+it('the page lists who serves, and who is just leaving', async () => {
+  const serving = names.filter((_, index) => blogs.instances[index]?.running);
+  const [leaving, staying] = serving as [string, string];
+  const listed = async (state: string) =>
+    ada.page.locator(`[data-testid=fleet-row][data-state=${state}] th`).allTextContents();
+  await ada.at('fleet-open').click();
+  await waitFor(async () => (await listed('ready')).toSorted().join() === serving.join(), {
+    timeoutMs: 30_000,
+    message: 'the killed one to go with its lease',
+  });
+  const ended = blogs.instances[names.indexOf(leaving)]?.terminate();
+  await waitFor(async () => (await listed('draining')).join() === leaving, { message: 'one that drains' });
+  expect(await listed('ready')).toEqual([staying]);
+  expect(await ended).toEqual({ code: 0, signal: null });
+  await waitFor(async () => (await ada.texts('fleet-row', 'th')).join() === staying, {
+    message: 'it to be gone',
+  });
+  expect(ada.failures).toEqual([]);
+}, 90_000);

@@ -3,6 +3,7 @@
 import { me, openAccount, startAccount, visitor } from './account.js';
 import { api, newKey } from './api.js';
 import { $, guarded, icon, onSubmit } from './dom.js';
+import './fleet.js';
 import { markOpen, newestId, showNewest } from './list.js';
 import { listen } from './live.js';
 import { announce } from './news.js';

@@ -11,6 +11,7 @@ import { CommentService } from './comments/comment-service.js';
 import type { Config } from './config.js';
 import { pageRoutes } from './http/page-routes.js';
 import type { Route } from './http/route.js';
+import { instanceRoutes } from './instances/instance-routes.js';
 import { likeRoutes } from './likes/like-routes.js';
 import { LikeService } from './likes/like-service.js';
 import { postRoutes } from './posts/post-routes.js';
@@ -52,6 +53,7 @@ export function createBlog(pando: Pando, config: Config, logger: Logger, jwtSecr
       ...commentRoutes(comments),
       ...chatRoutes(chat),
       ...readerRoutes(pando, posts),
+      ...instanceRoutes(pando),
       ...pageRoutes(publicFolder, clientFiles),
     ],
     sockets: chatSockets(chat),

@@ -18,7 +18,10 @@ declare module 'express-serve-static-core' {
 
 /** Serves the blog with Express. */
 export async function serve({ pando, config, logger, sessions, routes, sockets }: Blog): Promise<Serving> {
-  const { context, limit, cacheResponse, sse, listen } = pandoExpress(pando, clientsOf(config));
+  const { context, limit, cacheResponse, sse, listen } = pandoExpress(pando, {
+    ...clientsOf(config),
+    balancerIdleMs: 60_000,
+  });
   const app = express().disable('x-powered-by').disable('etag');
   app.set('trust proxy', config.proxies); // for the scheme
 

@@ -24,7 +24,12 @@ export async function serve({ pando, config, logger, sessions, routes, sockets }
     frameworkErrors: (error, _request, reply) => void send(reply, problemAnswer(error, logger)),
   });
   app.removeContentTypeParser('text/plain'); // bodies are JSON
-  await app.register(pandoFastify, { pando, ws: sockets, ...clientsOf(config) });
+  await app.register(pandoFastify, {
+    pando,
+    ws: sockets,
+    ...clientsOf(config),
+    balancerIdleMs: 60_000,
+  });
   app.decorateRequest('user');
 
   app.setErrorHandler((error, _request, reply) => send(reply, problemAnswer(error, logger)));
