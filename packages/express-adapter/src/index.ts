@@ -1,5 +1,4 @@
 export {
-  type LimitOptions,
   type ListenOptions,
   type PandoExpress,
   pandoExpress,

@@ -8,6 +8,7 @@ import {
   type HttpOptions,
   type HttpServer,
   type Kit,
+  type LimitOptions,
   type ListenAddress,
   type NodeExchange,
   problemOf,
@@ -21,14 +22,6 @@ import {
 import { RouteLabels } from './route-label.js';
 import { ShapedRequest, ShapedResponse } from './shaped-messages.js';
 import type { ExpressApp, ExpressErrorHandler, ExpressHandler, ExpressRequest, Next } from './types.js';
-
-/** Who is counted, and how much a request costs. */
-export interface LimitOptions<Request extends ExpressRequest = ExpressRequest> {
-  /** Whom to count; `undefined` counts the client's address. @defaultValue the client's address */
-  readonly key?: ((request: Request) => string | undefined | Promise<string | undefined>) | undefined;
-  /** A whole number of at least 1. @defaultValue `1` */
-  readonly cost?: number | ((request: Request) => number) | undefined;
-}
 
 /** Where to listen, and what to accept besides requests. */
 export interface ListenOptions<Identity = unknown> extends ListenAddress, DoorwayOptions<Identity> {}
@@ -44,9 +37,10 @@ export interface PandoExpress {
   context(): ExpressHandler;
   /**
    * Lets only so many requests pass. A refusal reaches the application's error handlers as `LimitExceededError`, with
-   * `status` 429 and `headers`.
+   * `status` 429 and `headers`. Whom it counts, for how much and as which tier may be asked of each request: put it behind
+   * what finds out who sends it.
    *
-   * @throws `UnknownPolicyError` at once.
+   * @throws `UnknownPolicyError`, `UnknownTierError` or `PandoOptionsError` at once.
    */
   limit<Request extends ExpressRequest = ExpressRequest>(
     policy: string,
@@ -137,17 +131,11 @@ export function pandoExpress(pando: Kit, options?: HttpOptions): PandoExpress {
       door.probes.answer(exchangeOf(request, response), probe).catch(next);
     },
 
-    limit(policy, options = {}) {
-      door.checkPolicy(policy, options);
-      const { key, cost } = options;
+    limit(policy, options) {
+      const route = door.limitedRoute(policy, options);
       return (request, response, next) => {
         const visit = visitOf(request, response);
-        const pass = async (): Promise<void> => {
-          await door.limit(visit, policy, {
-            key: await key?.(request),
-            cost: typeof cost === 'function' ? cost(request) : cost,
-          });
-        };
+        const pass = () => door.limit(visit, route, request);
         door.enter(visit, () => void pass().then(() => door.run(visit, next), next));
       };
     },

@@ -2,6 +2,7 @@ import { createServer } from 'node:http';
 import {
   type AdapterHarness,
   cacheOptionsFor,
+  limitOptionsFor,
   type SuiteAnswer,
   type SuiteRequest,
 } from '@pando/core/testing/suites';
@@ -37,11 +38,9 @@ export function listenWith(framework: typeof express): AdapterHarness['listen'] 
       return router;
     };
     for (const { method, mount, path, handler, limit: limited, cache } of spec.routes) {
-      const key = limited?.key;
-      const options = key === undefined ? {} : { key: (req: Request) => key(requestOf(req)) };
       const verb = method.toLowerCase() as 'get' | 'post' | 'put';
       const before = [
-        ...(limited ? [limit(limited.policy, options)] : []),
+        ...(limited ? [limit(limited.policy, limitOptionsFor(limited, requestOf))] : []),
         ...(cache ? [cacheResponse(cacheOptionsFor(cache, requestOf))] : []),
       ];
       routerAt(mount)[verb](path, ...before, (req, res, next) => {

@@ -25,6 +25,7 @@ export async function application(pando: Pando): Promise<void> {
     expectTypeOf(res.locals).not.toBeNever();
     res.json(req.params.id);
   });
+  app.put('/api', limit('api', { key: (req) => ({ user: req.ip }), tier: async () => 'premium' }));
   app.put('/posts', limit('write', { key: (req) => req.ip, cost: 2 }), (_req, res) => void res.end());
   app.put(
     '/users',

@@ -1,2 +1,2 @@
 export { pandoFastify } from './pando-fastify.js';
-export type { LimitOptions, PandoFastify, PandoFastifyOptions, PandoRouteConfig } from './types.js';
+export type { PandoFastify, PandoFastifyOptions, PandoRouteConfig, RouteLimit } from './types.js';

@@ -18,7 +18,7 @@ import type {
 import fastifyPlugin from 'fastify-plugin';
 import { addCachedRoutes } from './cached-routes.js';
 import { addProblemBodies } from './problem-bodies.js';
-import type { LimitOptions, PandoFastify, PandoFastifyOptions } from './types.js';
+import type { PandoFastify, PandoFastifyOptions, RouteLimit } from './types.js';
 
 const plugin: FastifyPluginAsync<PandoFastifyOptions> = async (app, options) => {
   // The last three are Fastify's own.
@@ -63,17 +63,13 @@ const plugin: FastifyPluginAsync<PandoFastifyOptions> = async (app, options) => 
     if (limit !== undefined) addLimit(route, typeof limit === 'string' ? { policy: limit } : limit);
   });
 
-  function addLimit(route: RouteOptions, options: LimitOptions): void {
-    const { policy, key, cost } = options;
-    door.checkPolicy(policy, options, ['policy']);
+  function addLimit(route: RouteOptions, options: RouteLimit): void {
+    const limited = door.limitedRoute(options.policy, options, ['policy']);
     const pass = async (request: FastifyRequest, reply: FastifyReply): Promise<void> =>
-      door.limit(visitOf(request, reply), policy, {
-        key: await key?.(request),
-        cost: typeof cost === 'function' ? cost(request) : cost,
-      });
+      door.limit(visitOf(request, reply), limited, request);
     // An address is known before anything else; who somebody is, the application's own hooks have to find out first.
-    if (key === undefined) route.onRequest = [pass, ...[route.onRequest ?? []].flat()];
-    else route.preHandler = [...[route.preHandler ?? []].flat(), pass];
+    if (limited.asks) route.preHandler = [...[route.preHandler ?? []].flat(), pass];
+    else route.onRequest = [pass, ...[route.onRequest ?? []].flat()];
   }
 
   addCachedRoutes(app, door, visitOf); // after limits: its place is behind theirs

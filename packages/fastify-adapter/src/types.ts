@@ -2,6 +2,7 @@ import type {
   DoorwayOptions,
   HttpOptions,
   Kit,
+  LimitOptions,
   ListenAddress,
   ResponseCacheOptions,
   Serving,
@@ -16,17 +17,15 @@ export interface PandoFastifyOptions extends HttpOptions, DoorwayOptions {
   readonly pando: Kit;
 }
 
-/** Who is counted, and how much a request costs. */
-export interface LimitOptions {
+/**
+ * A limit, whom it counts, for how much and as which tier.
+ *
+ * Functions are asked after the application's own `onRequest` and `preValidation` hooks, and once the body is there. Without
+ * one, the address is counted before all that.
+ */
+export interface RouteLimit extends LimitOptions<FastifyRequest> {
   /** The name of a policy of `pando.limits`. */
   readonly policy: string;
-  /**
-   * Whom to count; asked after the application's own `onRequest` and `preValidation` hooks, and once the body is there.
-   * `undefined` counts the client's address. Left out: the address is counted before all that.
-   */
-  readonly key?: ((request: FastifyRequest) => string | undefined | Promise<string | undefined>) | undefined;
-  /** A whole number of at least 1. @defaultValue `1` */
-  readonly cost?: number | ((request: FastifyRequest) => number) | undefined;
 }
 
 /** What a route says about itself: `{ config: { pando: { limit: 'write' } } }`. */
@@ -35,7 +34,7 @@ export interface PandoRouteConfig {
    * Lets only so many requests pass. A refusal reaches the error handler as `LimitExceededError`, with `statusCode` 429.
    * A policy that does not exist is refused when the route is added.
    */
-  readonly limit?: string | LimitOptions | undefined;
+  readonly limit?: string | RouteLimit | undefined;
   /**
    * Answers out of `pando.cache`, and stores there what the handler answers: across all instances, until it expires or one
    * of its tags is invalidated. A client that has written is never answered with what was stored before.

@@ -2,6 +2,7 @@ import fastifyCompress from '@fastify/compress';
 import {
   type AdapterHarness,
   cacheOptionsFor,
+  limitOptionsFor,
   type SuiteAnswer,
   type SuiteRequest,
 } from '@pando/core/testing/suites';
@@ -42,13 +43,9 @@ export function listenWith(framework: typeof fastify): AdapterHarness['listen'] 
       else app.register(async (scope) => add(scope), { prefix: mount });
     };
     for (const { method, mount, path, handler, limit, cache } of spec.routes) {
-      const key = limit?.key;
       const config = {
         pando: {
-          limit:
-            limit && key
-              ? { policy: limit.policy, key: (request: FastifyRequest) => key(requestOf(request)) }
-              : limit?.policy,
+          limit: limit && { policy: limit.policy, ...limitOptionsFor(limit, requestOf) },
           cache: cache && cacheOptionsFor(cache, requestOf),
         },
       };

@@ -1,5 +1,5 @@
 import type { Pando } from '@pando/core';
-import { type LimitOptions, pandoFastify } from '@pando/fastify-adapter';
+import { pandoFastify, type RouteLimit } from '@pando/fastify-adapter';
 import Fastify, { type FastifyRequest } from 'fastify';
 import { expectTypeOf } from 'vitest';
 
@@ -29,8 +29,14 @@ export async function application(pando: Pando): Promise<void> {
     { config: { pando: { limit: { policy: 'write', key: (request) => keyOf(request), cost: 2 } } } },
     async () => '',
   );
+  const byPlan: RouteLimit = {
+    policy: 'api',
+    key: ({ headers }) => ({ user: headers['x-user']?.toString() }),
+    tier: async (request) => keyOf(request),
+  };
+  app.get('/plans', { config: { pando: { limit: byPlan } } }, async () => '');
   // @ts-expect-error: a limit names its policy
-  const limit: LimitOptions = { key: () => 'x' };
+  const limit: RouteLimit = { key: () => 'x' };
   app.put('/broken', { config: { pando: { limit } } }, async () => '');
 
   app.get(

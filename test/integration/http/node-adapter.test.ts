@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import {
   type AdapterHarness,
   adapterSuite,
+  limitOptionsFor,
   type SuiteAnswer,
   type SuiteApp,
   type SuiteRequest,
@@ -61,12 +62,15 @@ function routesOf(
 ): readonly Route[] {
   return [
     ...routes.map(({ method, mount = '', path, handler, limit: limited }): Route => {
-      const pass = limited && limit(limited.policy);
+      const requests = new WeakMap<IncomingMessage, SuiteRequest>();
+      const requestOf = (request: IncomingMessage) => requests.get(request) as SuiteRequest;
+      const pass = limited && limit(limited.policy, limitOptionsFor(limited, requestOf));
       return {
         ...templateOf(mount + path),
         method,
         async answer(request, response, asked) {
-          await pass?.(request, { key: limited?.key?.(asked) });
+          requests.set(request, asked);
+          await pass?.(request);
           send(response, await handler(asked));
         },
       };

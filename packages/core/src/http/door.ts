@@ -4,7 +4,7 @@ import type { Connection } from '../realtime/index.js';
 import { type Client, ClientAddresses } from './clients.js';
 import type { Exchange } from './exchange.js';
 import { ContextHandler } from './handlers/context.js';
-import { LimitHandler, type LimitSubject } from './handlers/limit.js';
+import { LimitHandler } from './handlers/limit.js';
 import { ProbeHandler } from './handlers/probes.js';
 import { ResponseCache } from './handlers/response-cache.js';
 import { SseHandler, type SseRefusal } from './handlers/sse.js';
@@ -12,7 +12,8 @@ import { WsHandler } from './handlers/ws.js';
 import { type HttpOptions, resolveHttpOptions } from './http-options.js';
 import { KeptTokens } from './kept-tokens.js';
 import type { Kit } from './kit.js';
-import { checkLimitOptions } from './limit-options.js';
+import type { LimitOptions } from './limit-options.js';
+import type { LimitedRoute } from './limited-route.js';
 import { type FrameworkView, NodeExchange } from './node-exchange.js';
 import { RequestMetrics } from './request-metrics.js';
 import type { ResponseCacheOptions } from './response-cache-options.js';
@@ -49,7 +50,7 @@ export class Door {
     const kept = resolved.tokens && new KeptTokens(kit, resolved.tokens);
     this.#contexts = new ContextHandler(kit, this.#tokens, kept);
     this.#clients = new ClientAddresses(resolved.clients, kit.kernel.logger);
-    this.#limits = new LimitHandler(kit.limits, this.#clients);
+    this.#limits = new LimitHandler(kit, this.#clients, resolved.limitHeaders);
     this.#metrics = new RequestMetrics(kit.kernel);
     this.#gate = new StreamGate(kit);
     this.#sse = new SseHandler(kit, this.#gate, this.#clients);
@@ -100,12 +101,16 @@ export class Door {
   }
 
   /**
-   * Throws at once when there is no such policy, or when what the route says beside it cannot be right. `beside` are names
-   * in the same object that the adapter reads.
+   * A policy at a route, for {@link Door.limit}. `beside` are names in the same object that the adapter reads.
+   *
+   * @throws `UnknownPolicyError`, `UnknownTierError`, `PandoOptionsError`, at once.
    */
-  checkPolicy(policy: string, options: object = {}, beside?: readonly string[]): void {
-    checkLimitOptions(options, beside);
-    this.#limits.check(policy);
+  limitedRoute<Request>(
+    policy: string,
+    options: LimitOptions<Request> = {},
+    beside?: readonly string[],
+  ): LimitedRoute<Request> {
+    return this.#limits.route(policy, options, beside);
   }
 
   /** Throws at once when a route's own settings name something that no route has. */
@@ -116,8 +121,8 @@ export class Door {
   }
 
   /** Lets the request pass, or rejects with `LimitExceededError`: see {@link LimitHandler.consume}. */
-  limit({ exchange }: Visit, policy: string, subject?: LimitSubject): Promise<void> {
-    return this.#limits.consume(exchange, policy, subject);
+  limit<Request>({ exchange }: Visit, route: LimitedRoute<Request>, request: Request): Promise<void> {
+    return this.#limits.consume(exchange, route, request);
   }
 
   /** The cache of one route's answers. @throws `PandoOptionsError` */

@@ -22,14 +22,24 @@ export class HttpError extends PandoError {
 /** A limit that keeps a request from passing; see the two below. */
 abstract class LimitError extends HttpError {
   readonly decision: Decision;
+  /** When the client is told to come back: up to a tenth later than it could, so that not all come at once. */
+  readonly retryAfterMs: number;
 
-  constructor(decision: Decision, init: Omit<HttpErrorInit, 'headers' | 'retryable'>) {
+  constructor(
+    decision: Decision,
+    { what, ...init }: { readonly code: string; readonly status: number; readonly what: string },
+  ) {
+    const share = Math.random();
+    const seconds = Math.max(1, Math.ceil(decision.retryAfterMs / 1_000));
+    const jittered = seconds + Math.floor(share * (Math.floor(seconds / 10) + 1));
     super({
       ...init,
+      message: `${what} Try again in ${jittered} s.`,
       retryable: true,
-      headers: { 'retry-after': String(retryAfterSeconds(decision)), 'cache-control': 'no-store' },
+      headers: { 'retry-after': String(jittered), 'cache-control': 'no-store' },
     });
     this.decision = decision;
+    this.retryAfterMs = Math.ceil(decision.retryAfterMs * (1 + share / 10));
   }
 }
 
@@ -40,17 +50,22 @@ abstract class LimitError extends HttpError {
  * their own.
  */
 export class LimitExceededError extends LimitError {
-  constructor(decision: Decision) {
+  /** The window that refused, as the `RateLimit` header calls it. */
+  readonly quota: string;
+
+  constructor(decision: Decision, quota: string = decision.policy) {
     super(decision, {
       code: 'PANDO_HTTP_LIMIT_EXCEEDED',
-      message: `The limit "${decision.policy}" of ${decision.limit} is used up. Try again in ${retryAfterSeconds(decision)} s.`,
+      what: `The limit "${quota}" of ${decision.limit} is used up.`,
       status: 429,
     });
+    this.quota = quota;
   }
 }
 
 /**
- * A limit could not be checked because Redis is away, and its policy says `onUnavailable: 'closed'`.
+ * A limit could not be checked because Redis is away, or because the route's `key`, `cost` or `tier` failed, and its policy
+ * says `onUnavailable: 'closed'`.
  *
  * Bring Redis back, or let the policy count in each process meanwhile with `'local'`.
  */
@@ -58,7 +73,7 @@ export class LimitUnavailableError extends LimitError {
   constructor(decision: Decision) {
     super(decision, {
       code: 'PANDO_HTTP_LIMIT_UNAVAILABLE',
-      message: `The limit "${decision.policy}" cannot be checked at the moment. Try again in ${retryAfterSeconds(decision)} s.`,
+      what: `The limit "${decision.policy}" cannot be checked at the moment.`,
       status: 503,
     });
   }
@@ -78,11 +93,6 @@ export class BannedError extends HttpError {
       headers: { 'cache-control': 'no-store' },
     });
   }
-}
-
-/** The whole seconds of the header, rounded up: who comes back then is let in. */
-function retryAfterSeconds({ retryAfterMs }: Decision): number {
-  return Math.max(1, Math.ceil(retryAfterMs / 1_000));
 }
 
 /**

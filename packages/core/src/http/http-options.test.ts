@@ -20,9 +20,18 @@ test('what is switched off is gone', () => {
   expect(resolveHttpOptions({ health: false, metrics: false, cookie: false, tokens: false })).toEqual({
     cookie: false,
     tokens: undefined,
+    limitHeaders: 'draft',
     probes: new Map(),
     health: { format: 'json', details: 'never' },
   });
+});
+
+test('answers tell of limits in a form that there is', () => {
+  expect(resolveHttpOptions({ limitHeaders: 'both' }).limitHeaders).toBe('both');
+  expect(resolveHttpOptions({ limitHeaders: false }).limitHeaders).toBe(false);
+  expect(() => resolveHttpOptions({ limitHeaders: 'draft-7' as never })).toThrow(
+    'http.limitHeaders must be one of "draft", "legacy", "both", or false, got "draft-7".',
+  );
 });
 
 test('paths can be moved one by one', () => {

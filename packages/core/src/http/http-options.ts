@@ -1,6 +1,7 @@
 import { type OptionsReader, readOptions } from '../kernel/options.js';
 import { type ClientsOptions, clientsDefaults, type ResolvedClients, readClients } from './clients.js';
 import type { Exchange } from './exchange.js';
+import type { LimitHeaders } from './limit-headers.js';
 
 /** Where the health answers live, and what they tell. */
 export interface HealthEndpointOptions {
@@ -85,6 +86,8 @@ export interface HttpOptions {
   readonly tokens?: false | KeptTokenOptions | undefined;
   /** Answers of `pando.health`, below the path under which the context is mounted; `false` for none. */
   readonly health?: false | HealthEndpointOptions | undefined;
+  /** How answers tell of limits; refusals say `Retry-After` in any case. @defaultValue `'draft'` */
+  readonly limitHeaders?: LimitHeaders | undefined;
   /** The metrics, for Prometheus; `false` when they are served elsewhere. @defaultValue `{ path: '/metrics' }` */
   readonly metrics?: false | MetricsPath | undefined;
   /**
@@ -110,6 +113,7 @@ export const httpDefaults = Object.freeze({
     format: 'json' as const,
     details: 'never' as const,
   }),
+  limitHeaders: 'draft' as LimitHeaders,
   metrics: Object.freeze({ path: '/metrics' }),
   tokens: Object.freeze({ maxAgeMs: 30_000, waitMs: 50 }),
 });
@@ -132,6 +136,7 @@ export interface ResolvedHttpOptions {
   readonly clients: ResolvedClients | undefined;
   readonly cookie: false | { readonly maxAgeMs: number };
   readonly tokens: ResolvedTokenOptions | undefined;
+  readonly limitHeaders: LimitHeaders;
   readonly balancerIdleMs: number | undefined;
   /** Which probe is answered at which path. */
   readonly probes: ReadonlyMap<string, ProbeKind>;
@@ -158,8 +163,18 @@ export function resolveHttpOptions(
   readMetricsPath(reader, probes);
   const health = readHealth(reader, probes, groups);
   const balancerIdleMs = reader.ms('balancerIdleMs', undefined);
+  const limitHeaders = readLimitHeaders(reader);
   reader.done();
-  return { clients, cookie, tokens, balancerIdleMs, probes, health };
+  return { clients, cookie, tokens, limitHeaders, balancerIdleMs, probes, health };
+}
+
+const limitHeaderForms: readonly LimitHeaders[] = ['draft', 'legacy', 'both', false];
+
+function readLimitHeaders(reader: OptionsReader): LimitHeaders {
+  const form = reader.any('limitHeaders', httpDefaults.limitHeaders) as LimitHeaders;
+  if (!limitHeaderForms.includes(form))
+    reader.fail('limitHeaders', 'one of "draft", "legacy", "both", or false');
+  return form;
 }
 
 function readCookie(reader: OptionsReader): ResolvedHttpOptions['cookie'] {

@@ -28,7 +28,6 @@ export {
 } from './errors.js';
 export type { AnswerHeaders, Exchange, ExchangeOutcome, HeaderValues } from './exchange.js';
 export type { ForwardingHeader } from './forwarded.js';
-export type { LimitSubject } from './handlers/limit.js';
 export type { ResponseCache } from './handlers/response-cache.js';
 export type { SseRefusal } from './handlers/sse.js';
 export {
@@ -42,6 +41,9 @@ export {
   type ProbeKind,
 } from './http-options.js';
 export type { Kit } from './kit.js';
+export type { LimitHeaders } from './limit-headers.js';
+export type { LimitKey, LimitOptions } from './limit-options.js';
+export type { LimitedRoute } from './limited-route.js';
 export { type FrameworkView, NodeExchange } from './node-exchange.js';
 export type { AllowedOrigins } from './origin.js';
 export type { PathParams } from './path-template.js';

@@ -1,17 +1,43 @@
 import { readOptions } from '../kernel/options.js';
 
+/**
+ * Whom to count: a name of your own, or who it is by type, as in `{ user: 'ann' }`, `{ apiKey }` or `{ tenant, user }`. Those of
+ * one type are never taken for another's, nor for an address. An `apiKey` is stored as its hash. Parts that are undefined
+ * are left out.
+ */
+export type LimitKey = string | Readonly<Record<string, string | undefined>>;
+
+/**
+ * Who is counted, how much a request costs, and which tier holds for it.
+ *
+ * Functions that throw, reject, or name no such key, cost or tier do not fail the request: what the policy says for
+ * `onUnavailable` holds then. With `local`, the address is counted for a key, 1 for a cost, and the default for a tier.
+ */
+export interface LimitOptions<Request = unknown> {
+  /** Whom to count; `undefined`, or no part that is defined, counts the client's address. @defaultValue the client's address */
+  readonly key?: ((request: Request) => LimitKey | undefined | Promise<LimitKey | undefined>) | undefined;
+  /** A whole number of at least 1. @defaultValue `1` */
+  readonly cost?: number | ((request: Request) => number | Promise<number>) | undefined;
+  /** Of the policy's tiers; `undefined` is the first. @defaultValue the first */
+  readonly tier?:
+    | string
+    | ((request: Request) => string | undefined | Promise<string | undefined>)
+    | undefined;
+}
+
 /** Checks what a route says beside the name of its policy; throws `PandoOptionsError`. */
 export function checkLimitOptions(options: unknown, beside: readonly string[] = []): void {
   const reader = readOptions('http.limit', options);
   for (const key of beside) reader.any(key);
   reader.fn('key', undefined);
   const cost = reader.any('cost');
-  if (
-    typeof cost !== 'function' &&
-    cost !== undefined &&
-    !(Number.isSafeInteger(cost) && Number(cost) >= 1)
-  ) {
+  if (typeof cost !== 'function' && cost !== undefined && !isCost(cost))
     reader.fail('cost', 'a positive whole number, or a function');
-  }
+  const tier = reader.any('tier');
+  if (typeof tier !== 'function' && tier !== undefined && typeof tier !== 'string')
+    reader.fail('tier', 'the name of a tier, or a function');
   reader.done();
 }
+
+/** Whether something can be spent. */
+export const isCost = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 1;

@@ -45,8 +45,7 @@ export function problemOf(error: unknown): Problem | undefined {
 
 function extrasOf(error: PandoError): Readonly<Record<string, unknown>> {
   if (!isLimitExceeded(error)) return {};
-  const { policy, retryAfterMs } = error.decision;
-  return { 'violated-policies': [policy], 'retry-after-ms': Math.ceil(retryAfterMs) };
+  return { 'violated-policies': [error.quota], 'retry-after-ms': error.retryAfterMs };
 }
 
 // By shape: instanceof fails when two copies of the library are loaded.

@@ -4,9 +4,9 @@ import type { Exchange } from '../exchange.js';
 import { exposeHeaders, requestId } from '../headers.js';
 import type { KeptTokens } from '../kept-tokens.js';
 import type { Kit } from '../kit.js';
+import { limitHeaderNames } from '../limit-headers.js';
 import type { TokenTransport } from '../token-transport.js';
 import type { Visit } from '../visit.js';
-import { limitHeaders } from './limit.js';
 
 /** Opens the context of each request, and sees to it that the answer carries what the client must return. */
 export class ContextHandler {
@@ -39,7 +39,7 @@ export class ContextHandler {
   #completeHead(exchange: Exchange, context: RequestContext): void {
     exchange.setAnswerHeader('x-pando-instance', this.#kit.instanceId);
     // A kept-alive connection would bring the next request to an instance that is going away.
-    const limits = limitHeaders.filter((name) => exchange.answerHeader(name) !== undefined);
+    const limits = limitHeaderNames.filter((name) => exchange.answerHeader(name) !== undefined);
     exposeHeaders(exchange, [...this.#tokens.write(exchange, context), ...limits]);
   }
 }

@@ -1,26 +1,46 @@
 import { expect, test } from 'vitest';
+import { createKernel } from '../../kernel/kernel.js';
 import { noopLogger } from '../../kernel/logger.js';
-import type { Decision } from '../../limits/index.js';
-import { createLimits } from '../../limits/index.js';
+import { createLimits, type Decision } from '../../limits/index.js';
+import { createFakeClock } from '../../testing/fake-clock.js';
 import { ClientAddresses } from '../clients.js';
 import { LimitExceededError, type LimitUnavailableError } from '../errors.js';
 import type { Exchange } from '../exchange.js';
-import type { Kit } from '../kit.js';
+import type { LimitHeaders } from '../limit-headers.js';
+import type { LimitOptions } from '../limit-options.js';
 import { LimitHandler } from './limit.js';
 
+const room = createLimits({
+  policies: {
+    write: '60/min',
+    stacked: ['10/s', '500/h'],
+    even: ['10/s', '10/min'],
+    plans: { tiers: { free: '10/min', premium: ['20/s', '900/min'], enterprise: false } },
+    seen: { windows: '60/min', shadow: true, onUnavailable: 'closed' },
+    shut: { windows: '60/min', onUnavailable: 'closed' },
+    open: { windows: '60/min', onUnavailable: 'open' },
+  },
+});
 const unconfigured = new ClientAddresses(undefined, noopLogger);
-const room = createLimits({ policies: { write: '60/min', stacked: ['10/s', '500/h'] } });
 
-/** Consumes once, with a decision that was made beforehand; says who was counted and what the answer says. */
+/** What a case asks for beside the decision, which is made beforehand. */
+interface Case extends LimitOptions<string> {
+  readonly ip?: string;
+  readonly form?: LimitHeaders;
+  readonly times?: number;
+}
+
+/** Consumes; says who was counted, what the answer says, and what was logged. */
 async function consume(
-  decision: Partial<Decision>,
-  subject?: { readonly key?: string; readonly cost?: number },
-  ip = '203.0.113.7',
+  decision: Partial<Decision> = {},
+  { ip = '203.0.113.7', form = 'draft', times = 1, ...options }: Case = {},
 ) {
+  const policy = decision.policy ?? 'write';
   const made: Decision = {
     allowed: true,
-    policy: 'write',
+    policy,
     limit: 60,
+    windowMs: 60_000,
     remaining: 59,
     resetMs: 59_001,
     retryAfterMs: 0,
@@ -28,12 +48,17 @@ async function consume(
     ...decision,
   };
   const asked: unknown[] = [];
-  const limits: Kit['limits'] = {
-    policies: room.policies,
-    policy: (name) => room.policy(name),
-    async consume(policy, key, options) {
-      asked.push(policy, key, options?.cost);
-      return made;
+  const warnings: unknown[] = [];
+  const logger = { ...noopLogger, warn: (details: { readonly err: unknown }) => warnings.push(details.err) };
+  const kit = {
+    kernel: createKernel({ clock: createFakeClock(), logger: logger as never }),
+    limits: {
+      policies: room.policies,
+      policy: (name: string) => room.policy(name),
+      async consume(name: string, key: string, asking?: { readonly cost?: number; readonly tier?: string }) {
+        asked.push([name, key, asking?.cost, asking?.tier]);
+        return made;
+      },
     },
   };
   const headers: Record<string, string> = {};
@@ -44,10 +69,18 @@ async function consume(
       headers[name] = value;
     },
   } as unknown as Exchange;
-  const refusal = await new LimitHandler(limits, unconfigured)
-    .consume(exchange, made.policy, subject)
-    .catch((error) => error);
-  return { asked, headers, refusal: refusal as LimitExceededError | LimitUnavailableError | undefined };
+  const handler = new LimitHandler(kit as never, unconfigured, form);
+  const route = handler.route(policy, options);
+  let refusal: unknown;
+  for (let request = 0; request < times; request++)
+    refusal = await handler.consume(exchange, route, 'the request').catch((error) => error);
+  return {
+    asked,
+    headers,
+    warnings,
+    now: kit.kernel.clock.now(),
+    refusal: refusal as LimitExceededError | LimitUnavailableError | undefined,
+  };
 }
 
 test('whole seconds, rounded up: nobody comes back too early', async () => {
@@ -55,18 +88,58 @@ test('whole seconds, rounded up: nobody comes back too early', async () => {
   expect(headers).toEqual({ 'ratelimit-policy': '"write";q=60;w=60', ratelimit: '"write";r=59;t=60' });
 });
 
-test('keys and addresses are counted apart', async () => {
-  expect((await consume({})).asked).toEqual(['write', 'ip:203.0.113.7', undefined]);
-  expect((await consume({}, { key: '203.0.113.7', cost: 3 })).asked).toEqual(['write', 'key:203.0.113.7', 3]);
-  expect((await consume({}, {}, '2001:db8::1')).asked[1]).toBe('ip:2001:db8:0:0::/64');
+test('the older headers tell the instant of the reset', async () => {
+  const { headers, now } = await consume({}, { form: 'legacy' });
+  expect(headers).toEqual({
+    'x-ratelimit-limit': '60',
+    'x-ratelimit-remaining': '59',
+    'x-ratelimit-reset': String(Math.ceil((now + 59_001) / 1_000)),
+  });
+  const both = await consume({}, { form: 'both' });
+  expect(Object.keys(both.headers)).toHaveLength(5);
+  expect((await consume({}, { form: false })).headers).toEqual({});
 });
 
-test('the window that decided is named', async () => {
-  const { headers } = await consume({ policy: 'stacked', limit: 500, remaining: 7 });
+test('keys, parts of keys and addresses are counted apart', async () => {
+  const counted = async (options: Case) => (await consume({}, options)).asked[0];
+  expect(await counted({})).toEqual(['write', 'ip:203.0.113.7', 1, undefined]);
+  expect(await counted({ key: () => '203.0.113.7', cost: 3 })).toEqual([
+    'write',
+    'key:203.0.113.7',
+    3,
+    undefined,
+  ]);
+  expect(await counted({ ip: '2001:db8::1' })).toContain('ip:2001:db8:0:0::/64');
+  expect(await counted({ key: async () => ({ user: 'ann' }) })).toContain('user:ann');
+});
+
+test('a request is asked for its key, cost and tier', async () => {
+  const options: Case = {
+    key: async (request) => ({ tenant: request, user: 'ann' }),
+    cost: async () => 5,
+    tier: async () => 'premium',
+  };
+  const { asked } = await consume({ policy: 'plans' }, options);
+  expect(asked).toEqual([['plans', 'tenant:the request,user:ann', 5, 'premium']]);
+});
+
+test('each tier has quotas of its own in the headers, and the one without limit has none', async () => {
+  const premium = { policy: 'plans', tier: 'premium', limit: 900, remaining: 7 };
+  expect((await consume(premium, { tier: 'premium' })).headers).toEqual({
+    'ratelimit-policy': '"plans-premium-1";q=20;w=1, "plans-premium-2";q=900;w=60',
+    ratelimit: '"plans-premium-2";r=7;t=60',
+  });
+  const exempt = { policy: 'plans', tier: 'enterprise', source: 'exempt' } as const;
+  expect((await consume(exempt, { tier: 'enterprise' })).headers).toEqual({});
+});
+
+test('the window that decided is named, also beside one with the same limit', async () => {
+  const { headers } = await consume({ policy: 'stacked', limit: 500, windowMs: 3_600_000, remaining: 7 });
   expect(headers).toEqual({
     'ratelimit-policy': '"stacked-1";q=10;w=1, "stacked-2";q=500;w=3600',
     ratelimit: '"stacked-2";r=7;t=60',
   });
+  expect((await consume({ policy: 'even', limit: 10 })).headers.ratelimit).toBe('"even-2";r=59;t=60');
 });
 
 test('an instance that counts alone says what it knows', async () => {
@@ -74,8 +147,10 @@ test('an instance that counts alone says what it knows', async () => {
   expect(headers.ratelimit).toBe('"write";r=3;t=60');
 });
 
-test('what was not counted is not claimed', async () => {
+test('what was not counted is not claimed, nor what a shadow counts', async () => {
   expect((await consume({ source: 'open' })).headers).toEqual({});
+  const { headers, refusal } = await consume({ policy: 'seen', shadowed: true, remaining: 0 });
+  expect([headers, refusal]).toEqual([{}, undefined]);
 });
 
 test('a refusal is an error with everything that an error handler needs, and the answer has it already', async () => {
@@ -86,6 +161,7 @@ test('a refusal is an error with everything that an error handler needs, and the
     statusCode: 429,
     code: 'PANDO_HTTP_LIMIT_EXCEEDED',
     retryable: true,
+    quota: 'write',
   });
   expect(refusal?.headers).toEqual({ 'retry-after': '2', 'cache-control': 'no-store' });
   expect(headers).toMatchObject({
@@ -93,6 +169,20 @@ test('a refusal is an error with everything that an error handler needs, and the
     'cache-control': 'no-store',
     ratelimit: '"write";r=0;t=60',
   });
+});
+
+test('clients are told to come back when there is room or up to a tenth later, not all at once', async () => {
+  const made = { allowed: false, resetMs: 60_000, retryAfterMs: 60_000 };
+  const refusals = await Promise.all(Array.from({ length: 200 }, () => consume(made)));
+  const waits = refusals.map(({ headers }) => Number(headers['retry-after']));
+  expect(Math.min(...waits)).toBeGreaterThanOrEqual(60);
+  expect(Math.max(...waits)).toBeLessThanOrEqual(66);
+  expect(new Set(waits).size).toBeGreaterThan(1);
+  for (const { refusal } of refusals) {
+    expect(refusal?.retryAfterMs).toBeGreaterThanOrEqual(60_000);
+    expect(refusal?.retryAfterMs).toBeLessThanOrEqual(66_000);
+    expect(refusal?.message).toContain(`Try again in ${refusal?.headers['retry-after']} s.`);
+  }
 });
 
 test('a limit that cannot be asked and refuses is the fault of the server', async () => {
@@ -107,9 +197,50 @@ test('who is banned is told that, and nothing else', async () => {
   expect(headers).toEqual({ 'cache-control': 'no-store' });
 });
 
-test('a policy that does not exist is refused at once', () => {
-  const { policies } = room;
-  const limits = { policies, policy: room.policy.bind(room), consume: room.consume.bind(room) };
-  const handler = new LimitHandler(limits, unconfigured);
-  expect(() => handler.check('wirte')).toThrow(/write/);
+const boom = new Error('no database');
+const failures: readonly (readonly [string, LimitOptions<string>])[] = [
+  ['a key that throws', { key: () => raise(boom) }],
+  ['a key that rejects', { key: () => Promise.reject(boom) }],
+  ['a key that throws nothing', { key: () => raise(undefined) }],
+  ['an empty key', { key: () => '' }],
+  ['a number for a key', { key: () => 7 as never }],
+  ['a key of an empty part', { key: () => ({ user: '' }) }],
+  ['a key that passes for an address', { key: () => ({ ip: '203.0.113.9' }) }],
+  ['a cost of nothing', { cost: () => 0 }],
+  ['a cost that is no number', { cost: () => Number.NaN }],
+  ['a cost in text', { cost: () => '5' as never }],
+  ['an endless cost', { cost: async () => Number.POSITIVE_INFINITY }],
+  ['a tier that rejects', { tier: () => Promise.reject(boom) }],
+  ['an unknown tier', { tier: () => 'gold' }],
+];
+
+test.each(failures)('%s does what the policy says for when it cannot count', async (_, options) => {
+  const local = await consume({}, options);
+  expect([local.asked, local.refusal]).toEqual([[['write', 'ip:203.0.113.7', 1, undefined]], undefined]);
+  const open = await consume({ policy: 'open' }, options);
+  expect([open.asked, open.refusal, open.headers]).toEqual([[], undefined, {}]);
+  const shut = await consume({ policy: 'shut' }, options);
+  expect(shut.asked).toEqual([]);
+  expect(shut.refusal).toMatchObject({ status: 503, code: 'PANDO_HTTP_LIMIT_UNAVAILABLE' });
+  const seen = await consume({ policy: 'seen' }, options);
+  expect([seen.asked, seen.refusal]).toEqual([[], undefined]);
 });
+
+test('what fails alone is replaced alone, and told once a minute', async () => {
+  const options: Case = { key: () => ({ user: 'ann' }), cost: () => 3, tier: () => raise(boom), times: 3 };
+  const { asked, warnings } = await consume({ policy: 'plans' }, options);
+  expect(asked).toEqual(Array.from({ length: 3 }, () => ['plans', 'user:ann', 3, undefined]));
+  expect(warnings).toEqual([boom]);
+});
+
+test('a policy or a tier that does not exist is refused at once', () => {
+  const kit = { kernel: createKernel(), limits: room };
+  const handler = new LimitHandler(kit, unconfigured, 'draft');
+  expect(() => handler.route('wirte', {})).toThrow(/write/);
+  expect(() => handler.route('plans', { tier: 'premum' })).toThrow('Did you mean "premium"?');
+  expect(() => handler.route('write', { tier: 'free' })).toThrow('It has no tiers.');
+});
+
+function raise(cause: unknown): never {
+  throw cause;
+}

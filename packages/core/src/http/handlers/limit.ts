@@ -1,72 +1,88 @@
-import type { Decision, Policy } from '../../limits/index.js';
+import type { Decision } from '../../limits/index.js';
 import type { ClientAddresses } from '../clients.js';
 import { BannedError, type HttpError, LimitExceededError, LimitUnavailableError } from '../errors.js';
 import type { Exchange } from '../exchange.js';
 import type { Kit } from '../kit.js';
+import { type LimitHeaders, LimitHeaderWriter, quotaOf } from '../limit-headers.js';
+import type { LimitOptions } from '../limit-options.js';
+import { LimitedRoute } from '../limited-route.js';
 
-/** The headers that tell of limits. */
-export const limitHeaders = Object.freeze(['ratelimit', 'ratelimit-policy', 'retry-after']);
-
-/** Who and how much. */
-export interface LimitSubject {
-  /** Counted apart from others; undefined counts the client's address. */
-  readonly key?: string | undefined;
-  /** A whole number of at least 1. @defaultValue `1` */
-  readonly cost?: number | undefined;
-}
+/** How often it is said that a route's functions fail. */
+const warnEveryMs = 60_000;
+/** When to ask again while it is not known who asks. */
+const unknownRetryMs = 1_000;
 
 /** Asks `pando.limits` whether a request may go on. */
 export class LimitHandler {
-  readonly #limits: Kit['limits'];
+  readonly #kit: Pick<Kit, 'kernel' | 'limits'>;
   readonly #clients: ClientAddresses;
-  /** The constant part of the headers, by policy. */
-  readonly #policies = new Map<string, string>();
+  readonly #headers: LimitHeaderWriter;
+  /** Monotonic instant of the last warning, by policy. */
+  readonly #warnedAt = new Map<string, number>();
 
-  constructor(limits: Kit['limits'], clients: ClientAddresses) {
-    this.#limits = limits;
+  constructor(kit: Pick<Kit, 'kernel' | 'limits'>, clients: ClientAddresses, headers: LimitHeaders) {
+    this.#kit = kit;
     this.#clients = clients;
-    for (const policy of limits.policies.values()) this.#policies.set(policy.name, policyHeader(policy));
+    this.#headers = new LimitHeaderWriter(headers);
   }
 
-  /** Checks at once that there is such a policy. @throws `UnknownPolicyError` */
-  check(policy: string): void {
-    this.#limits.policy(policy);
+  /** What {@link LimitHandler.consume} takes. @throws `UnknownPolicyError`, `UnknownTierError`, `PandoOptionsError` */
+  route<Request>(
+    policy: string,
+    options: LimitOptions<Request>,
+    beside?: readonly string[],
+  ): LimitedRoute<Request> {
+    return new LimitedRoute(this.#kit.limits.policy(policy), options, beside);
   }
 
   /**
-   * Lets the request pass, or throws {@link LimitExceededError} or {@link LimitUnavailableError}. Either way
-   * the answer says what is left.
+   * Lets the request pass, or throws {@link LimitExceededError}, {@link LimitUnavailableError} or {@link BannedError}. The
+   * answer says what is left, but to who is banned.
    *
    * Keys and addresses are counted apart: nobody can spend another's limit by naming an address as a key.
    */
-  async consume(exchange: Exchange, policy: string, { key, cost }: LimitSubject = {}): Promise<void> {
-    const subject = key === undefined ? `ip:${this.#clients.keyOf(exchange.ip)}` : `key:${key}`;
-    const decision = await this.#limits.consume(policy, subject, {
+  async consume<Request>(exchange: Exchange, route: LimitedRoute<Request>, request: Request): Promise<void> {
+    const { policy } = route;
+    const asked = route.subjectOf(request);
+    const { key, cost, tier, failure } = asked instanceof Promise ? await asked : asked;
+    if (failure !== undefined && !this.#countsAfter(exchange, route, failure.cause)) return;
+    const { limits, kernel } = this.#kit;
+    const decision = await limits.consume(policy.name, key ?? `ip:${this.#clients.keyOf(exchange.ip)}`, {
       cost,
+      tier,
       address: exchange.ip,
       signal: exchange.signal,
     });
     if (decision.source === 'ban') throw refused(exchange, new BannedError());
-    if (decision.source !== 'open' && decision.source !== 'closed') this.#describe(exchange, decision);
+    this.#headers.write(exchange, policy, decision, kernel.clock.now());
     if (decision.allowed) return;
-    const refusal =
-      decision.source === 'closed' ? new LimitUnavailableError(decision) : new LimitExceededError(decision);
-    throw refused(exchange, refusal);
+    throw decision.source === 'closed'
+      ? refused(exchange, new LimitUnavailableError(decision))
+      : refused(exchange, new LimitExceededError(decision, quotaOf(policy, decision)));
   }
 
-  /** draft-ietf-httpapi-ratelimit-headers: `RateLimit-Policy` is constant, `RateLimit` names the window nearest to its end. */
-  #describe(exchange: Exchange, decision: Decision): void {
-    const policy = this.#limits.policy(decision.policy);
-    const index = Math.max(
-      0,
-      policy.windows.findIndex(({ limit }) => limit === decision.limit),
-    );
-    const resetSeconds = Math.ceil(decision.resetMs / 1_000);
-    exchange.setAnswerHeader('ratelimit-policy', this.#policies.get(policy.name) ?? policyHeader(policy));
-    exchange.setAnswerHeader(
-      'ratelimit',
-      `"${windowName(policy, index)}";r=${decision.remaining};t=${resetSeconds}`,
-    );
+  /** Whether a request is counted although it is not known for sure whom, or how much; throws where it is refused for that. */
+  #countsAfter(exchange: Exchange, { policy }: LimitedRoute<never>, err: unknown): boolean {
+    const { name, onUnavailable, shadow, windows } = policy;
+    const { clock, logger } = this.#kit.kernel;
+    const now = clock.monotonic();
+    if (now - (this.#warnedAt.get(name) ?? Number.NEGATIVE_INFINITY) >= warnEveryMs) {
+      this.#warnedAt.set(name, now);
+      const what =
+        'The key, cost or tier of a request could not be told. What its policy says for onUnavailable holds.';
+      logger.warn({ err, policy: name }, what);
+    }
+    if (onUnavailable !== 'closed' || shadow) return onUnavailable === 'local';
+    const decision: Decision = {
+      allowed: false,
+      policy: name,
+      limit: windows[0]?.limit ?? 0,
+      remaining: 0,
+      resetMs: unknownRetryMs,
+      retryAfterMs: unknownRetryMs,
+      source: 'closed',
+    };
+    throw refused(exchange, new LimitUnavailableError(decision));
   }
 }
 
@@ -74,18 +90,4 @@ export class LimitHandler {
 function refused(exchange: Exchange, refusal: HttpError): HttpError {
   for (const [name, value] of Object.entries(refusal.headers)) exchange.setAnswerHeader(name, value);
   return refusal;
-}
-
-function policyHeader(policy: Policy): string {
-  return policy.windows
-    .map(
-      ({ limit, windowMs }, index) =>
-        `"${windowName(policy, index)}";q=${limit};w=${Math.ceil(windowMs / 1_000)}`,
-    )
-    .join(', ');
-}
-
-/** Each window is a policy of its own in the headers. */
-function windowName(policy: Policy, index: number): string {
-  return policy.windows.length === 1 ? policy.name : `${policy.name}-${index + 1}`;
 }

@@ -30,6 +30,7 @@ export type {
   SuiteServing,
   SuiteStream,
 } from './adapter/harness.js';
+export { limitOptionsFor } from './adapter/limited-route.js';
 
 /**
  * What holds for every framework adapter, over real sockets: for the file `conformance.test.ts` of its package.

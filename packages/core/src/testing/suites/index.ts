@@ -12,6 +12,7 @@ export {
   adapterSuite,
   cacheOptionsFor,
   type InjectedAnswer,
+  limitOptionsFor,
   type SuiteAnswer,
   type SuiteApp,
   type SuiteRequest,

@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import type {
   HttpOptions,
   HttpServer,
+  LimitOptions,
   ResponseCacheOptions,
   SsePlan,
   SseRefusal,
@@ -29,6 +30,11 @@ export interface SuiteAnswer {
   readonly body?: string | undefined;
 }
 
+/** A policy, and what the route says of whom it limits. */
+export interface SuiteLimit extends LimitOptions<SuiteRequest> {
+  readonly policy: string;
+}
+
 /** One route. What its handler throws goes where the framework sends errors of handlers. */
 export interface SuiteRoute {
   readonly method: 'GET' | 'POST' | 'PUT';
@@ -37,10 +43,8 @@ export interface SuiteRoute {
   /** The prefix under which a router (Express) or a plugin scope (Fastify) is mounted, for instance `/tenants/:tenant`. */
   readonly mount?: string | undefined;
   readonly handler: (request: SuiteRequest) => SuiteAnswer | Promise<SuiteAnswer>;
-  /** The adapter's limit on this route; the adapter's own `key` option gets `key`. */
-  readonly limit?:
-    | { readonly policy: string; readonly key?: ((request: SuiteRequest) => string | undefined) | undefined }
-    | undefined;
+  /** The adapter's limit on this route; the adapter's own options get those of {@link LimitOptions}. */
+  readonly limit?: SuiteLimit | undefined;
   /** How the adapter caches this route's answers, behind the limit; asked only where {@link AdapterSupport.cachedRoutes} says so. */
   readonly cache?: ResponseCacheOptions<SuiteRequest> | undefined;
 }
@@ -120,7 +124,7 @@ export interface AdapterSupport {
  * import fastifyCompress from '@fastify/compress';
  * import { pandoFastify } from '@pando/fastify-adapter';
  * import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
- * import { type AdapterHarness, adapterSuite, cacheOptionsFor } from '@pando/core/testing/suites';
+ * import { type AdapterHarness, adapterSuite, cacheOptionsFor, limitOptionsFor } from '@pando/core/testing/suites';
  *
  * const harness: AdapterHarness = {
  *   name: 'Fastify 5',
@@ -136,9 +140,9 @@ export interface AdapterSupport {
  *     const { onError } = spec;
  *     if (onError) app.setErrorHandler((error, _request, reply) => send(reply, onError(error)));
  *     for (const { method, mount: prefix = '', path, handler, limit, cache } of spec.routes) {
- *       const key = limit?.key && ((request: FastifyRequest) => limit.key?.(requestOf(request)));
+ *       const limited = limit && { policy: limit.policy, ...limitOptionsFor(limit, requestOf) };
  *       const cached = cache && cacheOptionsFor(cache, requestOf);
- *       const config = { pando: { limit: limit && { policy: limit.policy, key }, cache: cached } };
+ *       const config = { pando: { limit: limited, cache: cached } };
  *       const answer = async (request: FastifyRequest, reply: FastifyReply) =>
  *         send(reply, await handler(requestOf(request)));
  *       app.register(async (scope) => scope.route({ method, url: path, config, handler: answer }), { prefix });

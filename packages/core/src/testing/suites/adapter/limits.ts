@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { get, ownFormat, quiet, type StartApp } from './app.js';
 import type { SuiteRequest } from './harness.js';
 
-const kit = { limits: { policies: { two: '2/min', stacked: ['2/s', '100/min'] } } };
+const plans = { tiers: { free: '2/min', premium: '4/min', enterprise: false } } as const;
+const kit = { limits: { policies: { two: '2/min', stacked: ['2/s', '100/min'], plans } } };
 
 /** Limits. */
 export function limitCases(start: StartApp): void {
@@ -85,6 +86,68 @@ export function limitCases(start: StartApp): void {
       expect([(await as('bob')).status, handled]).toEqual([403, 1]);
       await app.pando.limits.unban('127.0.0.0/8');
       expect([(await as('bob')).status, handled]).toEqual([200, 2]);
+    });
+
+    it('ask each request for its key, cost and tier, and take along what was spent when the plan changes', async () => {
+      const limit = {
+        policy: 'plans',
+        key: async ({ headers }: SuiteRequest) => ({ user: String(headers['x-user']) }),
+        tier: async ({ headers }: SuiteRequest) => headers['x-plan']?.toString(),
+        cost: ({ headers }: SuiteRequest) => Number(headers['x-cost'] ?? 1),
+      };
+      await using app = await start({ kit, routes: [get('/limited', () => ({}), { limit })] });
+      const ask = async (user: string, plan?: string, cost = 1) => {
+        const headers = { 'x-user': user, 'x-cost': String(cost), ...(plan && { 'x-plan': plan }) };
+        const { status, headers: answered } = await app.get('/limited', { headers });
+        return [status, answered.get('ratelimit')?.split(';t=')[0]];
+      };
+      expect(await ask('ann', undefined, 2)).toEqual([200, '"plans-free";r=0']);
+      expect(await ask('ann')).toEqual([429, '"plans-free";r=0']);
+      expect(await ask('ann', 'premium')).toEqual([200, '"plans-premium";r=1']);
+      expect(await ask('ann', 'enterprise', 100)).toEqual([200, undefined]);
+      expect(await ask('bob', 'free')).toEqual([200, '"plans-free";r=1']);
+    });
+
+    it('count what they can when they cannot ask a request', async () => {
+      const limit = {
+        policy: 'plans',
+        key: () => Promise.reject(new Error('no database')),
+        tier: () => 'gold',
+        cost: () => Number.NaN,
+      };
+      const routes = [get('/limited', () => ({}), { limit })];
+      await using app = await start({ kit: { ...kit, logger: quiet }, routes });
+      const statuses = [];
+      for (let request = 0; request < 3; request++) statuses.push((await app.get('/limited')).status);
+      expect(statuses).toEqual([200, 200, 429]);
+    });
+
+    it('count nobody on the allow list, and refuse nobody in a shadow', async () => {
+      const policies = {
+        allowed: { windows: '1/min', allow: ['127.0.0.0/8', '::1'] },
+        shadow: { windows: '1/min', shadow: true },
+      };
+      const routes = ['allowed', 'shadow'].map((policy) =>
+        get(`/${policy}`, () => ({}), { limit: { policy } }),
+      );
+      await using app = await start({ kit: { limits: { policies } }, routes });
+      for (const path of ['/allowed', '/allowed', '/shadow', '/shadow']) {
+        const { status, headers } = await app.get(path);
+        expect([path, status, headers.has('ratelimit')]).toEqual([path, 200, false]);
+      }
+      const shadowed = { policy: 'shadow', outcome: 'shadowed', source: 'memory' };
+      expect(await app.metric('pando_limits_decisions_total', shadowed)).toBe(1);
+    });
+
+    it('tell in the older headers where the application wants those, on other origins, too', async () => {
+      const routes = [get('/limited', () => ({}), { limit: { policy: 'two' } })];
+      await using app = await start({ kit, routes, http: { limitHeaders: 'legacy' } });
+      const { headers } = await app.get('/limited');
+      expect(headers.get('x-ratelimit-limit')).toBe('2');
+      expect(headers.get('x-ratelimit-remaining')).toBe('1');
+      expect(Number(headers.get('x-ratelimit-reset')) * 1_000).toBeGreaterThan(Date.now());
+      expect(headers.has('ratelimit')).toBe(false);
+      expect(headers.get('access-control-expose-headers')).toContain('x-ratelimit-remaining');
     });
 
     it('say what they do while their store is away: refuse, let pass, or count alone', async () => {

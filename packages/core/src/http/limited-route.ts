@@ -1,0 +1,104 @@
+import { LimitCostError, LimitKeyError, type Policy, UnknownTierError } from '../limits/index.js';
+import { checkLimitOptions, isCost, type LimitKey, type LimitOptions } from './limit-options.js';
+
+/** Whom and what a limit counts. */
+export interface LimitSubject {
+  /** As it is counted, type included; undefined is the client's address. */
+  readonly key: string | undefined;
+  readonly cost: number;
+  readonly tier: string | undefined;
+  /** Why one of these is not what the route wanted it to be. */
+  readonly failure: { readonly cause: unknown } | undefined;
+}
+
+/** One policy at one route: what the route says of whom it limits. */
+export class LimitedRoute<Request = unknown> {
+  readonly policy: Policy;
+  /** Whether requests are asked: the application has to have found out first who sends them. */
+  readonly asks: boolean;
+  readonly #key: LimitOptions<Request>['key'];
+  readonly #cost: LimitOptions<Request>['cost'];
+  readonly #tier: LimitOptions<Request>['tier'];
+  /** What holds for all requests as far as they are not asked. */
+  readonly #common: LimitSubject;
+
+  /**
+   * `beside` are names in the same object that an adapter reads.
+   *
+   * @throws `PandoOptionsError`, `UnknownTierError`
+   */
+  constructor(policy: Policy, options: LimitOptions<Request>, beside: readonly string[] = []) {
+    checkLimitOptions(options, beside);
+    const { key, cost = 1, tier } = options;
+    this.policy = policy;
+    this.asks = [key, cost, tier].some((option) => typeof option === 'function');
+    this.#key = key;
+    this.#cost = cost;
+    this.#tier = tier;
+    this.#common = {
+      key: undefined,
+      cost: typeof cost === 'number' ? cost : 1,
+      tier: typeof tier === 'string' ? tierOf(policy, tier) : undefined,
+      failure: undefined,
+    };
+  }
+
+  /** Whom to count for a request; never rejects. */
+  subjectOf(request: Request): LimitSubject | Promise<LimitSubject> {
+    return this.asks ? this.#ask(request) : this.#common;
+  }
+
+  async #ask(request: Request): Promise<LimitSubject> {
+    let { key, cost, tier, failure } = this.#common;
+    try {
+      key = keyText(this.policy.name, await this.#key?.(request));
+    } catch (cause) {
+      failure = { cause };
+    }
+    try {
+      if (typeof this.#tier === 'function') tier = tierOf(this.policy, await this.#tier(request));
+    } catch (cause) {
+      failure = { cause };
+    }
+    try {
+      if (typeof this.#cost === 'function') cost = costOf(this.policy, await this.#cost(request));
+    } catch (cause) {
+      failure = { cause };
+    }
+    return { key, cost, tier, failure };
+  }
+}
+
+function tierOf({ name, tiers }: Policy, tier: string | undefined): string | undefined {
+  if (tier !== undefined && !tiers?.has(tier)) throw new UnknownTierError(name, tier, tiers?.keys() ?? []);
+  return tier;
+}
+
+function costOf({ name }: Policy, cost: unknown): number {
+  if (!isCost(cost)) throw new LimitCostError(name, cost);
+  return cost;
+}
+
+/** Types that nobody else may name: addresses, and plain names. */
+const ownTypes: ReadonlySet<string> = new Set(['ip', 'key']);
+const type = /^[A-Za-z][A-Za-z0-9_-]*$/;
+
+/** The key as text from which its parts can be told: no two keys have the same. */
+export function keyText(policy: string, key: LimitKey | undefined): string | undefined {
+  if (key === undefined) return undefined;
+  if (typeof key === 'string') {
+    if (key === '') throw new LimitKeyError(policy);
+    return `key:${key}`;
+  }
+  if (typeof key !== 'object') throw new LimitKeyError(policy);
+  let text: string | undefined;
+  for (const name in key) {
+    const value = key[name];
+    if (value === undefined) continue;
+    if (typeof value !== 'string' || value === '' || ownTypes.has(name) || !type.test(name))
+      throw new LimitKeyError(policy);
+    const part = `${name}:${/[%,]/.test(value) ? value.replace(/[%,]/g, encodeURIComponent) : value}`;
+    text = text === undefined ? part : `${text},${part}`;
+  }
+  return text;
+}
