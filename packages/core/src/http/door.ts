@@ -101,9 +101,8 @@ export class Door {
   }
 
   /**
-   * A policy at a route, for {@link Door.limit}. `beside` are names in the same object that the adapter reads.
-   *
-   * @throws `UnknownPolicyError`, `UnknownTierError`, `PandoOptionsError`, at once.
+   * A policy at a route, for {@link Door.limit}. Throws at once when there is no such policy or tier, or when what the route
+   * says beside it cannot be right. `beside` are names in the same object that the adapter reads.
    */
   limitedRoute<Request>(
     policy: string,

@@ -1,5 +1,5 @@
 import { LimitCostError, LimitKeyError, type Policy, UnknownTierError } from '../limits/index.js';
-import { checkLimitOptions, isCost, type LimitKey, type LimitOptions } from './limit-options.js';
+import { isCost, type LimitKey, type LimitOptions } from './limit-options.js';
 
 /** Whom and what a limit counts. */
 export interface LimitSubject {
@@ -22,13 +22,8 @@ export class LimitedRoute<Request = unknown> {
   /** What holds for all requests as far as they are not asked. */
   readonly #common: LimitSubject;
 
-  /**
-   * `beside` are names in the same object that an adapter reads.
-   *
-   * @throws `PandoOptionsError`, `UnknownTierError`
-   */
-  constructor(policy: Policy, options: LimitOptions<Request>, beside: readonly string[] = []) {
-    checkLimitOptions(options, beside);
+  /** The options have been checked; throws when the policy has no such tier. */
+  constructor(policy: Policy, options: LimitOptions<Request>) {
     const { key, cost = 1, tier } = options;
     this.policy = policy;
     this.asks = [key, cost, tier].some((option) => typeof option === 'function');

@@ -4,7 +4,7 @@ import { BannedError, type HttpError, LimitExceededError, LimitUnavailableError 
 import type { Exchange } from '../exchange.js';
 import type { Kit } from '../kit.js';
 import { type LimitHeaders, LimitHeaderWriter, quotaOf } from '../limit-headers.js';
-import type { LimitOptions } from '../limit-options.js';
+import { checkLimitOptions, type LimitOptions } from '../limit-options.js';
 import { LimitedRoute } from '../limited-route.js';
 
 /** How often it is said that a route's functions fail. */
@@ -32,7 +32,8 @@ export class LimitHandler {
     options: LimitOptions<Request>,
     beside?: readonly string[],
   ): LimitedRoute<Request> {
-    return new LimitedRoute(this.#kit.limits.policy(policy), options, beside);
+    checkLimitOptions(options, beside);
+    return new LimitedRoute(this.#kit.limits.policy(policy), options);
   }
 
   /**

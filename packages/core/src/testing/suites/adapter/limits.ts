@@ -141,7 +141,8 @@ export function limitCases(start: StartApp): void {
 
     it('tell in the older headers where the application wants those, on other origins, too', async () => {
       const routes = [get('/limited', () => ({}), { limit: { policy: 'two' } })];
-      await using app = await start({ kit, routes, http: { limitHeaders: 'legacy' } });
+      const before = { 'access-control-allow-origin': '*' };
+      await using app = await start({ kit, routes, before, http: { limitHeaders: 'legacy' } });
       const { headers } = await app.get('/limited');
       expect(headers.get('x-ratelimit-limit')).toBe('2');
       expect(headers.get('x-ratelimit-remaining')).toBe('1');
