@@ -10,8 +10,9 @@ export type LimitKey = string | Readonly<Record<string, string | undefined>>;
 /**
  * Who is counted, how much a request costs, and which tier holds for it.
  *
- * Functions that throw, reject, or name no such key, cost or tier do not fail the request: what the policy says for
- * `onUnavailable` holds then. With `local`, the address is counted for a key, 1 for a cost, and the default for a tier.
+ * Functions that throw or reject do not fail the request: what the policy says for `onUnavailable` holds then. With `local`,
+ * and where they answer with what is no key, cost or tier, the address is counted for a key, 1 for a cost, and the default
+ * for a tier.
  */
 export interface LimitOptions<Request = unknown> {
   /** Whom to count; `undefined`, or no part that is defined, counts the client's address. @defaultValue the client's address */

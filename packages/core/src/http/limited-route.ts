@@ -8,7 +8,14 @@ export interface LimitSubject {
   readonly cost: number;
   readonly tier: string | undefined;
   /** Why one of these is not what the route wanted it to be. */
-  readonly failure: { readonly cause: unknown } | undefined;
+  readonly failure: Failure | undefined;
+}
+
+/** What a route's functions have done wrong. */
+export interface Failure {
+  readonly cause: unknown;
+  /** Whether they have answered with what is no key, cost or tier: clients may have brought that about. */
+  readonly isWrongAnswer: boolean;
 }
 
 /** One policy at one route: what the route says of whom it limits. */
@@ -48,20 +55,29 @@ export class LimitedRoute<Request = unknown> {
     try {
       key = keyText(this.policy.name, await this.#key?.(request));
     } catch (cause) {
-      failure = { cause };
+      failure = failureOf(cause, failure);
     }
     try {
       if (typeof this.#tier === 'function') tier = tierOf(this.policy, await this.#tier(request));
     } catch (cause) {
-      failure = { cause };
+      failure = failureOf(cause, failure);
     }
     try {
       if (typeof this.#cost === 'function') cost = costOf(this.policy, await this.#cost(request));
     } catch (cause) {
-      failure = { cause };
+      failure = failureOf(cause, failure);
     }
     return { key, cost, tier, failure };
   }
+}
+
+/** A function that failed counts before one that has answered. */
+function failureOf(cause: unknown, earlier: Failure | undefined): Failure {
+  if (earlier?.isWrongAnswer === false) return earlier;
+  const isWrongAnswer = [LimitKeyError, LimitCostError, UnknownTierError].some(
+    (kind) => cause instanceof kind,
+  );
+  return { cause, isWrongAnswer };
 }
 
 function tierOf({ name, tiers }: Policy, tier: string | undefined): string | undefined {

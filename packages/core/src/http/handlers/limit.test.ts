@@ -198,23 +198,15 @@ test('who is banned is told that, and nothing else', async () => {
 });
 
 const boom = new Error('no database');
-const failures: readonly (readonly [string, LimitOptions<string>])[] = [
+const failing: readonly (readonly [string, LimitOptions<string>])[] = [
   ['a key that throws', { key: () => raise(boom) }],
   ['a key that rejects', { key: () => Promise.reject(boom) }],
   ['a key that throws nothing', { key: () => raise(undefined) }],
-  ['an empty key', { key: () => '' }],
-  ['a number for a key', { key: () => 7 as never }],
-  ['a key of an empty part', { key: () => ({ user: '' }) }],
-  ['a key that passes for an address', { key: () => ({ ip: '203.0.113.9' }) }],
-  ['a cost of nothing', { cost: () => 0 }],
-  ['a cost that is no number', { cost: () => Number.NaN }],
-  ['a cost in text', { cost: () => '5' as never }],
-  ['an endless cost', { cost: async () => Number.POSITIVE_INFINITY }],
-  ['a tier that rejects', { tier: () => Promise.reject(boom) }],
-  ['an unknown tier', { tier: () => 'gold' }],
+  ['a cost that throws', { cost: () => raise(boom) }],
+  ['a tier that rejects, beside a wrong cost', { tier: () => Promise.reject(boom), cost: () => 0 }],
 ];
 
-test.each(failures)('%s does what the policy says for when it cannot count', async (_, options) => {
+test.each(failing)('%s does what the policy says for when it cannot count', async (_, options) => {
   const local = await consume({}, options);
   expect([local.asked, local.refusal]).toEqual([[['write', 'ip:203.0.113.7', 1, undefined]], undefined]);
   const open = await consume({ policy: 'open' }, options);
@@ -224,6 +216,28 @@ test.each(failures)('%s does what the policy says for when it cannot count', asy
   expect(shut.refusal).toMatchObject({ status: 503, code: 'PANDO_HTTP_LIMIT_UNAVAILABLE' });
   const seen = await consume({ policy: 'seen' }, options);
   expect([seen.asked, seen.refusal]).toEqual([[], undefined]);
+});
+
+const wrong: readonly (readonly [string, LimitOptions<string>])[] = [
+  ['an empty key', { key: () => '' }],
+  ['a number for a key', { key: () => 7 as never }],
+  ['a key of an empty part', { key: () => ({ user: '' }) }],
+  ['a key that passes for an address', { key: () => ({ ip: '203.0.113.9' }) }],
+  ['a cost of nothing', { cost: () => 0 }],
+  ['a negative cost', { cost: () => -5 }],
+  ['a cost that is no number', { cost: () => Number.NaN }],
+  ['a cost in text', { cost: () => '5' as never }],
+  ['a cost out of bounds', { cost: () => 1e308 }],
+  ['an endless cost', { cost: async () => Number.POSITIVE_INFINITY }],
+  ['an unknown tier', { tier: () => 'gold' }],
+];
+
+test.each(wrong)('%s lets nobody past a limit', async (_, options) => {
+  for (const policy of ['write', 'open', 'shut']) {
+    const { asked, warnings } = await consume({ policy }, options);
+    expect(asked).toEqual([[policy, 'ip:203.0.113.7', 1, undefined]]);
+    expect(warnings).toHaveLength(1);
+  }
 });
 
 test('what fails alone is replaced alone, and told once a minute', async () => {

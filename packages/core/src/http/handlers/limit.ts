@@ -5,7 +5,7 @@ import type { Exchange } from '../exchange.js';
 import type { Kit } from '../kit.js';
 import { type LimitHeaders, LimitHeaderWriter, quotaOf } from '../limit-headers.js';
 import { checkLimitOptions, type LimitOptions } from '../limit-options.js';
-import { LimitedRoute } from '../limited-route.js';
+import { type Failure, LimitedRoute } from '../limited-route.js';
 
 /** How often it is said that a route's functions fail. */
 const warnEveryMs = 60_000;
@@ -46,7 +46,7 @@ export class LimitHandler {
     const { policy } = route;
     const asked = route.subjectOf(request);
     const { key, cost, tier, failure } = asked instanceof Promise ? await asked : asked;
-    if (failure !== undefined && !this.#countsAfter(exchange, route, failure.cause)) return;
+    if (failure !== undefined && !this.#countsAfter(exchange, route, failure)) return;
     const { limits, kernel } = this.#kit;
     const decision = await limits.consume(policy.name, key ?? `ip:${this.#clients.keyOf(exchange.ip)}`, {
       cost,
@@ -63,7 +63,7 @@ export class LimitHandler {
   }
 
   /** Whether a request is counted although it is not known for sure whom, or how much; throws where it is refused for that. */
-  #countsAfter(exchange: Exchange, { policy }: LimitedRoute<never>, err: unknown): boolean {
+  #countsAfter(exchange: Exchange, { policy }: LimitedRoute<never>, failure: Failure): boolean {
     const { name, onUnavailable, shadow, windows } = policy;
     const { clock, logger } = this.#kit.kernel;
     const now = clock.monotonic();
@@ -71,8 +71,9 @@ export class LimitHandler {
       this.#warnedAt.set(name, now);
       const what =
         'The key, cost or tier of a request could not be told. What its policy says for onUnavailable holds.';
-      logger.warn({ err, policy: name }, what);
+      logger.warn({ err: failure.cause, policy: name }, what);
     }
+    if (failure.isWrongAnswer) return true;
     if (onUnavailable !== 'closed' || shadow) return onUnavailable === 'local';
     const decision: Decision = {
       allowed: false,
