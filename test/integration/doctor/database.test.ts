@@ -7,6 +7,8 @@ import { consult } from './consult.js';
 let cluster: TestCluster;
 beforeAll(async () => {
   cluster = await createTestCluster({ replicas: 1, settings: { wal_keep_size: 0, max_connections: 60 } });
+  await cluster.primary.query('create role plain login');
+  await cluster.caughtUp();
 });
 afterAll(() => cluster?.close());
 
@@ -23,6 +25,15 @@ it('finds nothing wrong with a primary and a replica that keeps up', async () =>
   expect(of('replica.lag')).toEqual([
     expect.stringMatching(/^(fine|note) has what the primary had within \d+ ms$/),
   ]);
+  expect(code).toBe(0);
+});
+
+it('sees with a plain role what a superuser sees', async () => {
+  const as = (url: string) => url.replace('postgres://postgres@', 'postgres://plain@');
+  const { code, named, of } = await consult('--db', as(primaryUrl()), '--replica', as(replica().url));
+  expect(named('problem')).toEqual([]);
+  expect(named('unknown')).toEqual([]);
+  expect(of('db.slots')).toEqual(['fine 1 standby connection, with slots']);
   expect(code).toBe(0);
 });
 
@@ -72,7 +83,10 @@ it('finds a standby without a slot, and a slot that nobody uses', async () => {
   const isFree = `select from pg_replication_slots where not active`;
   await waitFor(async () => (await cluster.primary.query(isFree)).length === 1);
   await waitFor(async () => (await cluster.primary.query('select from pg_stat_replication')).length === 1);
-  const { code, of } = await consult('--db', primaryUrl());
+  const { code, of } = await consult(
+    '--db',
+    primaryUrl().replace('postgres://postgres@', 'postgres://plain@'),
+  );
   expect(of('db.slots')).toEqual([
     expect.stringMatching(/^note nobody uses slot replica_1, for which .+ is kept$/),
     'problem 1 standby connection without a slot, and wal_keep_size is 0',

@@ -1,11 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import type { Finding } from './check.js';
+import { dbSlots } from './checks/db-slots.js';
 import { dbVersion } from './checks/db-version.js';
 import { projectPackages } from './checks/project-packages.js';
 import { redisCluster } from './checks/redis-cluster.js';
 import { redisConnections } from './checks/redis-connections.js';
+import { redisRole } from './checks/redis-role.js';
 import { redisRoundTrip } from './checks/redis-round-trip.js';
 import { redisVersion } from './checks/redis-version.js';
+import { replicaLag } from './checks/replica-lag.js';
+import { replicaRole } from './checks/replica-role.js';
 import { checkNames } from './checks.js';
 import type { DatabaseServer } from './database-server.js';
 import type { RedisServer } from './redis-server.js';
@@ -47,6 +51,33 @@ describe('the checks', () => {
     const version = (text: string) => told(dbVersion.examine({ version: text } as DatabaseServer));
     expect(version('13.14')).toEqual(['problem Postgres 13.14']);
     expect(version('16beta1')).toEqual(['fine Postgres 16beta1']);
+  });
+
+  it('know data that is another one, a slot that came to nothing, and a replica that is far behind', () => {
+    const server = {
+      label: 'db:5432',
+      system: '1',
+      isStandby: true,
+      isReplayPaused: false,
+    } as DatabaseServer;
+    const primary = { ...server, isStandby: false };
+    const stranger = { ...server, system: '2' };
+    expect(told(replicaRole.examine({ replica: stranger, primary }))).toEqual([
+      'problem has other data than db:5432',
+    ]);
+    expect(told(replicaLag.examine({ replica: stranger, primary }))).toEqual([]);
+    expect(told(replicaLag.examine({ replica: server, primary }))).toEqual([
+      'problem more than 10 s behind the primary',
+    ]);
+    const slots = [{ name: 'gone', active: false, kept: null, status: 'lost' }];
+    expect(told(dbSlots.examine({ ...primary, slots, slotless: 0, standbys: 0 }))).toEqual([
+      'problem slot gone has lost the log of its standby',
+    ]);
+  });
+
+  it('know a Redis that is not there yet', () => {
+    const server = redis({ role: 'master', loading: '1' });
+    expect(told(redisRole.examine(server))).toEqual(['problem it still loads its data']);
   });
 
   it('judge the way to Redis, its places for clients, and what a cluster needs', () => {

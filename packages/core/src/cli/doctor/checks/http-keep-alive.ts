@@ -24,7 +24,7 @@ export const httpKeepAlive: Check<BehindBalancer> = {
     return [
       problem(
         found,
-        'Set keepAliveTimeout of the server above the idle time of the balancer, and headersTimeout above that.',
+        'Give balancerIdleMs to the adapter; in other servers set keepAliveTimeout above it, and headersTimeout above that.',
       ),
     ];
   },
