@@ -25,7 +25,7 @@ const lasting: RedisScript = {
 };
 
 const algorithms: readonly Algorithm[] = ['sliding', 'strict', 'fixed', 'bucket'];
-const kinds: readonly AskKind[] = ['spend', 'peek', 'penalize', 'reward', 'block', 'reset'];
+const kinds: readonly AskKind[] = ['spend', 'peek', 'penalize', 'reward', 'block', 'reset', 'lend', 'return'];
 const startMicros = 1_700_000_000_123_456;
 
 interface Ask {
@@ -33,7 +33,12 @@ interface Ask {
   readonly rule: number;
   readonly kind: AskKind;
   readonly amount: number;
+  readonly wanted: number;
+  readonly parts: number;
+  readonly lentAt: number;
 }
+/** What an ask that neither lends nor returns does not tell. */
+const nothingLent = { wanted: 0, parts: 1, lentAt: 0 };
 
 const nameOf = (floor: RedisFloor, world: string, { key, rule }: Pick<Ask, 'key' | 'rule'>) =>
   floor.keys.atomic('limits', world, `${rule}`, `${key}`);
@@ -51,10 +56,12 @@ async function run(
     algorithms.indexOf(algorithm) + 1,
     ...windows.flatMap(({ limit, windowMs }) => [windowMs * 1_000, limit]),
   ]);
-  const flat = asks.flatMap(({ rule, kind, amount }, index) => [
+  const flat = asks.flatMap(({ rule, kind, amount, wanted, parts, lentAt }, index) => [
     keys.indexOf(names[index] as string) + 1,
     (rule + 1) * 8 + kinds.indexOf(kind),
     amount,
+    ...(kind === 'lend' ? [wanted, parts] : []),
+    ...(kind === 'return' ? [lentAt] : []),
   ]);
   const time = [Math.floor(now / 1_000_000), now % 1_000_000];
   const args = [JSON.stringify(encoded), JSON.stringify(flat), ...time];
@@ -67,16 +74,19 @@ class Model {
 
   run(rules: readonly LimitRule[], asks: readonly Ask[], now: number): readonly number[] {
     const ended = new Map<string, boolean>();
-    const reply = asks.flatMap(({ key, rule, kind, amount }) => {
+    const reply = asks.flatMap(({ key, rule, ...asked }) => {
       const id = `${rule}:${key}`;
-      const ask = { rule: rules[rule] as LimitRule, key: id, kind, amount };
+      const ask = { ...asked, rule: rules[rule] as LimitRule, key: id };
       const { verdict, state, keepMs } = settle(this.#states.get(id), ask, now);
       if (state !== undefined) {
         this.#states.set(id, state);
         ended.set(id, keepMs === 0);
       }
-      const { fits, window, remaining, resetMs } = verdict;
-      return [fits ? window + 1 : -(window + 1), remaining, resetMs].map((number) => number + 0);
+      const { fits, window, remaining, resetMs, loan } = verdict;
+      const told = [fits ? window + 1 : -(window + 1), remaining, resetMs].map((number) => number + 0);
+      if (ask.kind !== 'lend') return told;
+      const micros = loan && Math.round(loan.forMs * 1_000);
+      return [...told, loan?.amount ?? 0, micros ?? 0, now];
     });
     for (const [id, isEnded] of ended) if (isEnded) this.#states.delete(id);
     return reply;
@@ -84,8 +94,8 @@ class Model {
 }
 
 const anyKind = fc.oneof(
-  { weight: 12, arbitrary: fc.constant<AskKind>('spend') },
-  { weight: 3, arbitrary: fc.constantFrom<AskKind>('peek', 'penalize', 'reward') },
+  { weight: 12, arbitrary: fc.constantFrom<AskKind>('spend', 'spend', 'lend') },
+  { weight: 5, arbitrary: fc.constantFrom<AskKind>('peek', 'penalize', 'reward', 'return', 'return') },
   { weight: 1, arbitrary: fc.constantFrom<AskKind>('block', 'reset') },
 );
 
@@ -111,6 +121,9 @@ describe('the script', () => {
             rule: fc.integer({ min: 0, max: 1 }),
             kind: anyKind,
             amount: fc.integer({ min: 1, max: 12 }),
+            wanted: fc.integer({ min: 0, max: 20 }),
+            parts: fc.constantFrom(1, 1.5, 2, 7),
+            lentMicrosAgo: fc.integer({ min: 0, max: 2_000_000 }),
           }),
           { minLength: 1, maxLength: 12 },
         ),
@@ -128,7 +141,10 @@ describe('the script', () => {
               now += pauseMicros;
               const block = (ask: Ask) =>
                 ask.kind === 'block' ? { ...ask, amount: ask.amount * 100_000 } : ask;
-              const each = asks.map(block);
+              const at = now;
+              const each = asks.map(({ lentMicrosAgo, ...ask }) =>
+                block({ ...ask, lentAt: at - lentMicrosAgo }),
+              );
               expect(await run(floor, { script: lasting, world }, rules, each, now)).toEqual(
                 model.run(rules, each, now),
               );
@@ -152,7 +168,13 @@ describe('the script', () => {
     };
     for (const [rule, algorithm] of algorithms.entries()) {
       const rules = algorithms.map((each) => ({ id: each, algorithm: each, windows }));
-      await run(floor, { script: clocked }, rules, [{ key: 0, rule, kind: 'spend', amount: 1 }], startMicros);
+      await run(
+        floor,
+        { script: clocked },
+        rules,
+        [{ key: 0, rule, kind: 'spend', amount: 1, ...nothingLent }],
+        startMicros,
+      );
       const key = nameOf(floor, '', { rule, key: 0 });
       const leftMs = Number(await floor.call(['PTTL', key]));
       expect(leftMs).toBeGreaterThan(least[algorithm] - 5_000);
@@ -161,7 +183,7 @@ describe('the script', () => {
         floor,
         { script: clocked },
         rules,
-        [{ key: 0, rule, kind: 'reward', amount: 1 }],
+        [{ key: 0, rule, kind: 'reward', amount: 1, ...nothingLent }],
         startMicros,
       );
       expect(await floor.call(['EXISTS', key])).toBe(0);

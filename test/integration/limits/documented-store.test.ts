@@ -1,23 +1,19 @@
 import { limitStoreSuite } from '@pando/core/testing/suites';
-import { afterAll, beforeAll } from 'vitest';
+import { beforeAll, onTestFinished } from 'vitest';
 import { PostgresLimitStore } from '../../fixtures/postgres-limit-store.js';
 import { testDatabase } from '../../infra/context.js';
 
 /** The driver that docs/how-to/write-a-driver.md explains. */
-const open: PostgresLimitStore[] = [];
 let url: string;
 
 beforeAll(async () => {
   ({ primary: url } = await testDatabase());
 });
-afterAll(async () => {
-  for (const store of open) await store.close();
-});
 
 limitStoreSuite('a store in Postgres', async () => ({
   async store() {
     const store = new PostgresLimitStore(url, 5_000);
-    open.push(store);
+    onTestFinished(() => store.close());
     await store.start();
     return store;
   },

@@ -146,6 +146,46 @@ describe('a reset', () => {
   });
 });
 
+describe('what an instance was lent', () => {
+  const policies = {
+    read: { windows: '1000/h', algorithm: 'fixed', lease: { forMs: 10_000 } },
+  } as const;
+
+  /** Two instances, of which the first holds part of what a key may spend. */
+  const startHolding = async () => {
+    const { url, name } = testRedis();
+    const a = await startLimits({ redis: url, name: `${name}-${++holders}`, policies });
+    const b = await startLimits({ redis: url, name: `${name}-${holders}`, policies });
+    let spent = 0;
+    for (let source = ''; source !== 'lease'; spent++) source = (await a.consume('read', 'ann')).source;
+    return { a, b, spent };
+  };
+  let holders = 0;
+
+  it('goes back when it closes', async () => {
+    const { a, b, spent } = await startHolding();
+    expect((await b.peek('read', 'ann')).remaining).toBeLessThan(1_000 - spent);
+    await a.close();
+    expect(await b.peek('read', 'ann')).toMatchObject({ remaining: 1_000 - spent });
+  });
+
+  it('goes back when another instance penalizes the key', async () => {
+    const { b, spent } = await startHolding();
+    await b.penalize('read', 'ann', 100);
+    const beganAt = performance.now();
+    await waitFor(async () => (await b.peek('read', 'ann')).remaining === 1_000 - spent - 100);
+    expect(performance.now() - beganAt).toBeLessThan(9_000); // by itself it would have gone back after ten seconds
+  });
+
+  it('is forgotten when another instance resets the key', async () => {
+    const { a, b } = await startHolding();
+    await b.reset('read', 'ann');
+    const beganAt = performance.now();
+    await waitFor(async () => (await a.consume('read', 'ann')).source === 'redis');
+    expect(performance.now() - beganAt).toBeLessThan(9_000);
+  });
+});
+
 it('without the kit a room opens and closes its own connection', async () => {
   const { url, name } = testRedis();
   const limits = createLimits({ redis: url, name, policies: { write: '1/min' }, decisionTimeoutMs });

@@ -1,24 +1,58 @@
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { createLimits } from '@pando/core/limits';
 import { createTemporaryFolder, GuardedProcess, waitFor } from '@pando/core/testing';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { bundleEntry } from '../../infra/bundle-entry.js';
 import { testRedis } from '../../infra/context.js';
 
+/** Calls that may have passed without a word when a process ends, and one that was counted with what it was lent. */
+const slack = 10;
+
 interface Passed {
   readonly policy: string;
+  readonly source: string;
   readonly askedAt: number;
   readonly answeredAt: number;
 }
 
-const limit = 30;
 const windowMs = 400;
-const policies = Object.fromEntries(
-  ['sliding', 'strict', 'fixed'].map((algorithm) => [
-    algorithm,
-    { windows: { limit, windowMs }, algorithm, onUnavailable: 'closed' },
-  ]),
-);
+const policyOf = (algorithm: string, limit: number, lease: boolean) => ({
+  windows: { limit, windowMs },
+  algorithm,
+  lease,
+  onUnavailable: 'closed',
+});
+const asked = { limit: 30, lease: false };
+const leased = { limit: 90, lease: true };
+
+/** Starts the fixture as an instance of its own. */
+async function start(
+  { url, name }: ReturnType<typeof testRedis>,
+  folder: string,
+  instance: string,
+  policies: object,
+): Promise<GuardedProcess> {
+  const entry = await bundleEntry(fileURLToPath(new URL('../../fixtures/limits-app.ts', import.meta.url)));
+  return GuardedProcess.start(process.execPath, [entry], {
+    outputFile: `${folder}/${instance}.log`,
+    env: {
+      ...process.env,
+      REDIS_URL: url,
+      NAME: name,
+      POLICIES: JSON.stringify(policies),
+      STOP_FILE: `${folder}/stop`,
+    },
+  });
+}
+
+/** What an instance has let pass. */
+const passedOf = (instance: GuardedProcess): readonly Passed[] =>
+  instance
+    .output()
+    .split('\n')
+    .filter((line) => line.endsWith('}'))
+    .map((line) => JSON.parse(line) as Passed);
 
 /** The most calls that are sure to have passed within so long: asked and answered in it. */
 function mostWithin(passed: readonly Passed[], lengthMs: number): number {
@@ -30,50 +64,68 @@ function mostWithin(passed: readonly Passed[], lengthMs: number): number {
   );
 }
 
-it('two processes that ask as often as they can never pass the limit together, over the edges of windows', async () => {
-  const { url, name } = testRedis();
-  await using folder = await createTemporaryFolder('pando-limits-');
-  const stopFile = `${folder.path}/stop`;
-  const entry = await bundleEntry(fileURLToPath(new URL('../../fixtures/limits-app.ts', import.meta.url)));
-  const processes = await Promise.all(
-    ['a', 'b'].map((instance) =>
-      GuardedProcess.start(process.execPath, [entry], {
-        outputFile: `${folder.path}/${instance}.log`,
-        env: {
-          ...process.env,
-          REDIS_URL: url,
-          NAME: name,
-          POLICIES: JSON.stringify(policies),
-          STOP_FILE: stopFile,
-        },
-      }),
-    ),
-  );
-  const linesOf = (each: GuardedProcess) =>
-    each
-      .output()
-      .split('\n')
-      .filter((line) => line.endsWith('}'))
-      .map((line) => JSON.parse(line) as Passed);
-  // Both take part in each policy, over several windows.
-  await waitFor(
-    () =>
-      processes.every((each) =>
-        Object.keys(policies).every((policy) => linesOf(each).some((p) => p.policy === policy)),
-      ) && processes.flatMap(linesOf).length >= 3 * 6 * limit,
-    { timeoutMs: 60_000 },
-  );
-  writeFileSync(stopFile, '');
-  for (const each of processes)
-    expect(await each.exited, each.output({ lines: 3 })).toEqual({ code: 0, signal: null });
+it.each([
+  ['asking about each call', asked],
+  ['with leases', leased],
+])(
+  'two processes that call as often as they can never pass the limit together, over the edges of windows, %s',
+  async (_, { limit, lease }) => {
+    await using folder = await createTemporaryFolder('pando-limits-');
+    const named = (algorithm: string) => `${algorithm}-${lease ? 'leased' : 'asked'}`;
+    const policies = Object.fromEntries(
+      ['sliding', 'strict', 'fixed'].map((each) => [named(each), policyOf(each, limit, lease)]),
+    );
+    const redis = testRedis();
+    const processes: GuardedProcess[] = [];
+    for (const each of ['a', 'b']) processes.push(await start(redis, folder.path, each, policies));
+    // Both take part in each policy, over several windows.
+    await waitFor(
+      () =>
+        processes.every((each) =>
+          Object.keys(policies).every((policy) => passedOf(each).some((p) => p.policy === policy)),
+        ) && processes.flatMap(passedOf).length >= 3 * 6 * limit,
+      { timeoutMs: 60_000 },
+    );
+    writeFileSync(`${folder.path}/stop`, '');
+    for (const each of processes)
+      expect(await each.exited, each.output({ lines: 3 })).toEqual({ code: 0, signal: null });
 
-  const all = processes.flatMap(linesOf);
-  const of = (policy: string) => all.filter((each) => each.policy === policy);
-  expect(mostWithin(of('strict'), windowMs)).toBeLessThanOrEqual(limit);
-  expect(mostWithin(of('sliding'), windowMs / 10)).toBeLessThanOrEqual(1.1 * limit);
-  // A fixed window begins with a call that passes: at most one more begins than fit between the first and the last.
-  const fixed = of('fixed');
-  const spanMs =
-    Math.max(...fixed.map(({ answeredAt }) => answeredAt)) - Math.min(...fixed.map(({ askedAt }) => askedAt));
-  expect(fixed.length).toBeLessThanOrEqual(limit * (Math.floor(spanMs / windowMs) + 1));
+    const all = processes.flatMap(passedOf);
+    const of = (algorithm: string) => all.filter((each) => each.policy === named(algorithm));
+    expect(mostWithin(of('strict'), windowMs)).toBeLessThanOrEqual(limit);
+    expect(mostWithin(of('sliding'), windowMs / 10)).toBeLessThanOrEqual(1.1 * limit);
+    // A fixed window begins with a call that passes: at most one more begins than fit between the first and the last.
+    const fixed = of('fixed');
+    const spanMs =
+      Math.max(...fixed.map(({ answeredAt }) => answeredAt)) -
+      Math.min(...fixed.map(({ askedAt }) => askedAt));
+    expect(fixed.length).toBeLessThanOrEqual(limit * (Math.floor(spanMs / windowMs) + 1));
+    expect(all.some(({ source }) => source === 'lease')).toBe(lease);
+  },
+  120_000,
+);
+
+it('an instance that is killed takes along no more than it was lent', async () => {
+  const redis = testRedis();
+  await using folder = await createTemporaryFolder('pando-limits-');
+  const limit = 4_000;
+  const atLeast = 1_000;
+  const policies = {
+    killed: { windows: { limit, windowMs: 3_600_000 }, algorithm: 'fixed', lease: { forMs: 10_000 } },
+  } as const;
+  const instance = await start(redis, folder.path, 'a', policies);
+  await waitFor(() => passedOf(instance).length >= atLeast, { timeoutMs: 60_000 });
+  await instance.kill();
+
+  const limits = createLimits({ redis: redis.url, name: redis.name, policies, decisionTimeoutMs: 10_000 });
+  onTestFinished(() => limits.close());
+  await limits.start();
+  const { remaining } = await limits.peek('killed', 'everybody');
+  const lost = limit - passedOf(instance).length - remaining;
+  expect(lost).toBeGreaterThanOrEqual(0);
+  // It was lent half of what was left then, at most.
+  expect(lost).toBeLessThanOrEqual((limit - atLeast) / 2 + slack);
+  let passed = 0;
+  while ((await limits.consume('killed', 'everybody')).allowed) passed++;
+  expect(passed).toBe(remaining);
 }, 120_000);

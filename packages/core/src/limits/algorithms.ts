@@ -19,6 +19,10 @@ export interface Counting {
   wait(s: readonly number[], a: number, now: number, p: number, l: number, cost: number): number;
   /** When the present period ends. */
   reset(s: readonly number[], a: number, now: number, p: number, l: number): number;
+  /** How long what is counted now counts in full, or nearly: a tenth of a bucket drains meanwhile. */
+  lasts(s: readonly number[], a: number, now: number, p: number): number;
+  /** Takes out what was counted at that instant and not spent, as far as it still counts. */
+  giveBack(s: number[], a: number, amount: number, lentAt: number, now: number, p: number, l: number): void;
   /** How long the numbers tell anything. */
   keep(s: readonly number[], a: number, now: number, p: number, l: number): number;
 }
@@ -63,6 +67,12 @@ const sliding: Counting = {
     return begun + p + (1 - (room + 1) / present) * p + 1 - now;
   },
   reset: (s, a, now, p) => at(s, a) + p - now,
+  lasts: (s, a, now, p) => at(s, a) + p - now,
+  giveBack(s, a, amount, lentAt, _now, p) {
+    const begun = at(s, a);
+    if (lentAt >= begun) s[a + 2] = Math.max(0, at(s, a + 2) - amount);
+    else if (lentAt >= begun - p) s[a + 1] = Math.max(0, at(s, a + 1) - amount);
+  },
   keep: (s, a, now, p) => at(s, a) + 2 * p - now,
 };
 
@@ -101,6 +111,11 @@ const strict: Counting = {
     return (at(s, a) + i) * (p / 10) - now;
   },
   reset: (_s, _a, _now, p) => p,
+  lasts: (s, a, now, p) => (at(s, a) + 1) * (p / 10) - now,
+  giveBack(s, a, amount, lentAt, _now, p) {
+    const i = a + slots - (at(s, a) - Math.floor(lentAt / (p / 10)));
+    if (i > a && i <= a + slots) s[i] = Math.max(0, at(s, i) - amount);
+  },
   keep: (s, a, now, p) => (at(s, a) + slots) * (p / 10) - now,
 };
 
@@ -121,6 +136,10 @@ const fixed: Counting = {
   },
   wait: fixedEnd,
   reset: (s, a, now, p, l) => fixedEnd(s, a, now, p, l, 0),
+  lasts: (s, a, now, p) => at(s, a) + p - now,
+  giveBack(s, a, amount, lentAt) {
+    if (lentAt >= at(s, a)) s[a + 1] = Math.max(0, at(s, a + 1) - amount);
+  },
   keep: (s, a, now, p, l) => fixedEnd(s, a, now, p, l, 0),
 };
 
@@ -143,6 +162,11 @@ const bucket: Counting = {
   add: fixed.add,
   wait: (s, a, _now, p, l, cost) => ((at(s, a + 1) + cost - l) * p) / l,
   reset: drained,
+  lasts: (_s, _a, _now, p) => p / 10,
+  giveBack(s, a, amount, lentAt, now, p, l) {
+    const undrained = Math.max(0, amount - (Math.max(0, now - lentAt) * l) / p);
+    s[a + 1] = Math.max(0, at(s, a + 1) - undrained);
+  },
   keep: drained,
 };
 

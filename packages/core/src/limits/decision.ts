@@ -3,6 +3,14 @@ import type { Algorithm, LimitRule, LimitVerdict, LimitWindow } from './ports.js
 /** What a policy does while Redis is away: let everything pass, refuse everything, or count in this process alone. */
 export type OnUnavailable = 'open' | 'closed' | 'local';
 
+/** How an instance holds part of a policy's limits, to spend it without asking. */
+export interface LeaseTerms {
+  /** The part of this instance's equal share of what is left that it may be lent at once. */
+  readonly shareRatio: number;
+  /** How long that may be held before what is left of it goes back. */
+  readonly forMs: number;
+}
+
 /** A policy as it was understood. */
 export interface Policy {
   readonly name: string;
@@ -14,6 +22,8 @@ export interface Policy {
   readonly onUnavailable: OnUnavailable;
   /** Whether it counts and tells, and refuses nobody. */
   readonly shadow: boolean;
+  /** Undefined: every call is asked about. */
+  readonly lease?: LeaseTerms | undefined;
 }
 
 /** The outcome of {@link Limits.consume}. A refusal is a decision, not an error. */
@@ -35,12 +45,23 @@ export interface Decision {
   /** Whether it passed only because the policy is a shadow. */
   readonly shadowed?: boolean | undefined;
   /**
-   * Who decided: `redis`, `memory` or the policy's own `store` counted exactly; `denied` is a refusal that was known to stand
-   * still, without asking; `exempt` stands on the allow list, or has a tier without limit; `ban` is the refusal of who is
-   * banned; while Redis was away, `local` counted in this process alone, `open` and `closed` did not count.
+   * Who decided: `redis`, `memory` or the policy's own `store` counted exactly; `lease` is part of what Redis has counted for
+   * this instance before; `denied` is a refusal that was known to stand still, without asking; `exempt` stands on the allow
+   * list, or has a tier without limit; `ban` is the refusal of who is banned; while Redis was away, `local` counted in this
+   * process alone, `open` and `closed` did not count.
    * Answer a refusal by `closed` with 503, by `ban` with 403, any other with 429.
    */
-  readonly source: 'redis' | 'memory' | 'store' | 'denied' | 'exempt' | 'ban' | 'local' | 'open' | 'closed';
+  readonly source:
+    | 'redis'
+    | 'memory'
+    | 'store'
+    | 'lease'
+    | 'denied'
+    | 'exempt'
+    | 'ban'
+    | 'local'
+    | 'open'
+    | 'closed';
 }
 
 /** When to ask again while a policy refuses everything. */
@@ -61,11 +82,12 @@ export function windowsOf({ windows, tiers }: Policy, tier: string | undefined):
  * refuse it, but know what was spent when the plan is another one.
  */
 export function ruleOf(policy: Policy, tier?: string): LimitRule {
-  const { name, algorithm, tiers } = policy;
+  const { name, algorithm, tiers, lease } = policy;
   const own = windowsOf(policy, tier);
   const windows = tiers === undefined ? own : [...own, ...othersOf(tiers, own)].sort(byLength);
   const lengths = windows.map(({ windowMs }) => windowMs.toString(36));
-  return { id: `${name}:${algorithm}.${lengths.join('.')}`, algorithm, windows };
+  const id = `${name}:${algorithm}.${lengths.join('.')}`;
+  return { id, algorithm, windows, isLeased: lease !== undefined };
 }
 
 function othersOf(tiers: NonNullable<Policy['tiers']>, own: readonly LimitWindow[]): readonly LimitWindow[] {

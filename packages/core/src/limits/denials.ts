@@ -27,7 +27,13 @@ export interface Denial {
 export class Denials {
   readonly #denials = new Map<string, Denial>();
   readonly #round = new Round(this.#denials);
+  readonly #believedMs: number;
   #forgets = 0;
+
+  /** `believedMs`: how long a refusal is believed at most, if that is shorter than what holds for all. */
+  constructor(believedMs = MAX_DENIAL_MS) {
+    this.#believedMs = Math.min(believedMs, MAX_DENIAL_MS);
+  }
 
   /** Changes with everything that is forgotten on demand: what was asked before may be answered from before. */
   get generation(): number {
@@ -57,7 +63,7 @@ export class Denials {
     this.#denials.set(key, {
       cost,
       retryAt: now + verdict.resetMs,
-      believedUntil: now + Math.min(verdict.resetMs, MAX_DENIAL_MS),
+      believedUntil: now + Math.min(verdict.resetMs, this.#believedMs),
       verdict,
     });
   }

@@ -12,6 +12,7 @@ import {
   uncounted,
 } from './decision.js';
 import { type Denial, Denials } from './denials.js';
+import { Leases } from './leases.js';
 import { limitsInstruments } from './metrics.js';
 import type { AskKind, LimitRule, LimitStore, LimitVerdict, LocalStore } from './ports.js';
 
@@ -23,8 +24,8 @@ export interface Office {
   readonly local: LocalStore;
   /** Hands an ask on to the store, with what others ask of it. */
   push(store: LimitStore, ask: QueuedAsk): void;
-  /** Somebody made room for a key: every desk of its policy has to hear. */
-  forget(rule: LimitRule, key: string): void;
+  /** Somebody changed the counter of a key in this way: every desk of its policy has to hear. */
+  forget(rule: LimitRule, key: string, kind: AskKind): void;
   /** The store has answered, or has not. */
   answered(): void;
   unanswered(store: LimitStore, cause: unknown): void;
@@ -39,6 +40,7 @@ export class Desk implements Counted {
   readonly #store: LimitStore;
   /** Undefined where asking costs no more than remembering. */
   readonly #denials: Denials | undefined;
+  readonly #leases: Leases | undefined;
   readonly #allowed = new Map<Decision['source'], CounterCell>();
   readonly #refused = new Map<Decision['source'], CounterCell>();
   #share: { readonly instances: number; readonly rule: LimitRule } | undefined;
@@ -49,14 +51,17 @@ export class Desk implements Counted {
     this.rule = ruleOf(policy, tier);
     this.#office = office;
     this.#store = store;
-    this.#denials = store.source === 'redis' ? new Denials() : undefined;
+    this.#denials = store.source === 'redis' ? new Denials(policy.lease?.forMs) : undefined;
+    this.#leases = this.#leasesOf(policy);
     const { meter } = office.kernel;
-    for (const source of [store.source, policy.onUnavailable, 'denied'] as const) {
+    for (const source of [store.source, policy.onUnavailable, 'denied', 'lease'] as const) {
       if (source === 'denied' && this.#denials === undefined) continue;
+      if (source === 'lease' && this.#leases === undefined) continue;
       const bind = (outcome: string) =>
         meter.counter(limitsInstruments.decisions, { policy: policy.name, outcome, source });
       if (source !== 'closed' && source !== 'denied') this.#allowed.set(source, bind('allowed'));
-      if (source !== 'open') this.#refused.set(source, bind(policy.shadow ? 'shadowed' : 'refused'));
+      if (source !== 'open' && source !== 'lease')
+        this.#refused.set(source, bind(policy.shadow ? 'shadowed' : 'refused'));
     }
   }
 
@@ -64,6 +69,8 @@ export class Desk implements Counted {
   decide(kind: AskKind, key: string, amount: number): Promise<Decision> {
     const since = this.#office.kernel.clock.monotonic();
     const isCall = kind === 'spend';
+    const held = isCall ? this.#leases?.spend(key, amount, since) : undefined;
+    if (held !== undefined) return Promise.resolve(this.#told(held, 'lease', isCall, since));
     const denial = isCall ? this.#denials?.find(key, amount, since) : undefined;
     if (denial !== undefined) return Promise.resolve(this.#denied(denial, since));
     if (this.#store === this.#office.local) {
@@ -74,8 +81,11 @@ export class Desk implements Counted {
       this.#office.unanswered(this.#store, undefined);
       return Promise.resolve(this.#without(kind, key, amount, since));
     }
+    if (kind === 'penalize' || kind === 'block') this.#office.forget(this.rule, key, kind);
     return new Promise((resolve) => {
-      this.#office.push(this.#store, new Question(this, kind, key, amount, since, this.generation, resolve));
+      const question = new Question(this, kind, key, amount, since, this.generation, resolve);
+      if (isCall && this.#leases !== undefined) this.#leases.ask(question);
+      else this.#office.push(this.#store, question);
     });
   }
 
@@ -94,16 +104,23 @@ export class Desk implements Counted {
   async reset(key: string): Promise<void> {
     const ask = { rule: this.rule, key, kind: 'reset', amount: 0 } as const;
     this.#office.local.answer(ask);
+    this.#office.forget(this.rule, key, 'reset');
     if (this.#store !== this.#office.local) await this.#store.ask([ask]);
-    this.#office.forget(this.rule, key);
+    this.#office.forget(this.rule, key, 'reset');
+  }
+
+  /** Gives back what was lent. */
+  async close(): Promise<void> {
+    await this.#leases?.close();
   }
 
   get generation(): number {
     return this.#denials?.generation ?? 0;
   }
 
-  /** Somebody made room; of undefined: somebody may have. */
-  forget(key: string | undefined): void {
+  /** Somebody changed the counter in this way; of undefined: somebody may have. */
+  forget(key: string | undefined, kind: AskKind | undefined): void {
+    this.#leases?.forget(key, kind);
     if (key === undefined) this.#denials?.clear();
     else this.#denials?.forget(key);
   }
@@ -113,10 +130,13 @@ export class Desk implements Counted {
     this.#office.answered();
     const isCall = kind === 'spend';
     if (isCall && !verdict.fits) {
+      // What is lacking there may be what was lent to this instance meanwhile.
+      const held = this.#leases?.spend(key, amount, this.#office.kernel.clock.monotonic());
+      if (held !== undefined) return this.#told(held, 'lease', isCall, since);
       // What was forgotten meanwhile may have been forgotten for this key, after the store refused.
       if (generation === this.generation) this.#denials?.add(key, amount, verdict, since);
     } else if (!isCall && kind !== 'peek') {
-      this.#office.forget(this.rule, key);
+      this.#office.forget(this.rule, key, kind);
     }
     return this.#told(verdict, this.#store.source, isCall, since);
   }
@@ -127,9 +147,34 @@ export class Desk implements Counted {
     return this.#without(kind, key, amount, since);
   }
 
-  #denied({ retryAt, verdict }: Denial, now: number): Decision {
+  /** Answers a call that waited for another's answer, with what is known here by now. */
+  #answerHere(call: Question): boolean {
+    const { key, amount, since } = call;
+    const now = this.#office.kernel.clock.monotonic();
+    const held = this.#leases?.spend(key, amount, now);
+    const denial = held === undefined ? this.#denials?.find(key, amount, now) : undefined;
+    if (held !== undefined) call.answer(this.#told(held, 'lease', true, since));
+    else if (denial !== undefined) call.answer(this.#denied(denial, now, since));
+    else return false;
+    return true;
+  }
+
+  #leasesOf({ lease: terms }: Policy): Leases | undefined {
+    const store = this.#store;
+    if (terms === undefined || store.source !== 'redis') return undefined; // elsewhere, asking costs no more than holding
+    return new Leases({
+      rule: this.rule,
+      terms,
+      clock: this.#office.kernel.clock,
+      instances: () => store.instances,
+      push: (ask) => this.#office.push(store, ask),
+      answerHere: (call) => this.#answerHere(call as Question),
+    });
+  }
+
+  #denied({ retryAt, verdict }: Denial, now: number, since = now): Decision {
     const resetMs = Math.max(1, Math.ceil(retryAt - now));
-    return this.#finish(decisionOf(this, { ...verdict, resetMs }, 'denied'), true, now);
+    return this.#finish(decisionOf(this, { ...verdict, resetMs }, 'denied'), true, since);
   }
 
   #told(verdict: LimitVerdict, source: Decision['source'], isCall: boolean, since: number): Decision {
@@ -201,5 +246,9 @@ class Question implements QueuedAsk {
 
   fail(cause: unknown): void {
     this.#resolve(this.#desk.despair(this, cause));
+  }
+
+  answer(decision: Decision): void {
+    this.#resolve(decision);
   }
 }

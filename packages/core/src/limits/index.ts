@@ -9,7 +9,7 @@ export {
 } from './ban-store.js';
 export type { Ban, BanOptions } from './bans.js';
 export { createLimits, createMemoryWorld, type LimitsWiring, type MemoryWorld } from './create.js';
-export type { Decision, OnUnavailable, Policy } from './decision.js';
+export type { Decision, LeaseTerms, OnUnavailable, Policy } from './decision.js';
 export {
   BanError,
   BanListFullError,
@@ -22,6 +22,7 @@ export {
 export type { ConsumeOptions, Limits } from './limits.js';
 export { limitsInstruments } from './metrics.js';
 export {
+  type LeaseOptions,
   type LimitsOptions,
   limitsDefaults,
   type PolicyOption,
@@ -31,6 +32,7 @@ export {
 export type {
   Algorithm,
   AskKind,
+  ForgottenCounter,
   ForgottenListener,
   LimitAsk,
   Limiter,
@@ -39,6 +41,7 @@ export type {
   LimitStore,
   LimitVerdict,
   LimitWindow,
+  Loan,
   PolicyLimiter,
 } from './ports.js';
 export { type CounterState, type Settled, settle } from './settle.js';

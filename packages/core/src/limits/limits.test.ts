@@ -437,6 +437,20 @@ describe('options', () => {
       'limits.policies.a.algorithm must be left out',
     ],
     [{ policies: { a: { store: endless } } }, 'limits.policies.a.store must be a limiter with a limit of'],
+    [
+      { policies: { a: { windows: '1/s', lease: 'yes' } } },
+      'limits.policies.a.lease must be true, false or { shareRatio, forMs }',
+    ],
+    [
+      { policies: { a: { windows: '1/s', lease: { shareRatio: 0 } } } },
+      'limits.policies.a.lease.shareRatio must be above 0',
+    ],
+    [
+      { policies: { a: { windows: '1/s', lease: { forMs: 11_000 } } } },
+      'limits.policies.a.lease.forMs must be',
+    ],
+    [{ policies: { a: { windows: '1/s', lease: { forMS: 50 } } } }, 'Did you mean "forMs"?'],
+    [{ policies: { a: { store: memory, lease: true } } }, 'limits.policies.a.lease must be left out'],
     [{ policies: { 'a b': '1/s' } }, 'named with 1 to 64 letters'],
     [{ policies: ['1/s'] }, 'limits.policies must be an object of policies, got an array.'],
     [{ polices: {} }, 'unknown option "polices" in limits. Did you mean "policies"?'],

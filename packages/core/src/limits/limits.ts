@@ -46,7 +46,8 @@ export interface Limits extends Room {
   /** Gives points back, down to nothing spent: no credit is kept. Tells how the key stands then. */
   reward(policy: string, key: string, points: number, options?: Signalled): Promise<Decision>;
   /**
-   * Forgets what the key has spent, on all instances; one that misses the announcement refuses for up to 10 s longer.
+   * Forgets what the key has spent, on all instances; one that misses the announcement refuses for up to 10 s longer, or
+   * spends what it was lent.
    *
    * @throws `RedisUnavailableError` while Redis is away: only this instance has forgotten then.
    */
@@ -117,7 +118,7 @@ export class LimitsRoom implements Limits {
       local,
       duration: kernel.meter.histogram(limitsInstruments.duration),
       push: (asked, ask) => this.#push(asked, ask),
-      forget: (rule, key) => this.#forget(rule.id, key),
+      forget: (rule, key, kind) => this.#forget(rule.id, key, kind),
       answered: () => {
         this.#isDegraded = false;
       },
@@ -125,7 +126,7 @@ export class LimitsRoom implements Limits {
     };
     for (const policy of policies)
       this.#desks.set(policy.name, new PolicyDesks(policy, stores?.get(policy.name) ?? store, office));
-    store.onForgotten?.((counter) => this.#forget(counter?.id, counter?.key));
+    store.onForgotten?.((counter) => this.#forget(counter?.id, counter?.key, counter?.kind));
   }
 
   policy(name: string): Policy {
@@ -195,6 +196,7 @@ export class LimitsRoom implements Limits {
 
   async close(): Promise<void> {
     this.#isClosed = true;
+    await Promise.all([...this.#desks.values()].map((desk) => desk.close()));
     await this.#bans.close();
     await Promise.all([this.#init.store.close(), this.#init.local.close()]);
   }
@@ -218,9 +220,9 @@ export class LimitsRoom implements Limits {
   }
 
   /** Of undefined: any counter may have room again. */
-  #forget(rule: string | undefined, key: string | undefined): void {
+  #forget(rule: string | undefined, key: string | undefined, kind: AskKind | undefined): void {
     for (const desks of this.#desks.values())
-      if (rule === undefined || desks.desk.rule.id === rule) desks.forget(key);
+      if (rule === undefined || desks.desk.rule.id === rule) desks.forget(key, kind);
   }
 
   #decide(

@@ -4,13 +4,13 @@ import type { Instrument } from '../kernel/meter.js';
 export const limitsInstruments = {
   decisions: {
     name: 'pando_limits_decisions_total',
-    help: 'Decisions by policy, outcome (allowed, refused; shadowed: passed only because the policy is a shadow) and who decided (redis, memory, store, denied, exempt, ban, local, open, closed).',
+    help: 'Decisions by policy, outcome (allowed, refused; shadowed: passed only because the policy is a shadow) and who decided (redis, memory, store, lease, denied, exempt, ban, local, open, closed).',
     type: 'counter',
     labels: ['policy', 'outcome', 'source'],
     values: {
       policy: 'each policy of the configuration',
       outcome: ['allowed', 'refused', 'shadowed'],
-      source: ['redis', 'memory', 'store', 'denied', 'exempt', 'ban', 'local', 'open', 'closed'],
+      source: ['redis', 'memory', 'store', 'lease', 'denied', 'exempt', 'ban', 'local', 'open', 'closed'],
     },
   },
   duration: {

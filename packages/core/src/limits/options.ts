@@ -2,12 +2,20 @@ import { networkOf } from '../kernel/network-list.js';
 import { type OptionsReader, readOptions } from '../kernel/options.js';
 import type { RedisOption } from '../redis/options.js';
 import { AllowList } from './allow-list.js';
-import type { OnUnavailable, Policy } from './decision.js';
+import type { LeaseTerms, OnUnavailable, Policy } from './decision.js';
 import { parseWindow } from './policy-syntax.js';
 import type { Algorithm, Limiter, LimitWindow } from './ports.js';
 
 /** `'60/min'`, `'5/15m'`, or the same in numbers. Units: `ms`, `s`, `m`, `h`, `d`, or `sec`, `min`, `hour`, `day`. */
 export type WindowOption = string | LimitWindow;
+
+/** How much of a limit an instance may hold, and for how long. */
+export interface LeaseOptions {
+  /** The part of its equal share of what is left that an instance may be lent at once. @defaultValue `0.5` */
+  readonly shareRatio?: number | undefined;
+  /** How long it may hold that before what is left of it goes back. @defaultValue `100` */
+  readonly forMs?: number | undefined;
+}
 
 /** A policy with more to say than its windows. */
 export interface PolicySettings {
@@ -33,6 +41,12 @@ export interface PolicySettings {
   readonly shadow?: boolean | undefined;
   /** Who is never counted, beside those that the room allows. @defaultValue nobody */
   readonly allow?: readonly string[] | undefined;
+  /**
+   * Lends this instance part of the limit of keys that it is asked for often, which it then spends without asking Redis. Never
+   * more in all than without; with `bucket`, up to a tenth. An instance that dies takes what it holds along until the window
+   * ends. @defaultValue `false`
+   */
+  readonly lease?: boolean | LeaseOptions | undefined;
   /**
    * Counts this policy instead of Redis or memory: any limiter of rate-limiter-flexible, with its own points, its own
    * duration, and its own way to count. Never closed here.
@@ -75,6 +89,9 @@ export const limitsDefaults = Object.freeze({
   maxLocalKeys: 100_000,
 });
 
+/** What a lease is without settings. */
+export const leaseDefaults: LeaseTerms = Object.freeze({ shareRatio: 0.5, forMs: 100 });
+
 /** Options with every default filled in. */
 export interface ResolvedLimitsOptions {
   readonly redis: RedisOption | undefined;
@@ -94,6 +111,7 @@ const policyName = /^[A-Za-z0-9_.-]{1,64}$/;
 /** Windows and their limits go into one number each, in microseconds and with room for sums. */
 const longestWindowMs = 24 * 86_400_000;
 const shortestWindowMs = 100;
+const longestLeaseMs = 10_000;
 const highestLimit = 1_000_000_000_000;
 
 /** What policies have in common. */
@@ -162,8 +180,27 @@ function readPolicy(
   };
   if (store !== undefined && policy.algorithm !== 'fixed')
     settings.fail('algorithm', 'left out where there is a store: it counts in its own way');
+  const lease = readLease(settings);
+  if (store !== undefined && lease !== undefined)
+    settings.fail('lease', 'left out where there is a store: nothing can be lent of it');
   settings.done();
-  return policy;
+  return lease === undefined ? policy : { ...policy, lease };
+}
+
+function readLease(settings: OptionsReader): LeaseTerms | undefined {
+  const option = settings.any('lease', false);
+  if (option === false) return undefined;
+  if (option === true) return leaseDefaults;
+  if (typeof option !== 'object' || option === null || Array.isArray(option))
+    settings.fail('lease', 'true, false or { shareRatio, forMs }');
+  const reader = settings.nested('lease');
+  const terms: LeaseTerms = {
+    shareRatio: reader.ratio('shareRatio', leaseDefaults.shareRatio),
+    forMs: reader.int('forMs', leaseDefaults.forMs, { min: 10, max: longestLeaseMs }),
+  };
+  if (terms.shareRatio === 0) reader.fail('shareRatio', 'above 0: leave the lease out to lend nothing');
+  reader.done();
+  return terms;
 }
 
 const hasSettings = (option: unknown): boolean =>

@@ -1,7 +1,7 @@
 import type { Policy } from './decision.js';
 import { Desk, type Office } from './desk.js';
 import { UnknownTierError } from './errors.js';
-import type { LimitStore } from './ports.js';
+import type { AskKind, LimitStore } from './ports.js';
 
 /** The desks of one policy: one for each tier that has a limit. */
 export class PolicyDesks {
@@ -28,8 +28,17 @@ export class PolicyDesks {
     return desk;
   }
 
-  forget(key: string | undefined): void {
-    this.desk.forget(key);
-    for (const desk of this.#tiers.values()) if (desk && desk !== this.desk) desk.forget(key);
+  forget(key: string | undefined, kind: AskKind | undefined): void {
+    for (const desk of this.#all()) desk.forget(key, kind);
+  }
+
+  /** Gives back what was lent. */
+  async close(): Promise<void> {
+    await Promise.all(this.#all().map((desk) => desk.close()));
+  }
+
+  #all(): readonly Desk[] {
+    const others = [...this.#tiers.values()].filter((desk) => desk !== this.desk);
+    return [this.desk, ...others.filter((desk) => desk !== false)];
   }
 }

@@ -26,6 +26,8 @@ export interface LimitRule {
   readonly algorithm: Algorithm;
   /** All must have room for a call to pass. */
   readonly windows: readonly LimitWindow[];
+  /** Whether instances hold parts of it: they hear of penalties, too. */
+  readonly isLeased?: boolean | undefined;
 }
 
 /**
@@ -36,8 +38,10 @@ export interface LimitRule {
  * - `penalize`, `reward`: adds the amount whether it fits or not, or takes it away, down to nothing.
  * - `block`: refuses everything for the amount, in microseconds; 0 ends that.
  * - `reset`: forgets everything, a block too.
+ * - `lend`: as `spend`, and more of what is left then, for this instance to spend without asking.
+ * - `return`: gives back what was lent and not spent, to the periods that it was taken from; of a period that is over, nothing.
  */
-export type AskKind = 'spend' | 'peek' | 'penalize' | 'reward' | 'block' | 'reset';
+export type AskKind = 'spend' | 'peek' | 'penalize' | 'reward' | 'block' | 'reset' | 'lend' | 'return';
 
 /** One thing asked of one counter. */
 export interface LimitAsk {
@@ -47,6 +51,22 @@ export interface LimitAsk {
   readonly kind: AskKind;
   /** A whole number. */
   readonly amount: number;
+  /** Of a `lend`: how much more is wanted, at most; a whole number. */
+  readonly wanted?: number | undefined;
+  /** Of a `lend`: into how many parts what is left is divided, of which one may be had; at least 1. */
+  readonly parts?: number | undefined;
+  /** Of a `return`: when it was lent, as {@link Loan} tells. */
+  readonly lentAt?: number | undefined;
+}
+
+/** What was lent: counted as spent by then, so nobody else can have it. */
+export interface Loan {
+  /** A whole number; 0 when there was too little left to divide. */
+  readonly amount: number;
+  /** The instant by the store's clock, in microseconds. */
+  readonly lentAt: number;
+  /** From when it was asked for, it may be spent for so long: after that it would no longer count as it should. */
+  readonly forMs: number;
 }
 
 /** How a counter answered; where nothing was to be spent, whether the amount of a `peek`, or 1, would have fitted. */
@@ -58,12 +78,20 @@ export interface LimitVerdict {
   readonly remaining: number;
   /** When that window's present period ends; when it does not fit, when to ask again. */
   readonly resetMs: number;
+  /** Of a `lend` that fits. */
+  readonly loan?: Loan | undefined;
 }
 
-/** Hears that a counter was made to allow more than it had said it would, or, of undefined, that any may have been. */
-export type ForgottenListener = (
-  forgotten: { readonly id: LimitRule['id']; readonly key: string } | undefined,
-) => void;
+/** A counter that was changed on demand: what it has said or lent may not hold any more. */
+export interface ForgottenCounter {
+  readonly id: LimitRule['id'];
+  readonly key: string;
+  /** What changed it, if that is known. */
+  readonly kind?: AskKind | undefined;
+}
+
+/** Hears of a counter that was changed on demand or, of undefined, that any may have been. */
+export type ForgottenListener = (forgotten: ForgottenCounter | undefined) => void;
 
 /** Where counters live. */
 export interface LimitStore extends AsyncDisposable {
@@ -88,7 +116,7 @@ export interface LimitStore extends AsyncDisposable {
    * Rejects within a bound when the outcome is not known: what was asked may have been done, or may yet be.
    */
   ask(asks: readonly LimitAsk[]): Promise<readonly LimitVerdict[]>;
-  /** Hears what other instances reset, reward and unblock, as far as they can be heard. */
+  /** Hears what other instances reset, reward and block, and penalize where it is leased, as far as they can be heard. */
   onForgotten?(listener: ForgottenListener): void;
   /** Releases what the store opened. Idempotent. */
   close(): Promise<void>;

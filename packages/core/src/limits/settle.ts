@@ -1,5 +1,5 @@
 import { type Counting, countings } from './algorithms.js';
-import type { LimitAsk, LimitRule, LimitVerdict } from './ports.js';
+import type { AskKind, LimitAsk, LimitRule, LimitVerdict } from './ports.js';
 
 /** A counter: the numbers of each window in turn, and last, if there ever was one, the end of its block. */
 export type CounterState = readonly number[];
@@ -34,18 +34,24 @@ export function settle(state: CounterState | undefined, ask: LimitAsk, nowMicros
   if (kind === 'block') s[block] = nowMicros + amount;
   if (kind === 'penalize') each((a) => counting.add(s, a, amount));
   if (kind === 'reward') each((a) => counting.add(s, a, -amount));
+  if (kind === 'return') each((a, p, l) => counting.giveBack(s, a, amount, ask.lentAt ?? 0, nowMicros, p, l));
   const verdict = judge(counting, s, ask, nowMicros);
-  if (kind === 'peek' || (kind === 'spend' && !verdict.fits)) return { verdict, state: undefined, keepMs: 0 };
+  if (kind === 'peek' || (spends(kind) && !verdict.fits)) return { verdict, state: undefined, keepMs: 0 };
   return { verdict, state: s, keepMs: keepOf(counting, rule, s, nowMicros) };
 }
 
+function spends(kind: AskKind): boolean {
+  return kind === 'spend' || kind === 'lend';
+}
+
 /** Decides, and counts what is spent. */
-function judge(counting: Counting, s: number[], { rule, kind, amount }: LimitAsk, now: number): LimitVerdict {
+function judge(counting: Counting, s: number[], ask: LimitAsk, now: number): LimitVerdict {
+  const { rule, kind, amount } = ask;
   const blockedUntil = s[rule.windows.length * counting.size] ?? 0;
   if (blockedUntil > now) {
     return { fits: false, window: -1, remaining: 0, resetMs: Math.ceil((blockedUntil - now) / 1_000) };
   }
-  const cost = kind === 'spend' || kind === 'peek' ? amount : 1;
+  const cost = spends(kind) || kind === 'peek' ? amount : 1;
   let tightest = 0;
   let left = Number.POSITIVE_INFINITY;
   let refusal: LimitVerdict | undefined;
@@ -66,15 +72,23 @@ function judge(counting: Counting, s: number[], { rule, kind, amount }: LimitAsk
     }
   }
   if (refusal !== undefined) return refusal;
-  if (kind === 'spend') for (const w of rule.windows.keys()) counting.add(s, w * counting.size, cost);
+  const lent = kind === 'lend' ? Math.min(ask.wanted ?? 0, Math.floor(left / (ask.parts ?? 1))) : 0;
+  if (spends(kind)) for (const w of rule.windows.keys()) counting.add(s, w * counting.size, cost + lent);
   const { limit, windowMs } = rule.windows[tightest] as LimitRule['windows'][number];
   const resetMicros = counting.reset(s, tightest * counting.size, now, windowMs * 1_000, limit);
-  return {
+  const verdict = {
     fits: true,
     window: tightest,
-    remaining: kind === 'spend' ? left : left + cost,
+    remaining: spends(kind) ? left - lent : left + cost,
     resetMs: Math.ceil(resetMicros / 1_000),
   };
+  if (kind !== 'lend') return verdict;
+  return { ...verdict, loan: { amount: lent, lentAt: now, forMs: lastsMs(counting, rule, s, now) } };
+}
+
+function lastsMs(counting: Counting, { windows }: LimitRule, s: readonly number[], now: number): number {
+  const each = windows.map(({ windowMs }, w) => counting.lasts(s, w * counting.size, now, windowMs * 1_000));
+  return Math.floor(Math.min(...each)) / 1_000;
 }
 
 function keepOf(counting: Counting, { windows }: LimitRule, s: readonly number[], now: number): number {

@@ -5,11 +5,13 @@ import { fnv1a } from '../fnv.js';
 import type {
   Algorithm,
   AskKind,
+  ForgottenCounter,
   ForgottenListener,
   LimitAsk,
   LimitRule,
   LimitStore,
   LimitVerdict,
+  Loan,
 } from '../ports.js';
 import countSource from './lua/count-1.lua';
 import { evenTags } from './places.js';
@@ -42,9 +44,14 @@ const kinds: Readonly<Record<AskKind, number>> = {
   reward: 3,
   block: 4,
   reset: 5,
+  lend: 6,
+  return: 7,
 };
 /** After these, a counter may allow more than it has said it would. */
 const forgetting: ReadonlySet<AskKind> = new Set(['reward', 'block', 'reset']);
+/** Whether others must hear of it. */
+const isNews = ({ kind, rule }: LimitAsk): boolean =>
+  forgetting.has(kind) || (kind === 'penalize' && rule.isLeased === true);
 const separator = '\n';
 
 class RedisStore implements LimitStore {
@@ -93,16 +100,16 @@ class RedisStore implements LimitStore {
     if (first === undefined) return [];
     const prefix = this.#prefixes[this.placeOf(first.rule, first.key)] as string;
     const call = new Call();
-    let forgets = false;
+    let tells = false;
     for (const ask of asks) {
       call.add(ask, prefix);
-      forgets ||= forgetting.has(ask.kind);
+      tells ||= isNews(ask);
     }
     const rules = `[${call.rules.map((rule) => this.#encode(rule)).join(',')}]`;
     const options = { timeoutMs: this.#timeoutMs };
     const reply = await this.#redis.run(countScript, call.keys, [rules, `[${call.asks.join(',')}]`], options);
-    if (forgets) this.#announce(asks);
-    return readVerdicts(reply as readonly number[]);
+    if (tells) this.#announce(asks);
+    return readVerdicts(asks, reply as readonly number[]);
   }
 
   onForgotten(listener: ForgottenListener): void {
@@ -128,20 +135,21 @@ class RedisStore implements LimitStore {
     return text;
   }
 
-  /** Hints: who misses one goes on refusing for a bounded time. */
+  /** Hints: who misses one goes on refusing, or spends what it was lent, for a bounded time. */
   #announce(asks: readonly LimitAsk[]): void {
-    for (const { kind, rule, key } of asks) {
-      if (!forgetting.has(kind)) continue;
-      this.#redis.publish(this.#channel, rule.id + separator + key).catch(() => undefined);
+    for (const ask of asks) {
+      if (!isNews(ask)) continue;
+      const payload = [ask.rule.id, ask.key, ask.kind].join(separator);
+      this.#redis.publish(this.#channel, payload).catch(() => undefined);
     }
   }
 
   #hear(payload: string): void {
-    const [id = '', key = ''] = payload.split(separator);
-    this.#forgotten({ id, key });
+    const [id = '', key = '', kind] = payload.split(separator);
+    this.#forgotten({ id, key, kind: kind as AskKind | undefined });
   }
 
-  #forgotten(counter: { readonly id: string; readonly key: string } | undefined): void {
+  #forgotten(counter: ForgottenCounter | undefined): void {
     for (const listener of this.#listeners) listener(counter);
   }
 }
@@ -153,7 +161,7 @@ class Call {
   readonly asks: number[] = [];
   readonly #places = new Map<string, number>();
 
-  add({ rule, key, kind, amount }: LimitAsk, prefix: string): void {
+  add({ rule, key, kind, amount, wanted, parts, lentAt }: LimitAsk, prefix: string): void {
     const name = `${prefix}${rule.id}:${key}`;
     let place = this.#places.get(name);
     if (place === undefined) {
@@ -163,19 +171,33 @@ class Call {
     let number = this.rules.indexOf(rule) + 1;
     if (number === 0) number = this.rules.push(rule);
     this.asks.push(place, number * 8 + kinds[kind], amount);
+    if (kind === 'lend') this.asks.push(wanted ?? 0, parts ?? 1);
+    else if (kind === 'return') this.asks.push(lentAt ?? 0);
   }
 }
 
-function readVerdicts(reply: readonly number[]): readonly LimitVerdict[] {
+function readVerdicts(asks: readonly LimitAsk[], reply: readonly number[]): readonly LimitVerdict[] {
   const verdicts: LimitVerdict[] = [];
-  for (let index = 0; index < reply.length; index += 3) {
+  let index = 0;
+  for (const { kind } of asks) {
     const place = reply[index] as number;
-    verdicts.push({
-      fits: place > 0,
+    const fits = place > 0;
+    const verdict: LimitVerdict = {
+      fits,
       window: Math.abs(place) - 1,
       remaining: reply[index + 1] as number,
       resetMs: reply[index + 2] as number,
-    });
+    };
+    verdicts.push(kind === 'lend' && fits ? { ...verdict, loan: readLoan(reply, index + 3) } : verdict);
+    index += kind === 'lend' ? 6 : 3;
   }
   return verdicts;
+}
+
+function readLoan(reply: readonly number[], index: number): Loan {
+  return {
+    amount: reply[index] as number,
+    forMs: (reply[index + 1] as number) / 1_000,
+    lentAt: reply[index + 2] as number,
+  };
 }

@@ -185,6 +185,39 @@ export function limitStoreSuite(name: string, setup: () => Promise<LimitStoreSet
       expect(await a.spend('k', 4)).toMatchObject({ fits: false, remaining: 3 });
     });
 
+    it('lends part of what is left, which nobody else can spend, and takes it back', async () => {
+      const { a, b } = await counters({ limit: 100, windowMs: 60 * minute });
+      const lend = { ...a.ask('lend', 'k', 10), wanted: 1_000, parts: 4 };
+      const [lent] = await a.all([lend]);
+      expect(lent).toMatchObject({ fits: true, remaining: 68, loan: { amount: 22 } });
+      expect(lent?.loan?.forMs).toBeGreaterThan(0);
+      expect(lent?.loan?.forMs).toBeLessThanOrEqual(60 * minute);
+      expect(await b.spend('k', 69)).toMatchObject({ fits: false, remaining: 68 });
+      expect((await b.spend('k', 68)).fits).toBe(true);
+      const { lentAt = 0 } = lent?.loan ?? {};
+      await a.all([{ ...a.ask('return', 'k', 20), lentAt }]);
+      expect(await b.spend('k', 20)).toMatchObject({ fits: true, remaining: 0 });
+      const [refused] = await a.all([{ ...lend, amount: 1 }]);
+      expect(refused).toMatchObject({ fits: false });
+      expect(refused?.loan).toBeUndefined();
+    });
+
+    it('lends nothing where too little is left, and no more than is wanted', async () => {
+      const { a } = await counters({ limit: 10, windowMs: 60 * minute });
+      const lend = (wanted: number, parts: number) =>
+        a.all([{ ...a.ask('lend', 'k', 1), wanted, parts }]).then(([verdict]) => verdict?.loan?.amount);
+      expect(await lend(2, 1)).toBe(2);
+      expect(await lend(2, 7)).toBe(0);
+    });
+
+    it('takes back nothing into a period that what was lent was not taken from', async () => {
+      const { a } = await counters({ limit: 10, windowMs: 60 * minute });
+      const [lent] = await a.all([{ ...a.ask('lend', 'k', 5), wanted: 5, parts: 1 }]);
+      const lentAt = (lent?.loan?.lentAt ?? 0) - 121 * minute * 1_000;
+      await a.all([{ ...a.ask('return', 'k', 5), lentAt }]);
+      expect((await a.spend('k', 1)).fits).toBe(false);
+    });
+
     it('refuses everything while a key is blocked, and forgets all that on demand', async () => {
       const { a, b } = await counters({ limit: 3, windowMs: 60 * minute });
       await a.spend('k', 2);

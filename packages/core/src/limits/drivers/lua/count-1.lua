@@ -4,11 +4,13 @@
 -- ARGV[1]  rules, as JSON: [[algorithm, window, limit, window, limit, …], …]; windows in microseconds;
 --          algorithms: 1 sliding, 2 strict, 3 fixed, 4 bucket
 -- ARGV[2]  asks, as JSON: [key, rule * 8 + kind, amount, …]; keys and rules by their place, from 1;
---          kinds: 0 spend, 1 peek, 2 penalize, 3 reward, 4 block for so many microseconds, 5 reset
+--          kinds: 0 spend, 1 peek, 2 penalize, 3 reward, 4 block for so many microseconds, 5 reset,
+--          6 lend, followed by how much more is wanted and into how many parts what is left is divided,
+--          7 return, followed by the instant at which it was lent
 --
 -- Returns three whole numbers for each ask: the window that is nearest to refusing, negative the one that refuses for
 -- longest, 0 while the key is blocked; what it has left; and when it resets or, after a refusal, when to ask again, in
--- milliseconds.
+-- milliseconds. Of each lend three more: how much was lent; for how many microseconds; and the instant.
 --
 -- Atomic. A cost that does not fit every window is counted in none. The clock is this server's, read once.
 --
@@ -55,6 +57,16 @@ local function sliding() -- begun, spent in the period before, spent in this per
     end,
     reset = function(s, a, p)
       return s[a] + p - now
+    end,
+    lasts = function(s, a, p)
+      return s[a] + p - now
+    end,
+    back = function(s, a, amount, lent_at, p)
+      if lent_at >= s[a] then
+        s[a + 2] = max(0, s[a + 2] - amount)
+      elseif lent_at >= s[a] - p then
+        s[a + 1] = max(0, s[a + 1] - amount)
+      end
     end,
     keep = function(s, a, p)
       return s[a] + 2 * p - now
@@ -111,6 +123,15 @@ local function strict() -- number of this tenth, spent in each of the last eleve
     reset = function(_, _, p)
       return p
     end,
+    lasts = function(s, a, p)
+      return (s[a] + 1) * (p / 10) - now
+    end,
+    back = function(s, a, amount, lent_at, p)
+      local i = a + 11 - (s[a] - floor(lent_at / (p / 10)))
+      if i > a and i <= a + 11 then
+        s[i] = max(0, s[i] - amount)
+      end
+    end,
     keep = function(s, a, p)
       return (s[a] + 11) * (p / 10) - now
     end,
@@ -136,8 +157,13 @@ local function fixed() -- begun, spent
     wait = function(s, a, p)
       return s[a] + p - now
     end,
+    back = function(s, a, amount, lent_at)
+      if lent_at >= s[a] then
+        s[a + 1] = max(0, s[a + 1] - amount)
+      end
+    end,
   }
-  way.reset, way.keep = way.wait, way.wait
+  way.reset, way.keep, way.lasts = way.wait, way.wait, way.wait
   return way
 end
 
@@ -164,6 +190,12 @@ local function bucket() -- looked at last, in the bucket then
     end,
     reset = function(s, a, p, l)
       return s[a + 1] * p / l
+    end,
+    lasts = function(_, _, p)
+      return p / 10
+    end,
+    back = function(s, a, amount, lent_at, p, l)
+      s[a + 1] = max(0, s[a + 1] - max(0, amount - max(0, now - lent_at) * l / p))
     end,
   }
   way.keep = way.reset
@@ -209,9 +241,20 @@ local function judge(way, rule, s, cost)
   return tightest, left
 end
 
-for i = 1, #asks, 3 do
+local i = 1
+while i <= #asks do
   local index, code, amount = asks[i], asks[i + 1], asks[i + 2]
   local kind = code % 8
+  local wanted, parts, lent_at, lent, lasts
+  i = i + 3
+  if kind == 6 then
+    wanted, parts = asks[i], asks[i + 1]
+    lent, lasts = 0, 0
+    i = i + 2
+  elseif kind == 7 then
+    lent_at = asks[i]
+    i = i + 1
+  end
   local rule = rules[(code - kind) / 8]
   local way = way_of(rule)
   local windows = (#rule - 1) / 2
@@ -240,16 +283,30 @@ for i = 1, #asks, 3 do
       way.add(s, (w - 1) * way.size + 1, kind == 2 and amount or -amount)
     end
     changed[index] = rule
+  elseif kind == 7 then
+    for w = 1, windows do
+      way.back(s, (w - 1) * way.size + 1, amount, lent_at, rule[w * 2], rule[w * 2 + 1])
+    end
+    changed[index] = rule
   end
   local window, left, ms
   if s[block] and s[block] > now then
     window, left, ms = 0, 0, s[block] - now
   else
-    window, left, ms = judge(way, rule, s, kind < 2 and amount or 1)
+    local spends = kind == 0 or kind == 6
+    window, left, ms = judge(way, rule, s, (spends or kind == 1) and amount or 1)
     if window > 0 then
-      if kind == 0 then
+      if spends then
+        if kind == 6 then
+          lent = min(wanted, floor(left / parts))
+          left = left - lent
+        end
         for w = 1, windows do
-          way.add(s, (w - 1) * way.size + 1, amount)
+          local a, p = (w - 1) * way.size + 1, rule[w * 2]
+          way.add(s, a, amount + (lent or 0))
+          if kind == 6 then
+            lasts = w == 1 and way.lasts(s, a, p) or min(lasts, way.lasts(s, a, p))
+          end
         end
         changed[index] = rule
       else
@@ -260,6 +317,9 @@ for i = 1, #asks, 3 do
   end
   local n = #out
   out[n + 1], out[n + 2], out[n + 3] = window, left, ceil(ms / 1000)
+  if kind == 6 then
+    out[n + 4], out[n + 5], out[n + 6] = lent, floor(lasts), now
+  end
 end
 
 for index, rule in pairs(changed) do

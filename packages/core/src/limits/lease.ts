@@ -1,0 +1,88 @@
+import type { LeaseCall } from './leases.js';
+import type { LimitVerdict } from './ports.js';
+
+/** Demand is measured over this part of a lease at least: two calls at once are not yet many a second. */
+const leastMeasuredRatio = 0.1;
+/** How much of a new measure counts. */
+const weight = 0.5;
+
+/** What one key was lent, and how much it is asked for. */
+export class Lease {
+  readonly key: string;
+  /** Monotonic instant up to which what is held may be spent. */
+  endsAt = 0;
+  /** When that was lent, by the store's clock. */
+  lentAt = 0;
+  /** When the store was asked last. */
+  askedAt: number;
+  /** Whether the store is being asked for more; others wait for that. */
+  isAsking = false;
+  /** Whether nothing must be kept here any more. */
+  isOver = false;
+  waiting: LeaseCall[] = [];
+  #held = 0;
+  #taken = 0;
+  /** Spent since the store was asked last. */
+  #spent = 0;
+  /** What will be spent while a lease lasts. */
+  #demand = 0;
+  /** How the counter stood without what is held. */
+  #verdict: LimitVerdict | undefined;
+  #resetAt = 0;
+
+  constructor(key: string, now: number) {
+    this.key = key;
+    this.askedAt = now;
+  }
+
+  spend(cost: number, now: number): LimitVerdict | undefined {
+    if (this.#held < cost || this.endsAt <= now) return undefined;
+    this.#held -= cost;
+    const { window, remaining } = this.#verdict as LimitVerdict;
+    const resetMs = Math.max(1, Math.ceil(this.#resetAt - now));
+    return { fits: true, window, remaining: remaining + this.#held, resetMs };
+  }
+
+  /** How much to ask for beyond a call. */
+  demand({ amount, since }: LeaseCall, forMs: number): number {
+    const measuredMs = Math.max(since - this.askedAt, forMs * leastMeasuredRatio);
+    const measured = ((this.#spent + amount) * forMs) / measuredMs;
+    this.#demand += (measured - this.#demand) * weight;
+    this.#spent = 0;
+    this.askedAt = since;
+    return Math.floor(this.#demand);
+  }
+
+  /** Notes what was spent beside what is held. */
+  note(amount: number): void {
+    this.#spent += amount;
+  }
+
+  /** Holds what was lent to who asked at that instant. */
+  take(verdict: LimitVerdict, since: number, forMs: number): void {
+    const { loan } = verdict;
+    if (loan === undefined) return;
+    this.#held = loan.amount;
+    this.#taken = loan.amount;
+    this.#verdict = verdict;
+    this.lentAt = loan.lentAt;
+    this.#resetAt = since + verdict.resetMs;
+    // The store has counted after it was asked, so this ends before it does there.
+    this.endsAt = since + Math.min(forMs, loan.forMs);
+  }
+
+  /** Holds nothing any more; tells what was held. */
+  drop(): number {
+    const held = this.#held;
+    this.#spent += this.#taken - held;
+    this.#held = 0;
+    this.#taken = 0;
+    return held;
+  }
+
+  takeWaiting(): readonly LeaseCall[] {
+    const { waiting } = this;
+    if (waiting.length > 0) this.waiting = [];
+    return waiting;
+  }
+}
