@@ -345,7 +345,8 @@ describe.each(algorithms)('over any load, instances and delays: %s', (algorithm)
         bounds[algorithm](fleet.passed, limit);
         await fleet.clock.advance(2 * forMs);
         await fleet.quiet();
-        if (algorithm === 'bucket' || fleet.asked.length === 0) return;
+        // A bucket leaks, and where a sliding period begins depends on when what was left came back.
+        if (algorithm === 'bucket' || algorithm === 'sliding') return;
         expect(fleet.remaining()).toBe(replay(fleet, limit));
       }),
       { numRuns: 150 },
