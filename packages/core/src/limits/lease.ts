@@ -1,5 +1,11 @@
-import type { LeaseCall } from './leases.js';
+import type { QueuedAsk } from './ask-queue.js';
 import type { LimitVerdict } from './ports.js';
+
+/** A call on its way to a decision. */
+export interface LeaseCall extends QueuedAsk {
+  /** Monotonic instant at which it was made. */
+  readonly since: number;
+}
 
 /** Demand is measured over this part of a lease at least: two calls at once are not yet many a second. */
 const leastMeasuredRatio = 0.1;

@@ -1,17 +1,11 @@
 import type { Clock } from '../kernel/clock.js';
 import type { QueuedAsk } from './ask-queue.js';
 import type { LeaseTerms } from './decision.js';
-import { Lease } from './lease.js';
+import { Lease, type LeaseCall } from './lease.js';
 import type { AskKind, LimitRule, LimitVerdict } from './ports.js';
 
 /** Keys of one policy that are watched for whether it pays to lease; what comes after is asked about call by call. */
 const maxLeases = 10_000;
-
-/** A call on its way to a decision. */
-export interface LeaseCall extends QueuedAsk {
-  /** Monotonic instant at which it was made. */
-  readonly since: number;
-}
 
 /** What leases stand on. */
 export interface LeasesInit {
@@ -94,7 +88,7 @@ export class Leases {
   #borrow(lease: Lease, call: LeaseCall): void {
     const { terms, rule, instances, push } = this.#init;
     this.#giveBack(lease);
-    const wanted = lease.demand(call, terms.forMs);
+    const wanted = terms.shareRatio > 0 ? lease.demand(call, terms.forMs) : 0;
     if (wanted === 0) {
       push(call);
       return;

@@ -442,8 +442,8 @@ describe('options', () => {
       'limits.policies.a.lease must be true, false or { shareRatio, forMs }',
     ],
     [
-      { policies: { a: { windows: '1/s', lease: { shareRatio: 0 } } } },
-      'limits.policies.a.lease.shareRatio must be above 0',
+      { policies: { a: { windows: '1/s', lease: { shareRatio: 2 } } } },
+      'limits.policies.a.lease.shareRatio must be',
     ],
     [
       { policies: { a: { windows: '1/s', lease: { forMs: 11_000 } } } },

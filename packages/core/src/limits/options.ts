@@ -11,9 +11,9 @@ export type WindowOption = string | LimitWindow;
 
 /** How much of a limit an instance may hold, and for how long. */
 export interface LeaseOptions {
-  /** The part of its equal share of what is left that an instance may be lent at once. @defaultValue `0.5` */
+  /** The part of its equal share of what is left that an instance may be lent at once. @defaultValue half of it */
   readonly shareRatio?: number | undefined;
-  /** How long it may hold that before what is left of it goes back. @defaultValue `100` */
+  /** How long it may hold that before what is left of it goes back. @defaultValue 100 ms */
   readonly forMs?: number | undefined;
 }
 
@@ -44,7 +44,7 @@ export interface PolicySettings {
   /**
    * Lends this instance part of the limit of keys that it is asked for often, which it then spends without asking Redis. Never
    * more in all than without; with `bucket`, up to a tenth. An instance that dies takes what it holds along until the window
-   * ends. @defaultValue `false`
+   * ends. @defaultValue every call is asked about
    */
   readonly lease?: boolean | LeaseOptions | undefined;
   /**
@@ -196,9 +196,8 @@ function readLease(settings: OptionsReader): LeaseTerms | undefined {
   const reader = settings.nested('lease');
   const terms: LeaseTerms = {
     shareRatio: reader.ratio('shareRatio', leaseDefaults.shareRatio),
-    forMs: reader.int('forMs', leaseDefaults.forMs, { min: 10, max: longestLeaseMs }),
+    forMs: reader.ms('forMs', leaseDefaults.forMs, { min: 10, max: longestLeaseMs }),
   };
-  if (terms.shareRatio === 0) reader.fail('shareRatio', 'above 0: leave the lease out to lend nothing');
   reader.done();
   return terms;
 }
