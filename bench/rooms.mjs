@@ -9,6 +9,7 @@ export const rooms = {
   'realtime-cluster': ['./peers/realtime-cluster.mjs'],
   'realtime-faults': ['./peers/realtime-faults.mjs'],
   'realtime-fleet': ['./peers/realtime-fleet.mjs'],
+  shutdown: ['./peers/shutdown.mjs'],
 };
 
 /** Where the modules of a room are. */

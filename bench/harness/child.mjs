@@ -9,6 +9,8 @@ export class Child {
   #name;
   #asked = new Map();
   #questions = 0;
+  /** Its exit code, or the signal that ended it. */
+  ended;
 
   /** `program` is the URL of a module; `name` is for messages. */
   constructor(program, name) {
@@ -18,6 +20,9 @@ export class Child {
     this.#child.on('message', ({ id, result, error }) => {
       if (error === undefined) this.#asked.get(id)?.resolve(result);
       else this.#asked.get(id)?.reject(new Error(`${name} failed: ${error}`));
+    });
+    this.ended = new Promise((resolve) => {
+      this.#child.once('exit', (code, signal) => resolve(signal ?? code));
     });
     this.#child.on('exit', (code, signal) => {
       const ended = new Error(`${name} ended in the middle of its work (${signal ?? code}).`);
