@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { waitFor } from '@pando/core/testing';
+import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { testDatabase } from '../infra/context.js';
 import { type InstanceGroup, startInstances } from '../infra/instances.js';
@@ -11,10 +12,12 @@ const frameworks = ['express', 'fastify'] as const;
 
 let redis: Awaited<ReturnType<typeof startRedis>>; // of its own: every blog has the same kit name
 let blogs: InstanceGroup;
+let primary: string;
 
 beforeAll(async () => {
   const [server, database] = await Promise.all([startRedis(), testDatabase()]);
   redis = server;
+  primary = database.primary;
   blogs = await startInstances({
     count: 2,
     entry,
@@ -63,6 +66,7 @@ describe.each(frameworks)('the blog on %s', (framework) => {
         id: registered.body.id,
         email,
         name: registered.body.name,
+        plan: 'free',
       });
       const bearer = { authorization: `Bearer ${login.body.access_token}` };
       expect((await new BlogClient().get(`${base()}/api/v1/auth/me`, bearer)).status).toBe(200);
@@ -105,6 +109,24 @@ describe.each(frameworks)('the blog on %s', (framework) => {
         email: 'must be an e-mail address',
         password: 'must have 8 to 200 characters',
       });
+    });
+
+    it('may write as often as their plan says, and take along what they wrote before it', async () => {
+      const client = new BlogClient();
+      const { id } = await client.register(base());
+      const write = async (url: string) => {
+        const { headers } = await client.post(`${url}/api/posts`, { title: 'Often', body: '-' });
+        return headers.get('ratelimit')?.split(';t=')[0];
+      };
+      expect(await write(base())).toBe('"write-free";r=238');
+      const database = new pg.Client(primary);
+      await database.connect();
+      await database.query(`update users set plan = 'premium' where id = $1`, [id]);
+      await database.end();
+      const { email, password } = client;
+      const again = await client.post(`${base()}/api/auth/login`, { email, password });
+      expect(again.body).toMatchObject({ id, plan: 'premium' });
+      expect(await write(other())).toBe('"write-premium";r=1196');
     });
 
     it('stop being asked for by an address that tries too often, on all instances together', async () => {

@@ -24,7 +24,13 @@ export interface Config {
   readonly drainDelayMs: number;
   readonly logLevel: LogLevel;
   /** Rate limits by name, such as `60/min`. */
-  readonly limits: { readonly write: string; readonly signIn: string; readonly chat: string };
+  readonly limits: {
+    readonly write: string;
+    /** The same for users with the plan premium; enterprise has no limit. */
+    readonly writePremium: string;
+    readonly signIn: string;
+    readonly chat: string;
+  };
 }
 
 /** How much is logged: this level and those after it. */
@@ -61,7 +67,8 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     drainDelayMs: read.whole('DRAIN_DELAY_MS', redisUrl === undefined ? 0 : 5_000, 60_000),
     logLevel: read.oneOf('LOG_LEVEL', logLevels, 'warn'),
     limits: {
-      write: read.limit('LIMIT_WRITE', '120/min'),
+      write: read.limit('LIMIT_WRITE', '240/min'),
+      writePremium: read.limit('LIMIT_WRITE_PREMIUM', '1200/min'),
       signIn: read.limit('LIMIT_SIGN_IN', '60/min'),
       chat: read.limit('LIMIT_CHAT', '60/min'),
     },

@@ -1,7 +1,9 @@
 import { createPando } from '@pando/core';
+import type { LimitsOptions } from '@pando/core/limits';
 import manifest from '../package.json' with { type: 'json' };
 import { migrationsFolder } from './assets.js';
 import { sharedJwtSecret } from './auth/auth-service.js';
+import type { Plan } from './auth/user.js';
 import { createBlog } from './blog.js';
 import type { Config } from './config.js';
 import { startEmbeddedPostgres } from './database/embedded-postgres.js';
@@ -30,7 +32,7 @@ export async function startBlog(config: Config): Promise<RunningBlog> {
     secret: config.pandoSecret,
     logger,
     db: { primary: config.databaseUrl ?? postgres?.url, replicas: config.replicaUrls },
-    limits: { policies: config.limits },
+    limits: { policies: policiesOf(config) },
     // Who closes the page is no longer listed after three seconds, who was on an instance that died after nine. Who comes
     // back within that has never left.
     realtime: { reconnect: { maxMs: 2_000 }, presence: { leaveMs: 1_000, leaseMs: 6_000 } },
@@ -59,4 +61,9 @@ export async function startBlog(config: Config): Promise<RunningBlog> {
     await pando.close();
     throw error;
   }
+}
+
+function policiesOf({ limits: { write, writePremium, signIn, chat } }: Config): LimitsOptions['policies'] {
+  const tiers: Record<Plan, string | false> = { free: write, premium: writePremium, enterprise: false };
+  return { write: { tiers }, signIn, chat };
 }

@@ -23,7 +23,7 @@ export class AuthService {
     const { rows } = await this.#db.write<User>(
       `insert into users (email, name, password_hash) values ($1, $2, $3)
        on conflict (email) do nothing
-       returning id, email, name`,
+       returning id, email, name, plan`,
       [email, name, await hashPassword(password)],
     );
     const [user] = rows;
@@ -34,7 +34,7 @@ export class AuthService {
   /** Takes as long for an account that does not exist as for a wrong password: neither can be told from the other. */
   async signIn(email: string, password: string): Promise<User> {
     const { rows } = await this.#db.read<User & { readonly password_hash: string | null }>(
-      'select id, email, name, password_hash from users where email = $1',
+      'select id, email, name, plan, password_hash from users where email = $1',
       [email],
       { level: 'strong' }, // people register on one device and sign in on the next, which has no token yet
     );
@@ -42,7 +42,7 @@ export class AuthService {
     const isRight = await verifyPassword(password, found?.password_hash ?? undefined);
     if (found === undefined || !isRight)
       throw new UnauthorizedError('The e-mail address or the password is wrong.');
-    return { id: found.id, email: found.email, name: found.name };
+    return { id: found.id, email: found.email, name: found.name, plan: found.plan };
   }
 }
 

@@ -2,7 +2,7 @@ import { SignJWT } from 'jose';
 import { describe, expect, it } from 'vitest';
 import { Sessions } from './session.js';
 
-const ada = { id: 7, email: 'ada@example.com', name: 'Ada' };
+const ada = { id: 7, email: 'ada@example.com', name: 'Ada', plan: 'premium' } as const;
 const secret = 'a secret of the test, long enough';
 const sessions = new Sessions(secret);
 

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { errors, jwtVerify, SignJWT } from 'jose';
-import type { User } from './user.js';
+import { plans, type User } from './user.js';
 
 const issuer = 'blog-api';
 const lifeSeconds = 7 * 24 * 60 * 60;
@@ -20,7 +20,7 @@ export class Sessions {
   }
 
   issue(user: User): Promise<string> {
-    return new SignJWT({ email: user.email, name: user.name })
+    return new SignJWT({ email: user.email, name: user.name, plan: user.plan })
       .setProtectedHeader({ alg: 'HS256' })
       .setIssuer(issuer)
       .setSubject(String(user.id))
@@ -35,7 +35,8 @@ export class Sessions {
     if (token === undefined) return undefined;
     try {
       const { payload } = await jwtVerify(token, this.#key, { issuer, algorithms: ['HS256'] });
-      return { id: Number(payload.sub), email: String(payload.email), name: String(payload.name) };
+      const plan = plans.find((each) => each === payload.plan) ?? plans[0]; // older sessions have none
+      return { id: Number(payload.sub), email: String(payload.email), name: String(payload.name), plan };
     } catch (error) {
       if (error instanceof errors.JOSEError) return undefined;
       throw error;

@@ -7,7 +7,7 @@ import { notificationPaths, notificationPlan } from '../notifications/notificati
 import { clientsOf } from './clients.js';
 import { noSuchRoute, problemAnswer, unsupportedBody } from './problem.js';
 import { maxBodyBytes, render } from './render.js';
-import { type Answer, type ApiRequest, cachingOf, dispatch } from './route.js';
+import { type Answer, type ApiRequest, cachingOf, dispatch, limitOf } from './route.js';
 
 declare module 'express-serve-static-core' {
   interface Request {
@@ -32,12 +32,12 @@ export async function serve({ pando, config, logger, sessions, routes, sockets }
     req.user = await sessions.userOf(req.headers);
     next();
   };
-  const byUser = { key: ({ user }: Request) => user && `user:${user.id}` };
 
   for (const route of routes) {
     const before: RequestHandler[] = [];
     if (route.auth !== undefined) before.push(identify);
-    if (route.limit !== undefined) before.push(limit(route.limit, byUser));
+    const { policy, ...limited } = limitOf<Request>(route) ?? {};
+    if (policy !== undefined) before.push(limit(policy, limited));
     if (route.cached !== undefined) before.push(cacheResponse(cachingOf<Request>(route)));
     app[route.method](route.path, ...before, async (req, res) =>
       send(res, await dispatch(route, requestOf(req))),

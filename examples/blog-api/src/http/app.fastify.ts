@@ -7,7 +7,7 @@ import { notificationPaths, notificationPlan } from '../notifications/notificati
 import { clientsOf } from './clients.js';
 import { noSuchRoute, problemAnswer } from './problem.js';
 import { maxBodyBytes, render } from './render.js';
-import { type Answer, type ApiRequest, cachingOf, dispatch } from './route.js';
+import { type Answer, type ApiRequest, cachingOf, dispatch, limitOf } from './route.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -38,7 +38,6 @@ export async function serve({ pando, config, logger, sessions, routes, sockets }
   const identify = async (request: FastifyRequest) => {
     request.user = await sessions.userOf(request.headers);
   };
-  const byUser = { key: ({ user }: FastifyRequest) => user && `user:${user.id}` };
 
   for (const route of routes) {
     app.route({
@@ -47,7 +46,7 @@ export async function serve({ pando, config, logger, sessions, routes, sockets }
       onRequest: route.auth === undefined ? [] : [identify],
       config: {
         pando: {
-          limit: route.limit && { policy: route.limit, ...byUser },
+          limit: limitOf<FastifyRequest>(route),
           cache: cachingOf<FastifyRequest>(route),
         },
       },

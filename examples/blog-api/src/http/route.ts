@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { ResponseCacheOptions } from '@pando/core/http';
+import type { LimitOptions, ResponseCacheOptions } from '@pando/core/http';
 import type { User } from '../auth/user.js';
 import { UnauthorizedError } from '../errors.js';
 
@@ -27,6 +27,8 @@ interface RouteShape {
   readonly path: string;
   /** The rate limit to count against: of the user, or of the address of who is not signed in. */
   readonly limit?: LimitName | undefined;
+  /** What one request takes of it. @defaultValue `1` */
+  readonly cost?: number | undefined;
   /**
    * Its whole answers are cached, for each user where it wants to know who asks; their tags are those of what they are made
    * of. Other parameters of the query than these make no difference.
@@ -48,6 +50,16 @@ export type Route = RouteShape &
 /** Serves routes under several base paths; each route's own path comes after the base. */
 export function mount(bases: readonly string[], routes: readonly Route[]): Route[] {
   return bases.flatMap((base) => routes.map((route) => ({ ...route, path: base + route.path })));
+}
+
+/** Whom a route's limit counts, for how much and by which plan, for whichever framework. */
+export function limitOf<Request extends { readonly user?: User | undefined }>({
+  limit: policy,
+  cost,
+}: Route): (LimitOptions<Request> & { readonly policy: LimitName }) | undefined {
+  if (policy === undefined) return undefined;
+  const key = ({ user }: Request) => ({ user: user && String(user.id) });
+  return policy === 'write' ? { policy, key, cost, tier: ({ user }) => user?.plan } : { policy, key, cost };
 }
 
 /** How the answers of a route are cached, for whichever framework. */

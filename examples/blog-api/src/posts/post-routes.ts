@@ -38,6 +38,7 @@ export function postRoutes(posts: PostService, likes: LikeService): Route[] {
       path: '',
       auth: 'required',
       limit: 'write',
+      cost: 2, // everybody is told of it
       async handle({ user, body, headers }) {
         const post = await posts.create(user, readDraft(body), readRequestKey(headers));
         const location = `${postPaths[0]}/${post.id}`;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { readerOf } from './reader.js';
 
-const ada = { id: 7, email: 'ada@example.com', name: 'Ada' };
+const ada = { id: 7, email: 'ada@example.com', name: 'Ada', plan: 'premium' } as const;
 
 describe('a reader', () => {
   it('who is signed in is listed by name, and by nothing that is theirs alone', () => {
