@@ -6,6 +6,7 @@ import { pandoFastify } from '@pando/fastify-adapter';
 import express from 'express';
 import Fastify from 'fastify';
 import { expect, it, onTestFinished } from 'vitest';
+import { exposedValue, parseExposition } from '../../../packages/core/src/testing/exposition.js';
 import { testDatabase } from '../../infra/context.js';
 
 /** An instance that looks often, so that a test need not wait for the looks of a day. */
@@ -101,6 +102,42 @@ it('a database that is away from every instance leaves all of them in the balanc
     await waitFor(async () => (await ask('/health')).status === 'healthy', { timeoutMs: 20_000 });
     expect((await ask('/health/ready')).code).toBe(200);
   }
+});
+
+it('a database that has fallen silent is not taken for a crowded pool, however many wait for it', async () => {
+  const urls = await testDatabase();
+  const { hostname, port } = new URL(urls.primary);
+  await using proxy = await createTcpProxy({ target: { host: hostname, port: Number(port) } });
+  const { pando, ask } = await instance({
+    db: {
+      primary: proxy.url(urls.primary),
+      pool: { size: 1, overflow: 0, acquireTimeoutMs: 60_000, saturatedAfterMs: 50 },
+      probeTimeoutMs: 60_000, // it will not be found out by that
+    },
+  });
+  const looks = async () =>
+    exposedValue(
+      parseExposition(await pando.metrics.expose(), pando.metrics.contentType),
+      'pando_health_check_duration_seconds_count',
+      { component: 'database-pool' },
+    ) ?? 0;
+  proxy.blackHole();
+  await waitFor(async () => (await ask('/health')).components.database === 'unhealthy', {
+    timeoutMs: 20_000,
+  });
+  const giveUp = new AbortController();
+  const calls = Array.from({ length: 5 }, () =>
+    pando.db.write('select 1', [], { signal: giveUp.signal }).catch(() => undefined),
+  );
+  const before = await looks();
+  await waitFor(async () => (await looks()) >= before + 4, { timeoutMs: 20_000 });
+  expect(await ask('/health/ready')).toMatchObject({
+    code: 200,
+    components: { database: 'unhealthy', 'database-pool': 'healthy' },
+  });
+  giveUp.abort();
+  await proxy.heal();
+  await Promise.all(calls);
 });
 
 it('answers do not wait for a check that hangs, and say what was seen last', async () => {

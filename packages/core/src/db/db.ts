@@ -257,7 +257,7 @@ export class DatabaseRoom implements Database {
   }
 
   checks(): readonly Check[] {
-    return checksOf(this.#cluster, this.#options.pool);
+    return checksOf(this.#cluster, this.#options.pool, this.#clock);
   }
 
   /** A read under the eyes of who measures. */

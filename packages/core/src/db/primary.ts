@@ -99,6 +99,11 @@ export class Primary {
     return this.failure === undefined;
   }
 
+  /** Monotonic instant before the last question that it has answered; undefined before the first. */
+  get askedAt(): number | undefined {
+    return this.#seat.askedAt;
+  }
+
   /** Why it is not up. */
   get failure(): unknown {
     return this.#refusal ?? this.#seat.failure;
@@ -237,6 +242,7 @@ export class Primary {
       this.#follow(report);
     this.log.note(report.lsn, sentAt);
     seat.report = report;
+    seat.askedAt = sentAt;
     seat.failures = 0;
     if (seat.failure === undefined) return;
     seat.failure = undefined;

@@ -22,6 +22,8 @@ export class Seat {
   readonly pool: Pool;
   readonly monitor: Monitor;
   report: ServerReport | undefined;
+  /** Monotonic instant before the last question that it has answered. */
+  askedAt: number | undefined;
   failure: unknown = new Error('not reached yet');
   /** Looks in a row that have failed. */
   failures = 0;
