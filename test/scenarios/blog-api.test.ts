@@ -503,6 +503,14 @@ describe.each(frameworks)('the blog on %s', (framework) => {
         timestamp: expect.any(String),
         components: { database: 'healthy', redis: 'healthy' },
       });
+      expect((await client.get(`${base()}/health/posts`)).body).toMatchObject({
+        status: 'healthy',
+        components: { database: 'healthy', 'database-pool': 'healthy' },
+      });
+      expect(Object.keys((await client.get(`${base()}/health/news`)).body.components)).toEqual([
+        'realtime',
+        'redis',
+      ]);
       const metrics = await client.get(`${base()}/metrics`);
       expect(metrics.body).toMatch(
         /pando_http_requests_total\{method="GET",route="\/api\/v1\/posts",status="200"\} [1-9]/,

@@ -36,7 +36,11 @@ export async function startBlog(config: Config): Promise<RunningBlog> {
     // Who closes the page is no longer listed after three seconds, who was on an instance that died after nine. Who comes
     // back within that has never left.
     realtime: { reconnect: { maxMs: 2_000 }, presence: { leaveMs: 1_000, leaseMs: 6_000 } },
-    health: { version: manifest.version },
+    health: {
+      version: manifest.version,
+      // Two things to watch apart: reading and writing posts, and the news that pages get without asking.
+      groups: { posts: ['database', 'database-pool'], news: ['realtime', 'redis'] },
+    },
     metrics: { defaultMetrics: true },
     lifecycle: { readinessDelayMs: config.drainDelayMs },
   }).catch(async (error: unknown) => {
