@@ -123,7 +123,13 @@ it('knows a cluster, and that one without a part of it may stop all of it', asyn
 });
 
 it('looks at the kit that it was told of, in the database of the URL', async () => {
-  const redis = testRedis();
-  const { of } = await consult('--redis', `${redis.url}/3`, '--name', redis.name);
-  expect(of('fleet.members')).toEqual([`note nobody is called "${redis.name}" there`]);
+  const { url, name } = testRedis();
+  await using pando = await createPando({
+    ...{ name, instanceId: 'a', redis: `${url}/3` },
+    lifecycle: { signals: false },
+  });
+  await waitFor(async () => (await pando.fleet()).length === 1);
+  const members = async (at: string) => (await consult('--redis', at, '--name', name)).of('fleet.members');
+  expect(await members(`${url}/3`)).toEqual(['fine 1 instance: a']);
+  expect(await members(url)).toEqual([`note nobody is called "${name}" there`]);
 });
