@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { createPando } from '@pando/core';
 import { createTestCluster, type TestCluster, waitFor } from '@pando/core/testing';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startPgBouncer } from '../../infra/pgbouncer.js';
@@ -58,6 +59,24 @@ it('counts the connections of all instances against what the server has', async 
     'problem db.connectionBudget is 187, and the server has 57 for this role',
   ]);
   expect(code).toBe(1);
+});
+
+it('tells the connections of the app from those of other programs', async () => {
+  await using pando = await createPando({
+    name: 'shop',
+    db: { primary: primaryUrl() },
+    lifecycle: { signals: false },
+  });
+  const sessions = await pando.db.read<{ name: string }>(
+    `select current_setting('application_name') as name`,
+  );
+  expect(sessions.rows).toEqual([{ name: 'pando:shop' }]);
+  const others = async (name: string) => {
+    const [told = ''] = (await consult('--db', primaryUrl(), '--name', name)).of('db.connections');
+    return Number(/(\d+) in use by other programs/.exec(told)?.[1]);
+  };
+  await waitFor(async () => (await others('shop')) === 0); // what earlier tests had has gone
+  expect(await others('another')).toBeGreaterThanOrEqual(1);
 });
 
 it('finds a replica whose replay is paused, and one that stays behind', async () => {

@@ -114,6 +114,10 @@ describe('a proxy', () => {
     const { code, of } = await consult('--url', plain.url, ...asked);
     expect(of('http.upgrade')).toEqual([expect.stringMatching(/^problem \/ws is answered with 4\d\d$/)]);
     expect(code).toBe(1);
+    const direct = await consult('--instance', `http://127.0.0.1:${port}`, '--ws', '/other');
+    expect(direct.of('http.upgrade')).toEqual([
+      expect.stringMatching(/^unknown \/other .* by the instance itself$/),
+    ]);
   });
 
   it('holds the events of an app back that does not ask it not to', async () => {

@@ -61,8 +61,9 @@ export function composeDatabase(
   wiring: DatabaseWiring,
   rules?: Partial<DatabaseRules>,
 ): Database {
-  const resolved = resolveDatabaseOptions(options);
-  const kernel = wiring.kernel ?? createKernel({ name: resolved.name });
+  const checked = resolveDatabaseOptions(options);
+  const kernel = wiring.kernel ?? createKernel({ name: checked.name });
+  const resolved = { ...checked, name: kernel.keys.name };
   const { world, worlds = {}, effects, ledgers, histories, laggards, fleet } = wiring;
   const spans = resolved.spans ? new OpenTelemetrySpans() : undefined;
   const create = (one: ResolvedDatabaseOptions, shards?: Shards) => {

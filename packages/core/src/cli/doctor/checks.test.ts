@@ -49,7 +49,7 @@ describe('the checks', () => {
 
   it('know old versions of Postgres', () => {
     const version = (text: string) => told(dbVersion.examine({ version: text } as DatabaseServer));
-    expect(version('13.14')).toEqual(['problem Postgres 13.14']);
+    expect(version('13.14 (Debian 13.14-1)')).toEqual(['problem Postgres 13.14']);
     expect(version('16beta1')).toEqual(['fine Postgres 16beta1']);
   });
 

@@ -7,7 +7,7 @@ export const dbVersion: Check<DatabaseServer> = {
   name: 'db.version',
   why: 'Postgres before 14 does not tell what routing and recovery ask of it.',
   examine({ version }) {
-    const found = `Postgres ${version}`;
+    const found = `Postgres ${version.split(' ')[0]}`;
     return [isAtLeast(version, [14, 0]) ? fine(found) : problem(found, 'Update it to Postgres 14 or later.')];
   },
 };

@@ -11,7 +11,14 @@ export const fleetMembers: Check<FleetSight> = {
     if (members === undefined)
       return [unknown('Redis could not be asked who is there', 'See what stands above of Redis.')];
     if (members.length > 0)
-      return [fine(`${count(members.length, 'instance')}: ${members.map(({ id }) => id).join(', ')}`)];
+      return [
+        fine(
+          `${count(members.length, 'instance')}: ${members
+            .map(({ id }) => id)
+            .sort()
+            .join(', ')}`,
+        ),
+      ];
     return [
       note(
         `nobody is called "${name}" there`,

@@ -5,13 +5,15 @@ import type { HttpServer } from '../http-server.js';
 export const httpUpgrade: Check<HttpServer> = {
   name: 'http.upgrade',
   why: 'A proxy that does not pass Upgrade and Connection on refuses every WebSocket.',
-  examine({ upgrade }) {
+  examine({ upgrade, isDirect }) {
     if (upgrade === undefined) return [];
     const { path, status } = upgrade;
     if (status === 101) return [fine(`${path} opens`)];
     const found = `${path} is answered with ${status}`;
     if (status === 401 || status === 403 || status === 429)
       return [fine(`${found}: the handshake reaches the app, which refuses it`)];
+    if (status === 404 && isDirect)
+      return [unknown(`${found} by the instance itself`, 'Give the path of its WebSockets with --ws.')];
     if (status >= 500) return [unknown(found, 'See that the app runs.')];
     return [
       problem(
