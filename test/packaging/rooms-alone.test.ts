@@ -57,6 +57,15 @@ const lives: Readonly<Record<RoomName, { readonly life: string; readonly result:
       return due % 100;`,
     result: 0,
   },
+  overload: {
+    life: `const overload = room.createOverload({ maxConcurrency: 1 });
+      await overload.start();
+      const admissions = ['normal', 'critical'].map((priority) => overload.admit({ priority }));
+      admissions[0].done();
+      await overload.close();
+      return admissions.map(({ admitted }) => admitted);`,
+    result: [true, false],
+  },
   health: {
     life: `const run = async () => ({ status: 'healthy' });
       const health = room.createHealth({ checks: [{ name: 'disk', critical: true, run }] });
@@ -93,6 +102,7 @@ const libraries: Readonly<Record<RoomName, readonly string[]>> = {
   realtime: ['ioredis'],
   limits: ['ioredis', 'rate-limiter-flexible'],
   jobs: ['croner', 'ioredis'],
+  overload: [],
   health: [],
   metrics: ['prom-client'],
   lifecycle: [],

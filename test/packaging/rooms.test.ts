@@ -20,12 +20,13 @@ const nouns: Readonly<Record<RoomName, string>> = {
   realtime: 'Realtime',
   limits: 'Limits',
   jobs: 'Jobs',
+  overload: 'Overload',
   health: 'Health',
   metrics: 'Metrics',
   lifecycle: 'Lifecycle',
 };
 
-/** The driver that each room has beside memory. Health asks others' checks, and lifecycle stands on the process itself. */
+/** The driver that each room has beside memory. Health asks others' checks; lifecycle and overload stand on the process itself. */
 const drivers: Readonly<Partial<Record<RoomName, string>>> = {
   cache: 'redis',
   db: 'pg',

@@ -12,7 +12,17 @@ export const root = fileURLToPath(new URL('../..', import.meta.url));
 export const published = ['core', 'express-adapter', 'fastify-adapter'] as const;
 
 /** The rooms of core: every one has the same shape and a subpath export of its own. */
-export const rooms = ['cache', 'db', 'realtime', 'limits', 'jobs', 'health', 'metrics', 'lifecycle'] as const;
+export const rooms = [
+  'cache',
+  'db',
+  'realtime',
+  'limits',
+  'jobs',
+  'overload',
+  'health',
+  'metrics',
+  'lifecycle',
+] as const;
 
 /** What a program printed and how it ended. */
 export interface Outcome {

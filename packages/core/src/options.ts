@@ -8,6 +8,7 @@ import { type OptionsReader, readOptions } from './kernel/options.js';
 import type { LifecycleOptions } from './lifecycle/index.js';
 import type { LimitsOptions } from './limits/index.js';
 import type { MetricsOptions } from './metrics/index.js';
+import type { OverloadOptions } from './overload/index.js';
 import type { RealtimeOptions } from './realtime/index.js';
 import type { RedisOption } from './redis/options.js';
 
@@ -42,6 +43,8 @@ export interface PandoOptions {
   readonly limits?: InKit<LimitsOptions> | undefined;
   /** Scheduled work that one instance of the fleet does. */
   readonly jobs?: InKit<JobsOptions> | undefined;
+  /** What the instance takes upon itself; `{}` for the defaults. Absent: every request that arrives. */
+  readonly overload?: OverloadOptions | undefined;
   /** What balancers and orchestrators are told. */
   readonly health?: HealthOptions | undefined;
   /** What Prometheus is told. */
@@ -60,7 +63,17 @@ export interface KitOptions {
 /** What applies when an option of the kit is absent. */
 export const pandoDefaults = Object.freeze({ name: 'app' });
 
-const rooms = ['db', 'cache', 'realtime', 'limits', 'jobs', 'health', 'metrics', 'lifecycle'] as const;
+const rooms = [
+  'db',
+  'cache',
+  'realtime',
+  'limits',
+  'jobs',
+  'overload',
+  'health',
+  'metrics',
+  'lifecycle',
+] as const;
 const loggerMethods = ['debug', 'info', 'warn', 'error'];
 const clockMethods = ['now', 'monotonic', 'after', 'every'];
 

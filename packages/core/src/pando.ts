@@ -26,6 +26,8 @@ import { createLifecycle, type Lifecycle } from './lifecycle/index.js';
 import { createLimits, type Limits } from './limits/index.js';
 import { createMetrics, type Metrics } from './metrics/index.js';
 import { type PandoOptions, resolvePandoOptions } from './options.js';
+import { createOverload, type Overload } from './overload/index.js';
+import { waitingPerConnection } from './pool-pressure.js';
 import { createRealtime, type Realtime } from './realtime/index.js';
 import { createRedisFloor } from './redis/floor.js';
 import type { RedisFloor } from './redis/ports.js';
@@ -42,6 +44,8 @@ export interface Pando extends AsyncDisposable {
   readonly realtime: Realtime;
   readonly limits: Limits;
   readonly jobs: Jobs;
+  /** Undefined unless the options say something of it: it admits everything then. */
+  readonly overload: Overload | undefined;
   readonly health: Health;
   readonly metrics: Metrics;
   readonly lifecycle: Lifecycle;
@@ -118,7 +122,10 @@ export async function composePando(options: PandoOptions, rules: KitRules = {}):
   const db = options.db === undefined ? absentDatabase : composeDatabase(options.db, wiring, rules.db);
   const limits = createLimits(options.limits, { kernel, redis });
   const jobs = createJobs(options.jobs, { kernel, redis });
-  const rooms = [cache, realtime, db, limits, jobs];
+  const waiting = options.db === undefined ? undefined : () => waitingPerConnection(db);
+  const overload =
+    options.overload && createOverload(options.overload, { kernel, waitingPerConnection: waiting });
+  const rooms = [cache, realtime, db, limits, jobs, ...(overload ? [overload] : [])];
   const health = createHealth(options.health, {
     kernel,
     absent: ['database', 'database-pool', 'redis'],
@@ -175,6 +182,7 @@ export async function composePando(options: PandoOptions, rules: KitRules = {}):
       realtime,
       limits,
       jobs,
+      overload,
       health,
       metrics,
       lifecycle,

@@ -13,6 +13,7 @@ import {
   type NodeExchange,
   problemOf,
   type ResponseCacheOptions,
+  type RouteLoad,
   type Serving,
   type SsePlan,
   type SseRefusal,
@@ -32,9 +33,18 @@ export interface PandoExpress {
    * Opens the context of each request: put it before the routes.
    *
    * Everything below it knows what the client has seen, answers with what it has seen since, and is counted. It also
-   * answers health checks and metrics.
+   * answers health checks and metrics, and refuses what `pando.overload` does not admit.
    */
   context(): ExpressHandler;
+  /**
+   * Says how much requests matter when the instance has too much to do: see `pando.overload`. Put it before `context()` for
+   * what matters more than others; what comes after `context()` can only matter less, or belong to another group.
+   *
+   * A refusal reaches the application's error handlers as `OverloadedError`, with `status` 503 and `headers`.
+   *
+   * @throws `PandoOptionsError`, `UnknownGroupError` at once.
+   */
+  priority(priority: NonNullable<RouteLoad['priority']>, options?: Pick<RouteLoad, 'group'>): ExpressHandler;
   /**
    * Lets only so many requests pass. A refusal reaches the application's error handlers as `LimitExceededError`, with
    * `status` 429 and `headers`. Whom it counts, for how much and as which tier may be asked of each request: put it behind
@@ -112,6 +122,15 @@ export function pandoExpress(pando: Kit, options?: HttpOptions): PandoExpress {
   const visitOf = (request: ExpressRequest, response: ServerResponse): Visit =>
     door.visit(request, () => exchangeOf(request, response));
 
+  const isProbe = ({ method, url }: ExpressRequest) =>
+    door.probes.find(method ?? '', url ?? '') !== undefined;
+  /** Goes on in the context of the visit, where the instance may take it upon itself. */
+  const enter = (visit: Visit, load: RouteLoad, next: Next): void => {
+    const refusal = door.refusal(visit, load);
+    if (refusal === undefined) door.enter(visit, next);
+    else next(refusal);
+  };
+
   const problems = (): ExpressErrorHandler => (error, request, response, next) => {
     const problem = response.headersSent ? undefined : problemOf(error);
     if (problem === undefined) return next(error);
@@ -127,8 +146,15 @@ export function pandoExpress(pando: Kit, options?: HttpOptions): PandoExpress {
 
     context: () => (request, response, next) => {
       const probe = door.probes.find(request.method ?? '', request.url ?? '');
-      if (probe === undefined) return door.enter(visitOf(request, response), next);
+      if (probe === undefined) return enter(visitOf(request, response), {}, next);
       door.probes.answer(exchangeOf(request, response), probe).catch(next);
+    },
+
+    priority(priority, options = {}) {
+      const load = { priority, ...options };
+      door.checkRoute(load);
+      return (request, response, next) =>
+        isProbe(request) ? next() : enter(visitOf(request, response), load, next);
     },
 
     limit(policy, options) {

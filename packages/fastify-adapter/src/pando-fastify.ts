@@ -50,7 +50,10 @@ const plugin: FastifyPluginAsync<PandoFastifyOptions> = async (app, options) => 
   app.addHook('onRequest', (request, reply, done) => {
     prototype ??= Object.getPrototypeOf(request) as object;
     if (door.probes.find(request.method, request.originalUrl) !== undefined) return done();
-    door.enter(visitOf(request, reply), done);
+    const visit = visitOf(request, reply);
+    const refusal = door.refusal(visit, request.routeOptions.config?.pando);
+    if (refusal === undefined) door.enter(visit, done);
+    else done(refusal);
   });
   // A hook of the application may have gone on in a callback of another context: of a pool, say.
   app.addHook('preValidation', (request, _reply, done) => door.resume(request.raw, done));

@@ -5,6 +5,7 @@ import type {
   LimitOptions,
   ListenAddress,
   ResponseCacheOptions,
+  RouteLoad,
   Serving,
   SsePlan,
   SseRefusal,
@@ -29,7 +30,7 @@ export interface RouteLimit extends LimitOptions<FastifyRequest> {
 }
 
 /** What a route says about itself: `{ config: { pando: { limit: 'write' } } }`. */
-export interface PandoRouteConfig {
+export interface PandoRouteConfig extends RouteLoad {
   /**
    * Lets only so many requests pass. A refusal reaches the error handler as `LimitExceededError`, with `statusCode` 429.
    * A policy that does not exist is refused when the route is added.

@@ -162,6 +162,7 @@ const rooms: Readonly<Record<string, string>> = {
   LIMITS: 'Limits',
   JOBS: 'Jobs',
   METRICS: 'Metrics',
+  OVERLOAD: 'Overload',
   REALTIME: 'Realtime',
   REDIS: 'Redis',
   TESTING: 'Testing',

@@ -7,6 +7,7 @@ import type { Instrument } from '../../../packages/core/src/kernel/meter.js';
 import { lifecycleInstruments } from '../../../packages/core/src/lifecycle/metrics.js';
 import { limitsInstruments } from '../../../packages/core/src/limits/metrics.js';
 import { metricsInstruments } from '../../../packages/core/src/metrics/instruments.js';
+import { overloadInstruments } from '../../../packages/core/src/overload/metrics.js';
 import { realtimeInstruments } from '../../../packages/core/src/realtime/metrics.js';
 import { redisInstruments } from '../../../packages/core/src/redis/metrics.js';
 import { page, table } from './markdown.js';
@@ -19,6 +20,7 @@ export const instruments: Readonly<Record<string, readonly Instrument[]>> = {
   Realtime: Object.values(realtimeInstruments),
   Limits: Object.values(limitsInstruments),
   Jobs: Object.values(jobsInstruments),
+  Overload: Object.values(overloadInstruments),
   Health: Object.values(healthInstruments),
   Lifecycle: Object.values(lifecycleInstruments),
   Redis: Object.values(redisInstruments),

@@ -23,6 +23,7 @@ import { lifecycleDefaults, resolveLifecycleOptions } from '../../../packages/co
 import { limitsDefaults, resolveLimitsOptions } from '../../../packages/core/src/limits/options.js';
 import { metricsDefaults, resolveMetricsOptions } from '../../../packages/core/src/metrics/options.js';
 import { pandoDefaults, resolvePandoOptions } from '../../../packages/core/src/options.js';
+import { overloadDefaults, resolveOverloadOptions } from '../../../packages/core/src/overload/options.js';
 import { realtimeDefaults, resolveRealtimeOptions } from '../../../packages/core/src/realtime/options.js';
 import { redisDefaults, resolveRedisOptions } from '../../../packages/core/src/redis/options.js';
 
@@ -69,7 +70,18 @@ const rooms: readonly OptionsSection[] = [
     type: [`${src}/options.ts`, 'PandoOptions'],
     defaults: pandoDefaults,
     read: resolvePandoOptions,
-    opaque: ['redis', 'db', 'cache', 'realtime', 'limits', 'jobs', 'health', 'metrics', 'lifecycle'],
+    opaque: [
+      'redis',
+      'db',
+      'cache',
+      'realtime',
+      'limits',
+      'jobs',
+      'overload',
+      'health',
+      'metrics',
+      'lifecycle',
+    ],
   },
   {
     title: 'redis',
@@ -156,6 +168,16 @@ const rooms: readonly OptionsSection[] = [
     defaults: jobsDefaults,
     read: resolveJobsOptions,
     opaque: ['redis'],
+  },
+  {
+    title: 'overload',
+    intro:
+      'How much the instance takes upon itself. Off unless `createPando` is given it: `overload: {}` turns it on with the defaults.',
+    path: 'overload',
+    type: [`${src}/overload/options.ts`, 'OverloadOptions'],
+    defaults: overloadDefaults,
+    read: resolveOverloadOptions,
+    needed: { 'overload.groups.<name>': {} },
   },
   {
     title: 'health',

@@ -1,6 +1,7 @@
 import { type Clock, sleep } from '../kernel/clock.js';
 import { isPandoError } from '../kernel/errors.js';
 import type { CounterCell, Meter } from '../kernel/meter.js';
+import { RetryBudget } from '../kernel/retry-budget.js';
 import { ConnectionLostError } from './errors.js';
 import { databaseInstruments } from './metrics.js';
 import { isConflict, sqlStateOf } from './sql-state.js';
@@ -16,9 +17,6 @@ export interface RepeatLimits {
   readonly signal: AbortSignal | undefined;
 }
 
-/** Second attempts that may be made for each first one, and how many may be saved up. */
-const earnedByOne = 0.1;
-const maxSaved = 10;
 const pauseFromMs = 10;
 const pauseUpToMs = 1_000;
 /** How deep the callback may have wrapped the error that it met. */
@@ -32,7 +30,7 @@ const maxCauses = 5;
 export class Repeats {
   readonly #clock: Clock;
   readonly #counted: Readonly<Record<Reason | 'over_budget', CounterCell>>;
-  #saved = maxSaved;
+  readonly #budget = new RetryBudget();
 
   constructor(clock: Clock, meter: Meter) {
     const counted = (reason: string) => meter.counter(databaseInstruments.repeats, { reason });
@@ -53,7 +51,7 @@ export class Repeats {
     const clock = this.#clock;
     const until = timeoutMs === undefined ? Number.POSITIVE_INFINITY : clock.monotonic() + timeoutMs;
     const timeLeft = () => (timeoutMs === undefined ? undefined : Math.max(0, until - clock.monotonic()));
-    this.#saved = Math.min(maxSaved, this.#saved + earnedByOne);
+    this.#budget.earn();
     for (let attempts = 0; ; attempts++) {
       try {
         return await attempt(timeLeft());
@@ -67,9 +65,8 @@ export class Repeats {
   }
 
   #spend(reason: Reason): boolean {
-    const isAffordable = this.#saved >= 1;
+    const isAffordable = this.#budget.spend();
     this.#counted[isAffordable ? reason : 'over_budget'].add();
-    if (isAffordable) this.#saved -= 1;
     return isAffordable;
   }
 }

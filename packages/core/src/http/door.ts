@@ -3,6 +3,7 @@ import { readOptions } from '../kernel/options.js';
 import type { Connection } from '../realtime/index.js';
 import { type Client, ClientAddresses } from './clients.js';
 import type { Exchange } from './exchange.js';
+import { AdmissionHandler, type RouteLoad } from './handlers/admission.js';
 import { ContextHandler } from './handlers/context.js';
 import { LimitHandler } from './handlers/limit.js';
 import { ProbeHandler } from './handlers/probes.js';
@@ -31,6 +32,7 @@ export class Door {
   /** As the options say. */
   readonly balancerIdleMs: number | undefined;
   readonly #clients: ClientAddresses;
+  readonly #admissions: AdmissionHandler;
   readonly #contexts: ContextHandler;
   readonly #gate: StreamGate;
   readonly #limits: LimitHandler;
@@ -48,6 +50,7 @@ export class Door {
     this.probes = new ProbeHandler(kit, resolved);
     this.#tokens = new TokenTransport(kit.name, kit.tokens, kit.kernel.meter, resolved);
     const kept = resolved.tokens && new KeptTokens(kit, resolved.tokens);
+    this.#admissions = new AdmissionHandler(kit, resolved);
     this.#contexts = new ContextHandler(kit, this.#tokens, kept);
     this.#clients = new ClientAddresses(resolved.clients, kit.kernel.logger);
     this.#limits = new LimitHandler(kit, this.#clients, resolved.limitHeaders);
@@ -115,8 +118,18 @@ export class Door {
   /** Throws at once when a route's own settings name something that no route has. */
   checkRoute(settings: object): void {
     const reader = readOptions('http.route', settings);
-    for (const key of ['limit', 'cache']) reader.any(key);
+    for (const key of ['limit', 'cache', 'priority', 'group']) reader.any(key);
     reader.done();
+    this.#admissions.check(settings);
+  }
+
+  /** Says why the request may not begin now; undefined where it may: see {@link AdmissionHandler.admit}. Never throws. */
+  refusal(visit: Visit, load: RouteLoad = {}): Error | undefined {
+    try {
+      return this.#admissions.admit(visit, load);
+    } catch (error) {
+      return error as Error;
+    }
   }
 
   /** Lets the request pass, or rejects with `LimitExceededError`: see {@link LimitHandler.consume}. */
@@ -130,9 +143,13 @@ export class Door {
   }
 
   /** Answers with a stream, or refuses: see {@link SseHandler.open}. */
-  async sse({ exchange, record }: Visit, plan: SsePlan | SseRefusal): Promise<Connection | undefined> {
+  async sse(visit: Visit, plan: SsePlan | SseRefusal): Promise<Connection | undefined> {
+    const { exchange, record } = visit;
     const connection = await this.#sse.open(exchange, plan, record.beganAt);
-    if (exchange.streaming) this.#metrics.becomeStream(record);
+    if (exchange.streaming) {
+      this.#metrics.becomeStream(record);
+      this.#admissions.becameStream(visit);
+    }
     return connection;
   }
 
@@ -162,10 +179,13 @@ export class Door {
 
   #begin(exchange: Exchange): Visit {
     const record = this.#metrics.begin(exchange);
+    const context = this.#contexts.open(exchange);
+    const visit: Visit = { exchange, record, admission: undefined, isRecorded: false, ...context };
     exchange.onEnd((outcome) => {
       this.#metrics.end(record, outcome);
+      this.#admissions.ended(visit, outcome);
       this.#sse.ended(exchange);
     });
-    return { exchange, record, isRecorded: false, ...this.#contexts.open(exchange) };
+    return visit;
   }
 }

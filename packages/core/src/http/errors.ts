@@ -1,5 +1,6 @@
 import { messageOf, PandoError, type PandoErrorInit } from '../kernel/errors.js';
 import type { Decision } from '../limits/index.js';
+import type { AdmissionRefusal, OverloadReason } from '../overload/index.js';
 import type { AnswerHeaders } from './exchange.js';
 
 /** What an error of the door is made of. */
@@ -109,6 +110,43 @@ export class DrainingError extends HttpError {
       status: 503,
       retryable: true,
       headers: { 'retry-after': jitteredSeconds(1, 5), 'cache-control': 'no-store' },
+    });
+  }
+}
+
+/**
+ * The instance has as much to do as it can: the request was refused before it began. `reason` says of what there is too much.
+ *
+ * Clients: wait for `Retry-After`; another instance may have room. You: look at `pando_overload_requests_total`, and add
+ * instances or what they wait for.
+ */
+export class OverloadedError extends HttpError {
+  readonly reason: OverloadReason;
+
+  constructor({ reason, retryAfterMs }: AdmissionRefusal) {
+    super({
+      code: 'PANDO_HTTP_OVERLOADED',
+      message: 'This instance has as much to do as it can. Try again later: another instance may have room.',
+      status: 503,
+      retryable: true,
+      headers: { 'retry-after': String(Math.ceil(retryAfterMs / 1_000)), 'cache-control': 'no-store' },
+    });
+    this.reason = reason;
+  }
+}
+
+/**
+ * The deadline that the client had set was over before its request began.
+ *
+ * Clients: ask anew, with more time. You: if it happens often, requests wait too long on their way here.
+ */
+export class DeadlineExpiredError extends HttpError {
+  constructor() {
+    super({
+      code: 'PANDO_HTTP_DEADLINE_EXPIRED',
+      message: 'The deadline of the request was over before it began. Ask again, with more time.',
+      status: 503,
+      headers: { 'cache-control': 'no-store' },
     });
   }
 }

@@ -1,5 +1,6 @@
 import { type OptionsReader, readOptions } from '../kernel/options.js';
 import { type ClientsOptions, clientsDefaults, type ResolvedClients, readClients } from './clients.js';
+import type { RequestPriority } from '../overload/index.js';
 import type { Exchange } from './exchange.js';
 import type { LimitHeaders } from './limit-headers.js';
 
@@ -84,6 +85,11 @@ export interface HttpOptions {
    * @defaultValue none are kept
    */
   readonly tokens?: false | KeptTokenOptions | undefined;
+  /**
+   * How much a request matters that says nothing of it on its route, for `pando.overload`. Asked before anything has
+   * authenticated the request, and at once: no promise. @defaultValue `'normal'` for all
+   */
+  readonly priority?: ((request: ArrivingRequest) => RequestPriority | undefined) | undefined;
   /** Answers of `pando.health`, below the path under which the context is mounted; `false` for none. */
   readonly health?: false | HealthEndpointOptions | undefined;
   /** How answers tell of limits; refusals say `Retry-After` in any case. @defaultValue `'draft'` */
@@ -138,6 +144,7 @@ export interface ResolvedHttpOptions {
   readonly tokens: ResolvedTokenOptions | undefined;
   readonly limitHeaders: LimitHeaders;
   readonly balancerIdleMs: number | undefined;
+  readonly priority: HttpOptions['priority'];
   /** Which probe is answered at which path. */
   readonly probes: ReadonlyMap<string, ProbeKind>;
   readonly health: HealthManner;
@@ -159,13 +166,14 @@ export function resolveHttpOptions(
   const clients = readClients(reader);
   const cookie = readCookie(reader);
   const tokens = readTokens(reader, cookie === false ? undefined : cookie.maxAgeMs);
+  const priority = reader.fn<NonNullable<HttpOptions['priority']>, undefined>('priority', undefined);
   const probes = new Map<string, ProbeKind>();
   readMetricsPath(reader, probes);
   const health = readHealth(reader, probes, groups);
   const balancerIdleMs = reader.ms('balancerIdleMs', undefined);
   const limitHeaders = readLimitHeaders(reader);
   reader.done();
-  return { clients, cookie, tokens, limitHeaders, balancerIdleMs, probes, health };
+  return { clients, cookie, tokens, priority, limitHeaders, balancerIdleMs, probes, health };
 }
 
 const limitHeaderForms: readonly LimitHeaders[] = ['draft', 'legacy', 'both', false];

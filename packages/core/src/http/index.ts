@@ -14,6 +14,7 @@ export {
   BannedError,
   ClientGoneError,
   CloseTimeoutError,
+  DeadlineExpiredError,
   DrainingError,
   HttpError,
   type HttpErrorInit,
@@ -21,6 +22,7 @@ export {
   LimitUnavailableError,
   ListenError,
   MetricsUnavailableError,
+  OverloadedError,
   PortForbiddenError,
   PortInUseError,
   StreamLimitError,
@@ -28,6 +30,7 @@ export {
 } from './errors.js';
 export type { AnswerHeaders, Exchange, ExchangeOutcome, HeaderValues } from './exchange.js';
 export type { ForwardingHeader } from './forwarded.js';
+export type { RouteLoad } from './handlers/admission.js';
 export type { ResponseCache } from './handlers/response-cache.js';
 export type { SseRefusal } from './handlers/sse.js';
 export {

@@ -6,6 +6,7 @@ import type { TokenShelf } from '../kernel/token-shelf.js';
 import type { Lifecycle } from '../lifecycle/index.js';
 import type { Limits } from '../limits/index.js';
 import type { Metrics } from '../metrics/index.js';
+import type { Overload } from '../overload/index.js';
 import type { Realtime } from '../realtime/index.js';
 
 /** The part of a kit that the door needs: what `createPando` returns is one. */
@@ -19,6 +20,7 @@ export interface Kit {
   readonly cache: Pick<Cache, 'get' | 'getOrLoad' | 'lifetime'>;
   readonly realtime: Pick<Realtime, 'openSse' | 'openSocket' | 'refusal'>;
   readonly limits: Pick<Limits, 'policy' | 'policies' | 'consume'>;
+  readonly overload?: Pick<Overload, 'admit' | 'checkGroup' | 'deadlineHeader'> | undefined;
   readonly health: Pick<Health, 'live' | 'startup' | 'ready' | 'report' | 'group' | 'groups'>;
   readonly metrics: Pick<Metrics, 'contentType' | 'expose'>;
   readonly lifecycle: Pick<Lifecycle, 'state' | 'draining' | 'ready' | 'register' | 'releaseSignals'>;

@@ -15,6 +15,7 @@ const types: Readonly<Record<string, string>> = Object.freeze({
   PANDO_HTTP_LIMIT_EXCEEDED: 'https://iana.org/assignments/http-problem-types#quota-exceeded',
   PANDO_HTTP_BANNED: 'https://iana.org/assignments/http-problem-types#abnormal-usage-detected',
   PANDO_HTTP_DRAINING: 'https://iana.org/assignments/http-problem-types#temporary-reduced-capacity',
+  PANDO_HTTP_OVERLOADED: 'https://iana.org/assignments/http-problem-types#temporary-reduced-capacity',
   PANDO_HTTP_LIMIT_UNAVAILABLE: 'https://iana.org/assignments/http-problem-types#temporary-reduced-capacity',
 });
 

@@ -1,5 +1,6 @@
 import type { RequestContext } from '../kernel/context.js';
 import type { Exchange } from './exchange.js';
+import type { HeldAdmission } from './handlers/admission.js';
 import type { RequestRecord } from './request-metrics.js';
 
 /** One request on its way through the door. */
@@ -8,6 +9,8 @@ export interface Visit {
   /** In which its code runs. While its answer is recorded for the cache it is another one, derived from the first. */
   context: RequestContext;
   readonly record: RequestRecord;
+  /** Leave to be answered, while it is; undefined where nobody asks for it. */
+  admission: HeldAdmission | undefined;
   /** Whether its answer is recorded for the cache: a cache behind the first would wait for itself. */
   isRecorded: boolean;
   /** Settles when it is known what the client has seen; undefined when it is. Never rejects. */

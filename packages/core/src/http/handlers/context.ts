@@ -1,5 +1,6 @@
 import type { Caller, RequestContext } from '../../kernel/context.js';
 import { isEmptyToken } from '../../kernel/token.js';
+import { deadlineOf } from '../deadline.js';
 import type { Exchange } from '../exchange.js';
 import { exposeHeaders, requestId } from '../headers.js';
 import type { KeptTokens } from '../kept-tokens.js';
@@ -26,6 +27,7 @@ export class ContextHandler {
     const kept = this.#kept?.of(exchange);
     const context = this.#kit.kernel.contexts.openFor(new RequestCaller(exchange), {
       token,
+      deadlineAt: this.#deadlineOf(exchange),
       onWrote: kept && ((written) => kept.wrote(written)),
     });
     exchange.onHead(() => this.#completeHead(exchange, context));
@@ -33,6 +35,14 @@ export class ContextHandler {
     exchange.holdEnd(() => kept.settled());
     const learn = async (): Promise<void> => context.observe(await kept.read());
     return { context, ready: isEmptyToken(token) ? learn() : undefined };
+  }
+
+  /** Until when an answer is of use to the client, as contexts have it. */
+  #deadlineOf({ headers }: Exchange): number | undefined {
+    const { kernel, overload } = this.#kit;
+    if (overload === undefined) return undefined;
+    const at = deadlineOf(headers, overload.deadlineHeader, kernel.clock);
+    return at && kernel.clock.monotonic() + at - kernel.clock.now();
   }
 
   /** Runs as late as possible: whatever the request has written by now, its client learns. */
