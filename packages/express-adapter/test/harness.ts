@@ -14,7 +14,7 @@ import type { ErrorRequestHandler, Request, Response, Router } from 'express';
 /** Listens for the adapter suite with an application of Express, built as its users build theirs. */
 export function listenWith(framework: typeof express): AdapterHarness['listen'] {
   return async (spec, port) => {
-    const { context, limit, cacheResponse, sse, listen } = pandoExpress(spec.pando, spec.http);
+    const { context, priority, limit, cacheResponse, sse, listen } = pandoExpress(spec.pando, spec.http);
     const app = framework();
     if (spec.trustProxy) app.set('trust proxy', true);
     app.use((_req, res, next) => {
@@ -37,9 +37,10 @@ export function listenWith(framework: typeof express): AdapterHarness['listen'] 
       routers.set(mount, router);
       return router;
     };
-    for (const { method, mount, path, handler, limit: limited, cache } of spec.routes) {
+    for (const { method, mount, path, handler, limit: limited, load, cache } of spec.routes) {
       const verb = method.toLowerCase() as 'get' | 'post' | 'put';
       const before = [
+        ...(load ? [priority(load.priority ?? 'normal', { group: load.group })] : []),
         ...(limited ? [limit(limited.policy, limitOptionsFor(limited, requestOf))] : []),
         ...(cache ? [cacheResponse(cacheOptionsFor(cache, requestOf))] : []),
       ];

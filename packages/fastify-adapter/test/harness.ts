@@ -42,9 +42,10 @@ export function listenWith(framework: typeof fastify): AdapterHarness['listen'] 
       if (mount === undefined) add(app);
       else app.register(async (scope) => add(scope), { prefix: mount });
     };
-    for (const { method, mount, path, handler, limit, cache } of spec.routes) {
+    for (const { method, mount, path, handler, limit, load, cache } of spec.routes) {
       const config = {
         pando: {
+          ...load,
           limit: limit && { policy: limit.policy, ...limitOptionsFor(limit, requestOf) },
           cache: cache && cacheOptionsFor(cache, requestOf),
         },

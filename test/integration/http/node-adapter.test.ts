@@ -16,6 +16,7 @@ interface Route {
   readonly method: string;
   readonly template: string;
   readonly pattern: RegExp;
+  readonly load?: ((request: IncomingMessage) => void) | undefined;
   answer(request: IncomingMessage, response: ServerResponse, asked: SuiteRequest): Promise<void>;
 }
 
@@ -35,10 +36,11 @@ const harness: AdapterHarness = {
       const [path = '/'] = (request.url ?? '/').split('?', 1);
       const found = routes.find(({ method, pattern }) => method === methodOf(request) && pattern.test(path));
       if (found === undefined) return void send(response, { status: 404, body: 'nothing here' });
-      route(request, found.template);
       const params = found.pattern.exec(path)?.groups ?? {};
       const { method = '', url = '', headers } = request;
       try {
+        route(request, found.template);
+        found.load?.(request);
         const asked = { method, url, headers, params, body: await bodyOf(request) };
         await found.answer(request, response, asked);
       } catch (error) {
@@ -58,16 +60,17 @@ const harness: AdapterHarness = {
 
 function routesOf(
   { routes, streams }: SuiteApp,
-  { limit, sse }: Pick<ReturnType<typeof pandoNode>, 'limit' | 'sse'>,
+  { limit, load, sse }: Pick<ReturnType<typeof pandoNode>, 'limit' | 'load' | 'sse'>,
 ): readonly Route[] {
   return [
-    ...routes.map(({ method, mount = '', path, handler, limit: limited }): Route => {
+    ...routes.map(({ method, mount = '', path, handler, limit: limited, load: said }): Route => {
       const requests = new WeakMap<IncomingMessage, SuiteRequest>();
       const requestOf = (request: IncomingMessage) => requests.get(request) as SuiteRequest;
       const pass = limited && limit(limited.policy, limitOptionsFor(limited, requestOf));
       return {
         ...templateOf(mount + path),
         method,
+        load: said && load(said),
         async answer(request, response, asked) {
           requests.set(request, asked);
           await pass?.(request);

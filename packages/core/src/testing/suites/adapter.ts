@@ -9,6 +9,7 @@ import { healthCases } from './adapter/health.js';
 import { http2Cases } from './adapter/http2.js';
 import { limitCases } from './adapter/limits.js';
 import { metricsCases } from './adapter/metrics.js';
+import { overloadCases } from './adapter/overload.js';
 import { ownClientCases } from './adapter/own-client.js';
 import { responseCacheCases } from './adapter/response-cache.js';
 import { shutdownCases } from './adapter/shutdown.js';
@@ -45,6 +46,7 @@ export function adapterSuite(harness: AdapterHarness): void {
     exchangeCases(start, supports);
     contextCases(start);
     limitCases(start);
+    overloadCases(start);
     sseCases(start);
     deliveryCases(start, redis);
     ownClientCases(start);

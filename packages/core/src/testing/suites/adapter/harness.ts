@@ -5,6 +5,7 @@ import type {
   HttpServer,
   LimitOptions,
   ResponseCacheOptions,
+  RouteLoad,
   SsePlan,
   SseRefusal,
   WsRoute,
@@ -45,6 +46,8 @@ export interface SuiteRoute {
   readonly handler: (request: SuiteRequest) => SuiteAnswer | Promise<SuiteAnswer>;
   /** The adapter's limit on this route; the adapter's own options get those of {@link LimitOptions}. */
   readonly limit?: SuiteLimit | undefined;
+  /** How much the route matters, said in the framework's own way: once it is known that this route answers. */
+  readonly load?: RouteLoad | undefined;
   /** How the adapter caches this route's answers, behind the limit; asked only where {@link AdapterSupport.cachedRoutes} says so. */
   readonly cache?: ResponseCacheOptions<SuiteRequest> | undefined;
 }
@@ -139,10 +142,10 @@ export interface AdapterSupport {
  *     await app.register(pandoFastify, { pando, ...http, ws, closeTimeoutMs });
  *     const { onError } = spec;
  *     if (onError) app.setErrorHandler((error, _request, reply) => send(reply, onError(error)));
- *     for (const { method, mount: prefix = '', path, handler, limit, cache } of spec.routes) {
+ *     for (const { method, mount: prefix = '', path, handler, limit, load, cache } of spec.routes) {
  *       const limited = limit && { policy: limit.policy, ...limitOptionsFor(limit, requestOf) };
  *       const cached = cache && cacheOptionsFor(cache, requestOf);
- *       const config = { pando: { limit: limited, cache: cached } };
+ *       const config = { pando: { ...load, limit: limited, cache: cached } };
  *       const answer = async (request: FastifyRequest, reply: FastifyReply) =>
  *         send(reply, await handler(requestOf(request)));
  *       app.register(async (scope) => scope.route({ method, url: path, config, handler: answer }), { prefix });
