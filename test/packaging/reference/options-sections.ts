@@ -175,7 +175,14 @@ const rooms: readonly OptionsSection[] = [
       'How much the instance takes upon itself. Off unless `createPando` is given it: `overload: {}` turns it on with the defaults.',
     path: 'overload',
     type: [`${src}/overload/options.ts`, 'OverloadOptions'],
-    defaults: overloadDefaults,
+    defaults: {
+      ...overloadDefaults,
+      'groups.<name>': {
+        minConcurrency: overloadDefaults.minConcurrency,
+        maxConcurrency: overloadDefaults.maxConcurrency,
+        initialConcurrency: overloadDefaults.initialConcurrency,
+      },
+    },
     read: resolveOverloadOptions,
     needed: { 'overload.groups.<name>': {} },
   },

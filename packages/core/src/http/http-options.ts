@@ -1,6 +1,6 @@
 import { type OptionsReader, readOptions } from '../kernel/options.js';
-import { type ClientsOptions, clientsDefaults, type ResolvedClients, readClients } from './clients.js';
 import type { RequestPriority } from '../overload/index.js';
+import { type ClientsOptions, clientsDefaults, type ResolvedClients, readClients } from './clients.js';
 import type { Exchange } from './exchange.js';
 import type { LimitHeaders } from './limit-headers.js';
 

@@ -1,7 +1,14 @@
 import type { RequestContext } from '../kernel/context.js';
+import type { AdmissionPermit, RequestPriority } from '../overload/index.js';
 import type { Exchange } from './exchange.js';
-import type { HeldAdmission } from './handlers/admission.js';
 import type { RequestRecord } from './request-metrics.js';
+
+/** What a request was admitted as. */
+export interface HeldAdmission {
+  readonly priority: RequestPriority;
+  readonly group: string | undefined;
+  readonly permit: AdmissionPermit;
+}
 
 /** One request on its way through the door. */
 export interface Visit {

@@ -94,10 +94,14 @@ export function resolveOverloadOptions(options: OverloadOptions = {}): ResolvedO
 }
 
 function readConcurrency(reader: OptionsReader, fallback: ResolvedConcurrency): ResolvedConcurrency {
-  const minConcurrency = reader.int('minConcurrency', fallback.minConcurrency, { min: 1 });
-  const maxConcurrency = reader.int('maxConcurrency', Math.max(fallback.maxConcurrency, minConcurrency), {
-    min: 1,
-  });
+  // Who names one bound need not name the other.
+  const most = reader.int('maxConcurrency', undefined, { min: 1 });
+  const minConcurrency = reader.int(
+    'minConcurrency',
+    Math.min(fallback.minConcurrency, most ?? fallback.minConcurrency),
+    { min: 1 },
+  );
+  const maxConcurrency = most ?? Math.max(fallback.maxConcurrency, minConcurrency);
   if (maxConcurrency < minConcurrency)
     reader.fail('maxConcurrency', `at least minConcurrency, ${minConcurrency}`);
   const within = (value: number) => Math.min(maxConcurrency, Math.max(minConcurrency, value));

@@ -15,13 +15,6 @@ export interface RouteLoad {
   readonly group?: string | undefined;
 }
 
-/** What a request was admitted as. */
-export interface HeldAdmission {
-  readonly priority: RequestPriority;
-  readonly group: string | undefined;
-  readonly permit: AdmissionPermit;
-}
-
 /** From what is refused last to what is refused first. */
 const priorities: readonly RequestPriority[] = ['critical', 'normal', 'sheddable'];
 
