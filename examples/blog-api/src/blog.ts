@@ -3,6 +3,7 @@ import type { WsRoute } from '@pando/core/http';
 import { clientFiles, publicFolder } from './assets.js';
 import { authRoutes } from './auth/auth-routes.js';
 import { AuthService } from './auth/auth-service.js';
+import { Gate } from './auth/gate.js';
 import { Sessions } from './auth/session.js';
 import { chatRoutes, chatSockets, type Participant } from './chat/chat-routes.js';
 import { ChatService } from './chat/chat-service.js';
@@ -47,7 +48,7 @@ export function createBlog(pando: Pando, config: Config, logger: Logger, jwtSecr
     logger,
     sessions,
     routes: [
-      ...authRoutes(new AuthService(pando.db), sessions),
+      ...authRoutes(new AuthService(pando.db), sessions, new Gate(pando.limits)),
       ...postRoutes(posts, likes),
       ...likeRoutes(likes),
       ...commentRoutes(comments),

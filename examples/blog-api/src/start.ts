@@ -3,6 +3,7 @@ import type { LimitsOptions } from '@pando/core/limits';
 import manifest from '../package.json' with { type: 'json' };
 import { migrationsFolder } from './assets.js';
 import { sharedJwtSecret } from './auth/auth-service.js';
+import { protections } from './auth/gate.js';
 import type { Plan } from './auth/user.js';
 import { createBlog } from './blog.js';
 import type { Config } from './config.js';
@@ -32,7 +33,7 @@ export async function startBlog(config: Config): Promise<RunningBlog> {
     secret: config.pandoSecret,
     logger,
     db: { primary: config.databaseUrl ?? postgres?.url, replicas: config.replicaUrls },
-    limits: { policies: policiesOf(config) },
+    limits: { policies: policiesOf(config), protections },
     // Who closes the page is no longer listed after three seconds, who was on an instance that died after nine. Who comes
     // back within that has never left.
     realtime: { reconnect: { maxMs: 2_000 }, presence: { leaveMs: 1_000, leaseMs: 6_000 } },

@@ -2,11 +2,12 @@ import { UnauthorizedError } from '../errors.js';
 import { InputReader } from '../http/input.js';
 import { type Answer, type ApiRequest, mount, type Route } from '../http/route.js';
 import type { AuthService } from './auth-service.js';
+import type { Gate } from './gate.js';
 import type { Sessions } from './session.js';
 import type { User } from './user.js';
 
 /** Registering, signing in and out, and who one is. */
-export function authRoutes(accounts: AuthService, sessions: Sessions): Route[] {
+export function authRoutes(accounts: AuthService, sessions: Sessions, gate: Gate): Route[] {
   const signedIn = async (status: number, user: User, { secure }: ApiRequest<unknown>): Promise<Answer> => {
     const token = await sessions.issue(user);
     return {
@@ -31,7 +32,11 @@ export function authRoutes(accounts: AuthService, sessions: Sessions): Route[] {
             ? input.text('name', { max: 60 })
             : (email.split('@')[0] ?? '').slice(0, 60);
           input.done();
-          return signedIn(201, await accounts.register({ email, name, password }), request);
+          const attempt = { account: email, address: request.address };
+          const user = await gate.pass('register', attempt, () =>
+            accounts.register({ email, name, password }),
+          );
+          return signedIn(201, user, request);
         },
       },
       {
@@ -43,7 +48,9 @@ export function authRoutes(accounts: AuthService, sessions: Sessions): Route[] {
           const email = input.text('email', { max: 254 }).toLowerCase();
           const password = input.text('password', { max: 200, verbatim: true });
           input.done();
-          return signedIn(200, await accounts.signIn(email, password), request);
+          const attempt = { account: email, address: request.address };
+          const user = await gate.pass('login', attempt, () => accounts.signIn(email, password));
+          return signedIn(200, user, request);
         },
       },
       {

@@ -18,7 +18,7 @@ declare module 'express-serve-static-core' {
 
 /** Serves the blog with Express. */
 export async function serve({ pando, config, logger, sessions, routes, sockets }: Blog): Promise<Serving> {
-  const { context, limit, cacheResponse, sse, listen } = pandoExpress(pando, {
+  const { context, limit, cacheResponse, sse, listen, clientAddress } = pandoExpress(pando, {
     ...clientsOf(config),
     balancerIdleMs: 60_000,
   });
@@ -40,7 +40,7 @@ export async function serve({ pando, config, logger, sessions, routes, sockets }
     if (policy !== undefined) before.push(limit(policy, limited));
     if (route.cached !== undefined) before.push(cacheResponse(cachingOf<Request>(route)));
     app[route.method](route.path, ...before, async (req, res) =>
-      send(res, await dispatch(route, requestOf(req))),
+      send(res, await dispatch(route, requestOf(req, clientAddress(req)))),
     );
   }
   app.get(
@@ -63,8 +63,9 @@ const refuseOtherBodies: RequestHandler = (req, _res, next) => {
   next(hasBody && !req.is('application/json') ? unsupportedBody() : undefined);
 };
 
-function requestOf({ params, query, body, headers, secure, user }: Request): ApiRequest<User | undefined> {
-  return { params: params as Record<string, string>, query, body, headers, secure, user };
+function requestOf(request: Request, address: string): ApiRequest<User | undefined> {
+  const { params, query, body, headers, secure, user } = request;
+  return { params: params as Record<string, string>, query, body, headers, secure, address, user };
 }
 
 function send(res: Response, answer: Answer): void {

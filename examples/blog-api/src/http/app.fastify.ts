@@ -50,21 +50,24 @@ export async function serve({ pando, config, logger, sessions, routes, sockets }
           cache: cachingOf<FastifyRequest>(route),
         },
       },
-      handler: async (request, reply) => send(reply, await dispatch(route, requestOf(request))),
+      handler: async (request, reply) =>
+        send(reply, await dispatch(route, requestOf(request, app.pando.clientAddress(request)))),
     });
   }
   for (const path of notificationPaths) {
-    const stream = app.pando.sse((request) => notificationPlan(request.user, requestOf(request).query));
+    const stream = app.pando.sse((request) =>
+      notificationPlan(request.user, request.query as ApiRequest<undefined>['query']),
+    );
     app.get(path, { onRequest: [identify] }, stream);
   }
 
   return app.pando.listen({ port: config.port, host: config.host });
 }
 
-function requestOf(request: FastifyRequest): ApiRequest<User | undefined> {
+function requestOf(request: FastifyRequest, address: string): ApiRequest<User | undefined> {
   const { body, headers, user } = request;
   const { params, query } = request as Pick<ApiRequest<undefined>, 'params' | 'query'>;
-  return { params, query, body, headers, secure: request.protocol === 'https', user };
+  return { params, query, body, headers, secure: request.protocol === 'https', address, user };
 }
 
 function send(reply: FastifyReply, answer: Answer): FastifyReply {

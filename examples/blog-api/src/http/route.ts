@@ -11,6 +11,8 @@ export interface ApiRequest<Who> {
   readonly headers: IncomingHttpHeaders;
   /** Whether the client speaks TLS. */
   readonly secure: boolean;
+  /** The client's. */
+  readonly address: string;
   readonly user: Who;
 }
 

@@ -96,6 +96,14 @@ export class BannedError extends HttpError {
   }
 }
 
+/** The answer to a decision that is a refusal: 429, or 503 where nobody could be asked, or 403 where somebody is banned. */
+export function limitError(decision: Decision): HttpError {
+  if (decision.source === 'ban') return new BannedError();
+  return decision.source === 'closed'
+    ? new LimitUnavailableError(decision)
+    : new LimitExceededError(decision);
+}
+
 /**
  * The instance shuts down and takes no new long-lived connection.
  *

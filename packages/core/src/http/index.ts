@@ -21,6 +21,7 @@ export {
   LimitExceededError,
   LimitUnavailableError,
   ListenError,
+  limitError,
   MetricsUnavailableError,
   OverloadedError,
   PortForbiddenError,

@@ -50,6 +50,7 @@ export function createLimits(options: LimitsOptions = {}, wiring: LimitsWiring =
   return new LimitsRoom({
     kernel,
     policies: resolved.policies,
+    protections: resolved.protections,
     store: redis === undefined ? local : createRedisStore({ redis, isOwner, timeoutMs }),
     local,
     bans: redis === undefined ? createMemoryBans(bans, kernel.clock) : createRedisBans(redis),

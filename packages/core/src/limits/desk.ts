@@ -89,6 +89,13 @@ export class Desk implements Counted {
     });
   }
 
+  /** The refusal that a call meets, where that is known without asking. */
+  denial(key: string): Decision | undefined {
+    const since = this.#office.kernel.clock.monotonic();
+    const denial = this.#denials?.find(key, 1, since);
+    return denial && this.#denied(denial, since);
+  }
+
   /** Decides without counting, for who stands above the policy. */
   exempt(kind: AskKind, tier: string | undefined): Decision {
     const { clock, meter } = this.#office.kernel;

@@ -78,6 +78,23 @@ export class LimiterOptionError extends PandoError {
 }
 
 /**
+ * There is no protection of that name in `limits.protections`.
+ *
+ * Correct the name, to the nearest that the message gives, or add the protection.
+ */
+export class UnknownProtectionError extends PandoError {
+  constructor(name: string, known: Iterable<string>) {
+    const names = [...known];
+    const nearest = nearestOf(name, names);
+    const list = names.length === 0 ? 'There are none.' : `There are: ${names.sort().join(', ')}.`;
+    super({
+      code: 'PANDO_LIMITS_PROTECTION_UNKNOWN',
+      message: `There is no protection "${name}". ${nearest === undefined ? list : `Did you mean "${nearest}"?`}`,
+    });
+  }
+}
+
+/**
  * A ban cannot be meant: its subject is empty or too long, or its duration is none.
  *
  * Ban a key as it is counted, an address, or a network; leave `forMs` out for a ban until further notice.

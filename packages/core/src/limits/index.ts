@@ -1,3 +1,4 @@
+export type { Attempt, AttemptSubject } from './attempts.js';
 export {
   type BanChange,
   type BanEntry,
@@ -17,6 +18,7 @@ export {
   LimiterOptionError,
   LimitKeyError,
   UnknownPolicyError,
+  UnknownProtectionError,
   UnknownTierError,
 } from './errors.js';
 export type { ConsumeOptions, Limits } from './limits.js';
@@ -27,7 +29,6 @@ export {
   limitsDefaults,
   type PolicyOption,
   type PolicySettings,
-  type WindowOption,
 } from './options.js';
 export type {
   Algorithm,
@@ -44,4 +45,6 @@ export type {
   Loan,
   PolicyLimiter,
 } from './ports.js';
+export { type ProtectionSettings, protectionDefaults } from './protection-options.js';
 export { type CounterState, type Settled, settle } from './settle.js';
+export type { WindowOption } from './windows.js';

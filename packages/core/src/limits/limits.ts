@@ -4,15 +4,17 @@ import type { Kernel } from '../kernel/kernel.js';
 import type { Check, Room } from '../kernel/room.js';
 import type { AllowList } from './allow-list.js';
 import { AskQueue, type QueuedAsk } from './ask-queue.js';
+import { type Attempt, type AttemptSubject, Attempts } from './attempts.js';
 import type { BanStore } from './ban-store.js';
 import { type Ban, type BanOptions, Bans } from './bans.js';
 import type { Decision, Policy } from './decision.js';
 import type { Office } from './desk.js';
-import { LimitCostError, LimitKeyError, UnknownPolicyError } from './errors.js';
+import { LimitCostError, LimitKeyError, UnknownPolicyError, UnknownProtectionError } from './errors.js';
 import { counterKey } from './key.js';
 import { limitsInstruments } from './metrics.js';
 import { PolicyDesks } from './policy-desks.js';
 import type { AskKind, LimitStore, LimitVerdict, LocalStore, PolicyLimiter } from './ports.js';
+import type { Protection } from './protection-options.js';
 
 /** How to consume, or to ask whether one could. */
 export interface ConsumeOptions extends Signalled {
@@ -53,6 +55,24 @@ export interface Limits extends Room {
    */
   reset(policy: string, key: string, options?: Signalled): Promise<void>;
   /**
+   * Begins an attempt to get in with a password or a code, under a protection of the options. Look at the password only if it
+   * is allowed, and tell how it ended: what nothing is said about stays counted as a failure.
+   *
+   * Failures of an address are counted, those at an account, and those of the two together. The address and the two together are
+   * refused when there are too many; the account alone is slowed, by `slowMs`, so that nobody can lock its owner out.
+   * Unknown protections, and empty names and addresses, are thrown at once.
+   *
+   * @throws The signal's reason when it aborts: the attempt may be counted then.
+   *
+   * @example
+   * ```ts
+   * const limits = createLimits({ protections: { login: {} } });
+   * const attempt = await limits.attempt('login', { account: 'ann@example.com', address: '203.0.113.7' });
+   * if (attempt.allowed) await attempt.failed(); // or succeeded()
+   * ```
+   */
+  attempt(protection: string, subject: AttemptSubject): Promise<Attempt>;
+  /**
    * Keeps a key, an address or a network (`203.0.113.0/24`) out: whatever it asks for is refused, on all instances and by
    * every policy, without asking Redis. A ban that exists is replaced. Who stands on an allow
    * list is let in all the same.
@@ -85,6 +105,7 @@ export interface LimiterSource extends Pick<Limits, 'consume' | 'peek' | 'penali
 export interface LimitsInit {
   readonly kernel: Kernel;
   readonly policies: readonly Policy[];
+  readonly protections?: readonly Protection[] | undefined;
   readonly store: LimitStore;
   /** Counts while the store cannot; may be the store itself. */
   readonly local: LocalStore;
@@ -104,6 +125,7 @@ export class LimitsRoom implements Limits {
   readonly #desks = new Map<string, PolicyDesks>();
   readonly #queues: readonly AskQueue[];
   readonly #bans: Bans;
+  readonly #attempts = new Map<string, Attempts>();
   #isDegraded = false;
   #isClosed = false;
 
@@ -126,6 +148,8 @@ export class LimitsRoom implements Limits {
     };
     for (const policy of policies)
       this.#desks.set(policy.name, new PolicyDesks(policy, stores?.get(policy.name) ?? store, office));
+    for (const protection of init.protections ?? [])
+      this.#attempts.set(protection.name, new Attempts(protection, store, office, this.#bans));
     store.onForgotten?.((counter) => this.#forget(counter?.id, counter?.key, counter?.kind));
   }
 
@@ -156,6 +180,16 @@ export class LimitsRoom implements Limits {
     checkKey(policy, key);
     if (this.#isClosed) return Promise.reject(new ClosedError('The limits room'));
     return signal?.aborted ? Promise.reject(signal.reason) : abortable(desk.reset(counterKey(key)), signal);
+  }
+
+  attempt(protection: string, subject: AttemptSubject): Promise<Attempt> {
+    const attempts = this.#attempts.get(protection);
+    if (attempts === undefined) throw new UnknownProtectionError(protection, this.#attempts.keys());
+    checkKey(protection, subject.account);
+    checkKey(protection, subject.address);
+    if (this.#isClosed) return Promise.reject(new ClosedError('The limits room'));
+    const { signal } = subject;
+    return signal?.aborted ? Promise.reject(signal.reason) : abortable(attempts.begin(subject), signal);
   }
 
   async ban(subject: string, options: BanOptions = {}): Promise<void> {
@@ -223,6 +257,7 @@ export class LimitsRoom implements Limits {
   #forget(rule: string | undefined, key: string | undefined, kind: AskKind | undefined): void {
     for (const desks of this.#desks.values())
       if (rule === undefined || desks.desk.rule.id === rule) desks.forget(key, kind);
+    for (const attempts of this.#attempts.values()) attempts.forget(rule, key, kind);
   }
 
   #decide(

@@ -8,7 +8,8 @@ export const limitsInstruments = {
     type: 'counter',
     labels: ['policy', 'outcome', 'source'],
     values: {
-      policy: 'each policy of the configuration',
+      policy:
+        'each policy of the configuration, and the counters of each protection: `login:address`, `login:account`, `login:pair`',
       outcome: ['allowed', 'refused', 'shadowed'],
       source: ['redis', 'memory', 'store', 'lease', 'denied', 'exempt', 'ban', 'local', 'open', 'closed'],
     },

@@ -3,11 +3,9 @@ import { type OptionsReader, readOptions } from '../kernel/options.js';
 import type { RedisOption } from '../redis/options.js';
 import { AllowList } from './allow-list.js';
 import type { LeaseTerms, OnUnavailable, Policy } from './decision.js';
-import { parseWindow } from './policy-syntax.js';
 import type { Algorithm, Limiter, LimitWindow } from './ports.js';
-
-/** `'60/min'`, `'5/15m'`, or the same in numbers. Units: `ms`, `s`, `m`, `h`, `d`, or `sec`, `min`, `hour`, `day`. */
-export type WindowOption = string | LimitWindow;
+import { type Protection, type ProtectionSettings, readProtections } from './protection-options.js';
+import { isWindow, readWindows, type WindowOption } from './windows.js';
 
 /** How much of a limit an instance may hold, and for how long. */
 export interface LeaseOptions {
@@ -65,6 +63,8 @@ export interface LimitsOptions {
   readonly name?: string | undefined;
   /** The policies by name: letters, digits, `_`, `-` and `.`. */
   readonly policies?: Readonly<Record<string, PolicyOption>> | undefined;
+  /** What attempts at passwords and codes are held up by: see `limits.attempt()`. By name, like policies. */
+  readonly protections?: Readonly<Record<string, ProtectionSettings>> | undefined;
   /** How policies count, unless they say otherwise. @defaultValue `'sliding'` */
   readonly algorithm?: Algorithm | undefined;
   /** What policies do while Redis is away, unless they say otherwise. @defaultValue `'local'` */
@@ -97,6 +97,7 @@ export interface ResolvedLimitsOptions {
   readonly redis: RedisOption | undefined;
   readonly name: string;
   readonly policies: readonly Policy[];
+  readonly protections: readonly Protection[];
   /** The limiters that policies have brought along, by policy. */
   readonly stores: ReadonlyMap<string, Limiter>;
   /** Who is never counted, by policy. */
@@ -108,11 +109,7 @@ export interface ResolvedLimitsOptions {
 const choices: readonly OnUnavailable[] = ['open', 'closed', 'local'];
 const algorithms: readonly Algorithm[] = ['sliding', 'strict', 'fixed', 'bucket'];
 const policyName = /^[A-Za-z0-9_.-]{1,64}$/;
-/** Windows and their limits go into one number each, in microseconds and with room for sums. */
-const longestWindowMs = 24 * 86_400_000;
-const shortestWindowMs = 100;
 const longestLeaseMs = 10_000;
-const highestLimit = 1_000_000_000_000;
 
 /** What policies have in common. */
 type Common = Pick<Policy, 'algorithm' | 'onUnavailable'> & { readonly allow: readonly string[] };
@@ -136,6 +133,7 @@ export function resolveLimitsOptions(options: LimitsOptions = {}): ResolvedLimit
     redis: reader.any('redis') as RedisOption | undefined,
     name: reader.string('name', limitsDefaults.name),
     policies: readPolicies(reader, common, beside),
+    protections: readProtections(reader, choices, common.onUnavailable),
     ...beside,
     decisionTimeoutMs: reader.ms('decisionTimeoutMs', limitsDefaults.decisionTimeoutMs),
     maxLocalKeys: reader.int('maxLocalKeys', limitsDefaults.maxLocalKeys, { min: 1 }),
@@ -256,34 +254,4 @@ function windowsOf(settings: OptionsReader, { points, duration }: LimiterShape):
   const window = { limit: points as number, windowMs: (duration as number) * 1_000 };
   if (!isWindow(window)) settings.fail('store', 'a limiter with a limit of at least 1 in 100 ms to 24 days');
   return [window];
-}
-
-function readWindows(reader: OptionsReader, key: string): readonly LimitWindow[] {
-  const option = reader.any(key);
-  const list: readonly unknown[] = Array.isArray(option) ? option : [option];
-  const windows = list.map((item) => (typeof item === 'string' ? parseWindow(item) : item));
-  if (windows.length === 0 || !windows.every(isWindow)) {
-    reader.fail(
-      key,
-      'a limit such as "60/min" or { limit: 60, windowMs: 60000 }, or a list of them, each of at least 1 in 100 ms to 24 days',
-    );
-  }
-  if (new Set(windows.map(({ windowMs }) => windowMs)).size < windows.length) {
-    reader.fail(key, 'a list of windows of different lengths');
-  }
-  return windows.map(({ limit, windowMs }) => ({ limit, windowMs }));
-}
-
-function isWindow(value: unknown): value is LimitWindow {
-  if (typeof value !== 'object' || value === null) return false;
-  const { limit, windowMs, ...others } = value as Partial<LimitWindow>;
-  return (
-    Object.keys(others).length === 0 &&
-    Number.isSafeInteger(limit) &&
-    (limit as number) >= 1 &&
-    (limit as number) <= highestLimit &&
-    Number.isSafeInteger(windowMs) &&
-    (windowMs as number) >= shortestWindowMs &&
-    (windowMs as number) <= longestWindowMs
-  );
 }

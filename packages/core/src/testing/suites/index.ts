@@ -20,6 +20,7 @@ export {
   type SuiteServing,
   type SuiteStream,
 } from './adapter.js';
+export { type AttemptSetup, attemptSuite } from './attempts.js';
 export { type BanStoreSetup, banStoreSuite } from './bans.js';
 export { type SharedLevelSetup, sharedLevelSuite } from './cache.js';
 export { type DatabaseDriverSetup, databaseDriverSuite } from './db.js';
