@@ -5,6 +5,7 @@ export const rooms = {
   db: ['./micro/db.mjs', './peers/db.mjs', './peers/db-policies.mjs'],
   kernel: ['./micro/kernel.mjs'],
   limits: ['./peers/limits.mjs'],
+  'limits-http': ['./peers/limits-http.mjs'],
   realtime: ['./peers/realtime.mjs', './peers/realtime-log.mjs'],
   'realtime-cluster': ['./peers/realtime-cluster.mjs'],
   'realtime-faults': ['./peers/realtime-faults.mjs'],
