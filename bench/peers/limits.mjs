@@ -1,4 +1,4 @@
-/** Limits: exact decisions, which all instances take together in Redis. */
+/** Limits: decisions that all instances take together in Redis, one by one, by leases, and from memory. */
 import { cpuMicros, perSecond } from '../harness/measures.mjs';
 
 const many = { workers: 64, batch: 1 };
@@ -45,6 +45,47 @@ export const comparisons = [
       'limits.windows.cpu.vs-rate-limiter-flexible': { ...cpuMicros('decision'), target: 5 },
     },
   },
+  {
+    what: 'a decision about one hot key under a leased policy, 64 at once, never over the limit; beside one counted in Redis',
+    ours: 'leasedHotKey',
+    theirs: 'rateLimiterHotKey',
+    peer: 'rate-limiter-flexible',
+    load: many,
+    rows: {
+      'limits.leased.hot.vs-rate-limiter-flexible': { ...perSecond('decisions'), target: 4 },
+      'limits.leased.hot.cpu.vs-rate-limiter-flexible': { ...cpuMicros('decision'), target: 4 },
+    },
+  },
+  {
+    what: 'the same about 1,000 keys in turn',
+    ours: 'leasedDecisions',
+    theirs: 'rateLimiterDecisions',
+    peer: 'rate-limiter-flexible',
+    load: many,
+    rows: {
+      'limits.leased.vs-rate-limiter-flexible': { ...perSecond('decisions'), target: 10 },
+      'limits.leased.cpu.vs-rate-limiter-flexible': { ...cpuMicros('decision'), target: 10 },
+    },
+  },
+  {
+    what: 'refusing one key that is known to be over its limit, 64 at once; beside a round trip to Redis for each',
+    ours: 'refusedKey',
+    theirs: 'rateLimiterRefusals',
+    peer: 'rate-limiter-flexible',
+    load: many,
+    rows: {
+      'limits.refused.vs-rate-limiter-flexible': { ...perSecond('refusals'), target: 10 },
+      'limits.refused.cpu.vs-rate-limiter-flexible': { ...cpuMicros('refusal'), target: 10 },
+    },
+  },
+  {
+    what: 'the same for 1,000 of 100,000 such keys in turn; beside one key, and a round trip to Redis for each',
+    ours: 'refusedKeys',
+    theirs: 'rateLimiterRefusals',
+    peer: 'rate-limiter-flexible',
+    load: many,
+    rows: { 'limits.refused.many.vs-rate-limiter-flexible': { ...perSecond('refusals'), target: 10 } },
+  },
 ];
 
 export async function open(servers) {
@@ -57,7 +98,10 @@ const windowMs = 3_600_000;
 const lengthsMs = [60_000, windowMs, 24 * windowMs];
 const keys = Array.from({ length: 1_000 }, (_, index) => `user-${index}`);
 
-async function pandoDecisions({ redisUrl }, policy) {
+const oneKey = ['user-0'];
+const blockedKeys = Array.from({ length: 100_000 }, (_, index) => `blocked-${index}`);
+
+async function pandoLimits({ redisUrl }, policy) {
   const { createPando } = await import('@pando/core');
   const { Redis } = await import('ioredis');
   const { limits } = await createPando({
@@ -66,11 +110,33 @@ async function pandoDecisions({ redisUrl }, policy) {
     limits: { policies: { write: policy }, decisionTimeoutMs: 10_000 },
     lifecycle: { signals: false },
   });
+  return limits;
+}
+
+async function pandoDecisions(settings, policy, { asked = keys, counts = new Set(['redis']) } = {}) {
+  const limits = await pandoLimits(settings, policy);
   let next = 0;
   return {
     async run() {
-      const { allowed, source } = await limits.consume('write', keys[next++ % keys.length]);
-      if (!allowed || source !== 'redis') throw new Error(`Not an exact decision: ${allowed}, by ${source}.`);
+      const { allowed, source } = await limits.consume('write', asked[next++ % asked.length]);
+      if (!allowed || !counts.has(source)) throw new Error(`Not such a decision: ${allowed}, by ${source}.`);
+    },
+  };
+}
+
+/** Keys that have spent what they may. */
+async function pandoRefusals(settings, asked) {
+  const limits = await pandoLimits(settings, { windows: { limit: 1, windowMs }, algorithm: 'fixed' });
+  for (let first = 0; first < asked.length; first += 1_000) {
+    const some = asked.slice(first, first + 1_000);
+    await Promise.all([...some, ...some].map((key) => limits.consume('write', key)));
+  }
+  const known = asked.slice(-1_000);
+  let next = 0;
+  return {
+    async run() {
+      const { allowed } = await limits.consume('write', known[next++ % known.length]);
+      if (allowed) throw new Error('Not a refusal.');
     },
   };
 }
@@ -86,7 +152,18 @@ export const threeWindows = (settings) =>
     lengthsMs.map((each) => ({ limit, windowMs: each })),
   );
 
-async function limitersOf({ redisUrl }, lengths) {
+const leased = { windows: { limit, windowMs }, algorithm: 'fixed', lease: true };
+const counts = new Set(['redis', 'lease']);
+
+export const leasedHotKey = (settings) => pandoDecisions(settings, leased, { asked: oneKey, counts });
+
+export const leasedDecisions = (settings) => pandoDecisions(settings, leased, { counts });
+
+export const refusedKey = (settings) => pandoRefusals(settings, oneKey);
+
+export const refusedKeys = (settings) => pandoRefusals(settings, blockedKeys);
+
+async function limitersOf({ redisUrl }, lengths, points = limit) {
   const { RateLimiterRedis } = await import('rate-limiter-flexible');
   const { Redis } = await import('ioredis');
   const storeClient = new Redis(redisUrl);
@@ -95,17 +172,33 @@ async function limitersOf({ redisUrl }, lengths) {
       new RateLimiterRedis({
         storeClient,
         keyPrefix: `peer-${each}`,
-        points: limit,
+        points,
         duration: each / 1_000,
       }),
   );
 }
 
-export async function rateLimiterDecisions(settings) {
+async function rateLimiterOf(settings, asked) {
   const [limiter] = await limitersOf(settings, [windowMs]);
   let next = 0;
   return {
-    run: () => limiter.consume(keys[next++ % keys.length]), // rejects when it refuses
+    run: () => limiter.consume(asked[next++ % asked.length]), // rejects when it refuses
+  };
+}
+
+export const rateLimiterDecisions = (settings) => rateLimiterOf(settings, keys);
+
+export const rateLimiterHotKey = (settings) => rateLimiterOf(settings, oneKey);
+
+export async function rateLimiterRefusals(settings) {
+  const [limiter] = await limitersOf(settings, [windowMs + 1_000], 1); // its keys are told apart by their window
+  const refused = () => true;
+  await limiter.consume('blocked').catch(refused); // an earlier comparison may have spent it
+  return {
+    async run() {
+      const isRefused = await limiter.consume('blocked').then(() => false, refused);
+      if (!isRefused) throw new Error('Not a refusal.');
+    },
   };
 }
 

@@ -9,7 +9,7 @@ export interface LeaseCall extends QueuedAsk {
 
 /** Demand is measured over this part of a lease at least: two calls at once are not yet many a second. */
 const leastMeasuredRatio = 0.1;
-/** How much of a new measure counts. */
+/** How much of a new measure counts; all of it where more would have been spent if there had been more. */
 const weight = 0.5;
 
 /** What one key was lent, and how much it is asked for. */
@@ -19,8 +19,9 @@ export class Lease {
   endsAt = 0;
   /** When that was lent, by the store's clock. */
   lentAt = 0;
-  /** When the store was asked last. */
+  /** When the store was asked last, and when it answered: calls that wait for it do not show how many there would be. */
   askedAt: number;
+  #measuredAt: number;
   /** Whether the store is being asked for more; others wait for that. */
   isAsking = false;
   /** Whether nothing must be kept here any more. */
@@ -30,6 +31,8 @@ export class Lease {
   #taken = 0;
   /** Spent since the store was asked last. */
   #spent = 0;
+  /** Whether the last loan was spent before its end. */
+  #wasShort = false;
   /** What will be spent while a lease lasts. */
   #demand = 0;
   /** How the counter stood without what is held. */
@@ -39,6 +42,7 @@ export class Lease {
   constructor(key: string, now: number) {
     this.key = key;
     this.askedAt = now;
+    this.#measuredAt = now;
   }
 
   spend(cost: number, now: number): LimitVerdict | undefined {
@@ -51,11 +55,12 @@ export class Lease {
 
   /** How much to ask for beyond a call. */
   demand({ amount, since }: LeaseCall, forMs: number): number {
-    const measuredMs = Math.max(since - this.askedAt, forMs * leastMeasuredRatio);
+    const measuredMs = Math.max(since - this.#measuredAt, forMs * leastMeasuredRatio);
     const measured = ((this.#spent + amount) * forMs) / measuredMs;
-    this.#demand += (measured - this.#demand) * weight;
+    this.#demand += (measured - this.#demand) * (this.#wasShort && measured > this.#demand ? 1 : weight);
     this.#spent = 0;
     this.askedAt = since;
+    this.#measuredAt = since;
     return Math.floor(this.#demand);
   }
 
@@ -64,10 +69,11 @@ export class Lease {
     this.#spent += amount;
   }
 
-  /** Holds what was lent to who asked at that instant. */
-  take(verdict: LimitVerdict, since: number, forMs: number): void {
+  /** Holds what was lent to who asked at that instant, and hears now. */
+  take(verdict: LimitVerdict, since: number, now: number, forMs: number): void {
     const { loan } = verdict;
     if (loan === undefined) return;
+    this.#measuredAt = now;
     this.#held = loan.amount;
     this.#taken = loan.amount;
     this.#verdict = verdict;
@@ -80,6 +86,7 @@ export class Lease {
   /** Holds nothing any more; tells what was held. */
   drop(): number {
     const held = this.#held;
+    this.#wasShort = this.#taken > 0 && held === 0;
     this.#spent += this.#taken - held;
     this.#held = 0;
     this.#taken = 0;

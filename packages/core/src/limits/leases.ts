@@ -99,10 +99,11 @@ export class Leases {
 
   /** The store has answered what a lease was asked with, or has failed to. */
   answered(lease: Lease, call: LeaseCall, verdict: LimitVerdict): void {
+    const { clock, terms } = this.#init;
     lease.isAsking = false;
     const waiting = lease.takeWaiting();
     if (verdict.loan !== undefined) {
-      lease.take(verdict, call.since, this.#init.terms.forMs);
+      lease.take(verdict, call.since, clock.monotonic(), terms.forMs);
       if (lease.isOver || this.#isClosed) this.#giveBack(lease);
     }
     const { loan, remaining } = verdict;
