@@ -4,11 +4,11 @@ import { readWindows, type WindowOption } from './windows.js';
 
 /** How many failures are borne, and what comes then. */
 export interface ProtectionSettings {
-  /** Failures from one address, whatever the account; then it is refused. @defaultValue `'20/15m'` */
+  /** Failures from one address, whatever the account; then it is refused. @defaultValue 20 in 15 minutes */
   readonly address?: WindowOption | readonly WindowOption[] | undefined;
-  /** Failures at one account, from wherever; then attempts at it are slowed, but not refused. @defaultValue `'10/15m'` */
+  /** Failures at one account, from wherever; then attempts at it are slowed, but not refused. @defaultValue 10 in 15 minutes */
   readonly account?: WindowOption | readonly WindowOption[] | undefined;
-  /** Failures at one account from one address; then the two are blocked for each other. @defaultValue `'5/15m'` */
+  /** Failures at one account from one address; then the two are blocked for each other. @defaultValue 5 in 15 minutes */
   readonly pair?: WindowOption | readonly WindowOption[] | undefined;
   /**
    * For how long the first block holds, the second, and so on, the last for all that follow. False leaves it at the window.
@@ -16,7 +16,7 @@ export interface ProtectionSettings {
    * @defaultValue a minute, 5 minutes, half an hour, a day
    */
   readonly blockMs?: readonly number[] | false | undefined;
-  /** How long an attempt at an account with too many failures waits. @defaultValue `2_000` */
+  /** How long an attempt at an account with too many failures waits. @defaultValue 2 seconds */
   readonly slowMs?: number | undefined;
   /** What happens while Redis is away. @defaultValue the room's */
   readonly onUnavailable?: OnUnavailable | undefined;
