@@ -23,6 +23,8 @@ export interface Config {
   /** How long to go on serving after SIGTERM, until the balancer has noticed. */
   readonly drainDelayMs: number;
   readonly logLevel: LogLevel;
+  /** What is done about too much to do: refuse it, or only count what would be refused. */
+  readonly overload: 'enforce' | 'observe';
   /** Rate limits by name, such as `60/min`. */
   readonly limits: {
     readonly write: string;
@@ -66,6 +68,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     // Alone there is no balancer that has to notice, and nobody wants to wait for Ctrl-C.
     drainDelayMs: read.whole('DRAIN_DELAY_MS', redisUrl === undefined ? 0 : 5_000, 60_000),
     logLevel: read.oneOf('LOG_LEVEL', logLevels, 'warn'),
+    overload: read.oneOf('OVERLOAD', ['enforce', 'observe'], 'observe'),
     limits: {
       write: read.limit('LIMIT_WRITE', '240/min'),
       writePremium: read.limit('LIMIT_WRITE_PREMIUM', '1200/min'),

@@ -34,6 +34,7 @@ export async function startBlog(config: Config): Promise<RunningBlog> {
     logger,
     db: { primary: config.databaseUrl ?? postgres?.url, replicas: config.replicaUrls },
     limits: { policies: policiesOf(config), protections },
+    overload: { mode: config.overload },
     // Who closes the page is no longer listed after three seconds, who was on an instance that died after nine. Who comes
     // back within that has never left.
     realtime: { reconnect: { maxMs: 2_000 }, presence: { leaveMs: 1_000, leaseMs: 6_000 } },

@@ -5,6 +5,7 @@ import type { User } from '../auth/user.js';
 import type { Blog } from '../blog.js';
 import { notificationPaths, notificationPlan } from '../notifications/notification-stream.js';
 import { clientsOf } from './clients.js';
+import { priorityOf } from './priority.js';
 import { noSuchRoute, problemAnswer, unsupportedBody } from './problem.js';
 import { maxBodyBytes, render } from './render.js';
 import { type Answer, type ApiRequest, cachingOf, dispatch, limitOf } from './route.js';
@@ -20,6 +21,7 @@ declare module 'express-serve-static-core' {
 export async function serve({ pando, config, logger, sessions, routes, sockets }: Blog): Promise<Serving> {
   const { context, limit, cacheResponse, sse, listen, clientAddress } = pandoExpress(pando, {
     ...clientsOf(config),
+    priority: priorityOf,
     balancerIdleMs: 60_000,
   });
   const app = express().disable('x-powered-by').disable('etag');

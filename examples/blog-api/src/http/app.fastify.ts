@@ -5,6 +5,7 @@ import type { User } from '../auth/user.js';
 import type { Blog } from '../blog.js';
 import { notificationPaths, notificationPlan } from '../notifications/notification-stream.js';
 import { clientsOf } from './clients.js';
+import { priorityOf } from './priority.js';
 import { noSuchRoute, problemAnswer } from './problem.js';
 import { maxBodyBytes, render } from './render.js';
 import { type Answer, type ApiRequest, cachingOf, dispatch, limitOf } from './route.js';
@@ -28,6 +29,7 @@ export async function serve({ pando, config, logger, sessions, routes, sockets }
     pando,
     ws: sockets,
     ...clientsOf(config),
+    priority: priorityOf,
     balancerIdleMs: 60_000,
   });
   app.decorateRequest('user');
