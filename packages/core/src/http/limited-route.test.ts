@@ -15,6 +15,13 @@ test('no two keys are counted as one', () => {
   );
 });
 
+test('no value passes for another part', () => {
+  const both = keyText('write', { tenant: 'a', user: 'b' });
+  expect(both).toBe('tenant:a,user:b');
+  expect(keyText('write', { tenant: 'a,user:b' })).toBe('tenant:a%2Cuser:b');
+  expect(keyText('write', { tenant: 'a%2Cuser:b' })).toBe('tenant:a%252Cuser:b');
+});
+
 test('no key passes for an address', () => {
   fc.assert(
     fc.property(key, (any) => {
