@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { deadline, type Signalled } from '../kernel/abort.js';
 import { readOptions } from '../kernel/options.js';
 import type { Door } from './door.js';
-import { CloseTimeoutError, listenError } from './errors.js';
+import { CloseTimeoutError, listenError, RequestsCutError } from './errors.js';
 import { outlast } from './idle-connections.js';
 import { type HttpServer, ServerGuard } from './server-guard.js';
 import type { WsRoute } from './ws-route.js';
@@ -170,8 +170,9 @@ export class Doorway {
 
   /** The lifecycle has ended the streams by now, all of the kit's. */
   async #finish(options: Signalled): Promise<void> {
-    await this.#guard.finish(options);
+    const unanswered = await this.#guard.finish(options);
     await this.#framework.release?.();
+    if (unanswered.length > 0) throw new RequestsCutError(unanswered);
   }
 }
 

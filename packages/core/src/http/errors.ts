@@ -218,6 +218,23 @@ export class ClientGoneError extends PandoError {
 }
 
 /**
+ * A shutdown had no more time for requests that nobody had answered: their connections were cut. It is in the report, and the
+ * process exits with 1.
+ *
+ * Let handlers heed the signal of their context, or give `lifecycle.requestsMs` more.
+ */
+export class RequestsCutError extends PandoError {
+  constructor(requests: readonly string[]) {
+    const named = requests.slice(0, 5).join(', ');
+    const more = requests.length > 5 ? `, and ${requests.length - 5} more` : '';
+    super({
+      code: 'PANDO_HTTP_REQUESTS_CUT',
+      message: `Not answered within lifecycle.requestsMs, and cut: ${named}${more}. Let handlers heed the signal of their context.`,
+    });
+  }
+}
+
+/**
  * Requests or connections were still open `closeTimeoutMs` after `close()` and were cut. Logged, never thrown.
  *
  * Heed the request's signal in slow handlers, or raise `closeTimeoutMs`.

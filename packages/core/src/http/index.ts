@@ -26,6 +26,7 @@ export {
   OverloadedError,
   PortForbiddenError,
   PortInUseError,
+  RequestsCutError,
   StreamLimitError,
   StreamRefusedError,
 } from './errors.js';

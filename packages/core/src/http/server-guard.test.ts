@@ -153,7 +153,7 @@ test('what is left is cut when the signal aborts, also one that has aborted alre
   const deadline = new AbortController();
   const finished = guard.finish({ signal: deadline.signal });
   deadline.abort();
-  await finished;
+  expect(await finished).toEqual(['GET /']);
   await waitFor(() => peer.closed);
 
   const again = await serve(() => undefined);

@@ -69,14 +69,19 @@ export class ServerGuard {
     for (const session of this.#sessions) session.close(); // those that came since
   }
 
-  /** Waits until every connection has ended; when the signal aborts, cuts those that are left. */
-  async finish({ signal }: Signalled = {}): Promise<void> {
+  /**
+   * Waits until every connection has ended; when the signal aborts, cuts those that are left. Resolves to the requests that
+   * nobody had answered by then, such as `GET /report`.
+   */
+  async finish({ signal }: Signalled = {}): Promise<readonly string[]> {
     this.stopAccepting();
     const linger = this.#clock.after(lingerMs, () => {
       this.#lingered = true;
       whenRead(() => this.#closeIdle());
     });
+    const unanswered: string[] = [];
     const cut = (): void => {
+      for (const response of this.#answering) if (!response.writableEnded) unanswered.push(nameOf(response));
       for (const socket of this.#sockets) socket.destroy();
     };
     if (signal?.aborted) cut();
@@ -86,6 +91,7 @@ export class ServerGuard {
     linger[Symbol.dispose]();
     // The method of http, at last: it stops the timer that looks for slow requests.
     this.#server.close(() => undefined);
+    return unanswered;
   }
 
   /** Watches the server no more: for one that never began to listen. */
@@ -148,6 +154,11 @@ export class ServerGuard {
     // Browsers connect in advance; to Node these connections are not idle.
     for (const socket of this.#sockets) if (socket.bytesRead === 0) socket.destroy();
   }
+}
+
+/** Without the query, which may hold what is nobody's business. */
+function nameOf({ req }: ServerResponse): string {
+  return `${req.method} ${req.url?.split('?', 1)[0]}`;
 }
 
 /**

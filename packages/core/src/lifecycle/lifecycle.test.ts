@@ -212,6 +212,21 @@ describe('the lifecycle', () => {
     expect(stop).not.toHaveBeenCalled();
   });
 
+  it('reports a hook that was disposed while it ran', async () => {
+    const { lifecycle, clock } = createStage();
+    const hook = lifecycle.register({
+      name: 'http',
+      phase: 'requests',
+      async stop() {
+        hook[Symbol.dispose]();
+        throw new Error('no');
+      },
+    });
+    const ended = lifecycle.shutdown('test');
+    await clock.advance(0);
+    expect((await ended).failed).toMatchObject([{ name: 'http' }]);
+  });
+
   it('aborts its draining signal when it begins to drain', () => {
     const { lifecycle } = createStage();
     expect(lifecycle.draining.aborted).toBe(false);

@@ -156,7 +156,11 @@ export class LifecycleRoom implements Lifecycle {
     if (phases.indexOf(hook.phase) <= this.#phase) throw new HookTooLateError(hook.name, hook.phase);
     const entry = new Entry(hook);
     this.#entries.add(entry);
-    return { [Symbol.dispose]: () => void this.#entries.delete(entry) };
+    return {
+      [Symbol.dispose]: () => {
+        if (entry.outcome === 'waiting') this.#entries.delete(entry); // one that runs belongs to the report
+      },
+    };
   }
 
   ready(): void {

@@ -195,6 +195,35 @@ export function shutdownCases(start: StartApp, harness: AdapterHarness): void {
       expect(await accepts(app)).toBe(false);
     });
 
+    it('of the kit cuts a request that nobody answers, and names it', async () => {
+      const aborted = createGate();
+      await using app = await start({
+        kit: { lifecycle: { requestsMs: 100 } },
+        routes: [
+          get('/endless', async () => {
+            app.pando.kernel.contexts.current().signal.addEventListener('abort', aborted.open);
+            await aborted.opened;
+            return {};
+          }),
+        ],
+      });
+      const endless = app.get('/endless?secret=1');
+      await waitFor(async () => (await app.metric('pando_http_requests_in_flight')) === 1);
+      const [report] = await Promise.all([
+        app.pando.lifecycle.shutdown('test'),
+        expect(endless).rejects.toThrow(),
+      ]);
+      expect(report).toMatchObject({
+        clean: false,
+        failed: [
+          {
+            name: 'http: requests',
+            cause: { code: 'PANDO_HTTP_REQUESTS_CUT', message: expect.stringContaining(': GET /endless.') },
+          },
+        ],
+      });
+    });
+
     it('happens once, however often it is asked for', async () => {
       const app = await start();
       const first = app.serving.close();
