@@ -587,6 +587,24 @@ describe('a client over a WebSocket', () => {
     await expect(live.presence('a', { signal: end.signal })).rejects.toThrow('enough');
   });
 
+  it('asks again for what it was too fast for', async () => {
+    let isFree = false;
+    const { settle, clock, ws, rooms, errors } = await setUp({
+      socket: { authorize: () => true, spend: async () => (isFree ? undefined : { retryAfterMs: 100 }) },
+    });
+    const live = ws();
+    const { heard } = listen(live, 'a');
+    await settle();
+    await expect(live.publish('a', 1)).rejects.toMatchObject({ reason: 'rate-limited' });
+    expect(errors).toMatchObject([{ code: 'PANDO_CLIENT_CONNECTION_FAILED' }]);
+    isFree = true;
+    await clock.advance(10_000);
+    await settle();
+    await rooms[0].publish('a', 2);
+    await settle();
+    expect(heard).toEqual([2]);
+  });
+
   it('says why it may not follow a channel, and publishes nothing where it may not', async () => {
     const { settle, ws, errors } = await setUp({
       socket: { authorize: (_who, channel) => channel !== 'secret' },

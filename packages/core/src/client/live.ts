@@ -199,11 +199,11 @@ export function createLive(
     for (const follower of followersOf(name)) follower.close(reason);
   };
   const complained = ({ c, code, message }: AnswerOf<'err'>): void => {
-    if (!c) failed(new RefusedError(message, code));
-    else if (code === 'failed') {
+    if (code === 'failed' || code === 'rate-limited') {
       failed(new ConnectionFailedError(`${c}: ${message}`));
-      setTimeout(() => request((name) => name === c && !channelOf(name).isOn), delayMs(2));
-    } else if (!code.endsWith('-subscribed')) refused(c, `${message} (${code})`);
+      setTimeout(() => request((name) => name === (c ?? name) && !channelOf(name).isOn), delayMs(2));
+    } else if (!c) failed(new RefusedError(message, code));
+    else if (!code.endsWith('-subscribed')) refused(c, `${message} (${code})`);
   };
 
   const opening = openLine({

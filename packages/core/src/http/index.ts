@@ -58,4 +58,5 @@ export type { HttpServer } from './server-guard.js';
 export type { SsePlan } from './sse-plan.js';
 export type { CachedAnswer } from './stored-answer.js';
 export type { Visit } from './visit.js';
-export type { WsMessage, WsRoute } from './ws-route.js';
+export type { WsClient, WsLimits } from './ws-limits.js';
+export type { WsMessage, WsOverrun, WsRoute } from './ws-route.js';

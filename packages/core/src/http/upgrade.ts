@@ -17,6 +17,7 @@ import { type Problem, problemOf } from './problem.js';
 import type { HttpServer } from './server-guard.js';
 import type { StreamGate } from './stream-gate.js';
 import type { TokenTransport } from './token-transport.js';
+import { WsLimiter } from './ws-limits.js';
 import type { ResolvedWsRoute } from './ws-route.js';
 import { WsSocket } from './ws-socket.js';
 
@@ -26,6 +27,7 @@ const handshakeTimeoutMs = 10_000;
 /** A route with the part of `ws` that speaks its protocol. */
 interface Entrance extends ResolvedWsRoute {
   readonly server: WebSocketServer;
+  readonly limiter: WsLimiter;
 }
 
 /**
@@ -54,7 +56,11 @@ export class UpgradeHandler {
     this.#handler = handler;
     this.#gate = gate;
     this.#whoIs = whoIs;
-    this.#entrances = routes.map((route) => ({ ...route, server: this.#createServer(route) }));
+    this.#entrances = routes.map((route) => ({
+      ...route,
+      server: this.#createServer(route),
+      limiter: new WsLimiter(kit.limits, route.route.limits),
+    }));
   }
 
   /** Begins to listen. Disposing stops that; open connections stay open. */
@@ -108,16 +114,18 @@ export class UpgradeHandler {
   /** Decides who comes in; throws what to refuse with. */
   async #admit(
     request: IncomingMessage,
-    { route }: Entrance,
+    { route, limiter }: Entrance,
     params: PathParams,
     gone: AbortSignal,
   ): Promise<Handshake> {
     const { headers } = request;
-    const { ip, key: address } = this.#whoIs(request);
+    const client = this.#whoIs(request);
+    const { ip, key: address } = client;
     this.#check({ address });
     if (!originAllowed(headers.origin, headers.host, route.origins)) {
       throw new StreamRefusedError(403, 'Pages of this origin may not connect.');
     }
+    await limiter.connect(client, gone);
     const { contexts, clock } = this.#kit.kernel;
     const askedAt = clock.monotonic();
     using limit = deadline(
@@ -142,7 +150,7 @@ export class UpgradeHandler {
       }
       const channels = route.channels?.({ params, identity }) ?? [];
       this.#check({ channels, identity, address }); // also whether the server has begun to close meanwhile
-      return { context, params, identity, expiresAt, channels, address, askedAt };
+      return { context, params, identity, expiresAt, channels, client, askedAt };
     });
   }
 

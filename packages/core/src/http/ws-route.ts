@@ -1,9 +1,23 @@
 import type { IncomingMessage } from 'node:http';
 import { PandoOptionsError } from '../kernel/errors.js';
 import { readOptions } from '../kernel/options.js';
-import type { ChannelAction, Introduction, Permission, SocketConnection } from '../realtime/index.js';
+import type {
+  ChannelAction,
+  Introduction,
+  Overrun,
+  Permission,
+  SocketConnection,
+} from '../realtime/index.js';
 import type { AllowedOrigins } from './origin.js';
 import { type PathParams, type PathTemplate, parsePathTemplate } from './path-template.js';
+import { checkWsLimits, type WsLimits } from './ws-limits.js';
+
+/** A client in `raw` mode that has sent more than it may. */
+export interface WsOverrun<Identity> extends Overrun {
+  readonly params: PathParams;
+  readonly identity: Identity;
+  readonly connection: SocketConnection;
+}
 
 /** One message of a client in `raw` mode. */
 export interface WsMessage<Identity> {
@@ -67,6 +81,13 @@ export interface WsRoute<Identity = unknown> {
   }): Introduction | Promise<Introduction>;
   /** Receives what a client in `raw` mode sends, one message at a time, in a context that has seen what the connection has. */
   onMessage?(message: WsMessage<Identity>): void | Promise<void>;
+  /** Policies for connections and for what clients send. */
+  readonly limits?: WsLimits<Identity> | undefined;
+  /**
+   * Tells a client in `raw` mode in its own language that it sends more than it may, by `limits` or by `realtime.maxMessagesPerSecond`: once a
+   * second at most. In `pando.v1` an error frame does.
+   */
+  onLimited?(overrun: WsOverrun<Identity>): void;
   /** Pages that may connect: origins such as `https://app.example.com`. @defaultValue those of the same host */
   readonly origins?: AllowedOrigins | undefined;
   /** A larger message closes the connection with 1009. @defaultValue `65_536` */
@@ -84,6 +105,7 @@ const wsHooks = [
   'channels',
   'presence',
   'onMessage',
+  'onLimited',
 ] as const;
 
 /** A route that was checked. */
@@ -120,6 +142,7 @@ function resolveWsRoute(route: WsRoute, at: string): ResolvedWsRoute {
   for (const hook of wsHooks) reader.fn(hook, undefined);
   const protocol = reader.oneOf('protocol', ['pando.v1', 'raw'], wsRouteDefaults.protocol);
   const maxMessageBytes = reader.bytes('maxMessageBytes', wsRouteDefaults.maxMessageBytes);
+  checkWsLimits(reader);
   const origins = reader.any('origins');
   const listed = Array.isArray(origins) && origins.every((origin) => typeof origin === 'string');
   if (origins !== undefined && origins !== '*' && typeof origins !== 'function' && !listed) {

@@ -154,7 +154,7 @@ describe('a client that talks', () => {
     }
     expect([steady.closed, greedy.closed]).toEqual([
       undefined,
-      { code: closeCodes.flood.code, reason: 'flood' },
+      { code: closeCodes.rateLimited.code, reason: 'rate-limited' },
     ]);
   });
 

@@ -17,6 +17,12 @@ export const closeCodes = Object.freeze({
     reconnect: false,
     meaning: 'A message was larger than the limit.',
   },
+  rateLimited: {
+    code: 1008,
+    reason: 'rate-limited',
+    reconnect: true,
+    meaning: 'The client was told that it sends more than it may, and went on.',
+  },
   failed: { code: 1011, reason: 'failed', reconnect: true, meaning: "The application's own handler failed." },
   restart: {
     code: 1012,
@@ -65,7 +71,7 @@ export const closeCodes = Object.freeze({
     code: 4429,
     reason: 'flood',
     reconnect: true,
-    meaning: 'The client sent faster than it may, or than it could be served.',
+    meaning: 'The client sent faster than it could be served.',
   },
 } satisfies Record<string, CloseCode>);
 

@@ -97,6 +97,12 @@ export interface Refreshed<Identity = unknown> {
   readonly channels?: readonly string[] | undefined;
 }
 
+/** A message that was beyond a limit. */
+export interface Overrun {
+  /** When there is room again. */
+  readonly retryAfterMs: number;
+}
+
 /** How a WebSocket connection is served. */
 export interface SocketSession<Identity = unknown> extends Arrival {
   readonly identity?: Identity | undefined;
@@ -133,6 +139,18 @@ export interface SocketSession<Identity = unknown> extends Arrival {
   readonly presence?:
     | ((identity: Identity, channel: string) => Introduction | Promise<Introduction>)
     | undefined;
+  /**
+   * Spends from limits of the application, before what a client says is heard and, besides, before what it publishes; what it answers
+   * keeps that from happening. Not asked about `ping` and `auth`. What it throws refuses, too. Absent: nothing is spent.
+   */
+  readonly spend?:
+    | ((what: 'message' | 'publish', identity: Identity) => Promise<Overrun | undefined>)
+    | undefined;
+  /**
+   * Tells a client in `raw` mode that it sends more than it may: once a second at most, and three times before its connection is closed with 1008.
+   * Must not throw.
+   */
+  readonly onLimited?: ((overrun: Overrun, connection: SocketConnection) => void) | undefined;
   /** Receives what a client in `raw` mode sends, one message at a time. What it throws closes the connection with 1011. */
   readonly onMessage?: ((data: string, connection: SocketConnection) => void | Promise<void>) | undefined;
 }

@@ -9,6 +9,7 @@ export type {
   ChannelAction,
   Connection,
   Introduction,
+  Overrun,
   Permission,
   Refreshed,
   SocketConnection,

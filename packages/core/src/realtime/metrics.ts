@@ -1,5 +1,5 @@
 import type { Instrument } from '../kernel/meter.js';
-import { endReasons, refusalReasons, resetReasons } from './reasons.js';
+import { endReasons, limitReasons, refusalReasons, resetReasons } from './reasons.js';
 
 /** What realtime measures. */
 export const realtimeInstruments = {
@@ -96,6 +96,13 @@ export const realtimeInstruments = {
     type: 'counter',
     labels: ['reason'],
     values: { reason: refusalReasons },
+  },
+  limited: {
+    name: 'pando_realtime_messages_limited_total',
+    help: 'Messages of clients that were not heard, by the limit that they were beyond: `rate` of the connection, or a `policy`.',
+    type: 'counter',
+    labels: ['reason'],
+    values: { reason: limitReasons },
   },
   ended: {
     name: 'pando_realtime_connections_ended_total',

@@ -76,8 +76,8 @@ export interface RealtimeOptions {
    */
   readonly maxConnectionsPerAddress?: number | false | undefined;
   /**
-   * Messages that one client may send a second, over time; some hundreds may come at once. Beyond that its socket is closed
-   * with 4429. @defaultValue `100`
+   * Messages that one client may send a second, over time; some hundreds may come at once. What is beyond that is not heard, and
+   * the client is told; who goes on is closed with 1008. @defaultValue `100`
    */
   readonly maxMessagesPerSecond?: number | false | undefined;
   /**

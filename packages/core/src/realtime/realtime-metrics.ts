@@ -1,7 +1,15 @@
 import type { CounterCell, HistogramCell, Meter } from '../kernel/meter.js';
 import type { ResetReason } from './message.js';
 import { realtimeInstruments } from './metrics.js';
-import { type EndReason, endReasons, type RefusalReason, refusalReasons, resetReasons } from './reasons.js';
+import {
+  type EndReason,
+  endReasons,
+  type LimitReason,
+  limitReasons,
+  type RefusalReason,
+  refusalReasons,
+  resetReasons,
+} from './reasons.js';
 
 /** The room's cells, bound once. */
 export class RealtimeMetrics {
@@ -18,11 +26,12 @@ export class RealtimeMetrics {
   readonly writes: Readonly<Record<'sse' | 'ws', CounterCell>>;
   readonly #resets: ReadonlyMap<ResetReason, CounterCell>;
   readonly #ended: ReadonlyMap<EndReason, CounterCell>;
+  readonly #limited: ReadonlyMap<LimitReason, CounterCell>;
   readonly #refused: ReadonlyMap<RefusalReason, CounterCell>;
 
   constructor(meter: Meter) {
     const { gaps, historyReads, replayed, parked, publishDuration, published } = realtimeInstruments;
-    const { writes, resets, ended, refused, swept, dropped } = realtimeInstruments;
+    const { writes, resets, ended, refused, swept, dropped, limited } = realtimeInstruments;
     this.gaps = meter.counter(gaps);
     this.historyReads = meter.counter(historyReads);
     this.replayed = meter.counter(replayed);
@@ -46,6 +55,7 @@ export class RealtimeMetrics {
     };
     this.#resets = new Map(resetReasons.map((reason) => [reason, meter.counter(resets, { reason })]));
     this.#refused = new Map(refusalReasons.map((reason) => [reason, meter.counter(refused, { reason })]));
+    this.#limited = new Map(limitReasons.map((reason) => [reason, meter.counter(limited, { reason })]));
     this.#ended = new Map(endReasons.map((reason) => [reason, meter.counter(ended, { reason })]));
   }
 
@@ -55,6 +65,10 @@ export class RealtimeMetrics {
 
   refused(reason: RefusalReason): void {
     this.#refused.get(reason)?.add();
+  }
+
+  limited(reason: LimitReason): void {
+    this.#limited.get(reason)?.add();
   }
 
   ended(reason: EndReason): void {

@@ -9,6 +9,7 @@ export type EndReason =
   | 'protocol'
   | 'too-large'
   | 'flood'
+  | 'rate-limited'
   | 'failed'
   | 'reset'
   | 'age'
@@ -30,6 +31,12 @@ export const refusalReasons: readonly RefusalReason[] = [
   'invalid',
 ];
 
+/** Which limit a client's message was beyond: that of its connection, or a policy. */
+export type LimitReason = 'rate' | 'policy';
+
+/** All of them. */
+export const limitReasons: readonly LimitReason[] = ['rate', 'policy'];
+
 /** Why a channel begins again for its readers. */
 export const resetReasons: readonly ResetReason[] = [
   'trimmed',
@@ -48,6 +55,7 @@ export const endReasons: readonly EndReason[] = [
   'protocol',
   'too-large',
   'flood',
+  'rate-limited',
   'failed',
   'reset',
   'age',

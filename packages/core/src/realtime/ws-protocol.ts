@@ -16,7 +16,7 @@ import type { PresentMember } from './presence/presence.js';
  * {t:"ping", id?}                                            {t:"pong", id?}
  *                                                            {t:"m", c, i, token?, d}
  *                                                            {t:"reset", c, i, reason, token?}
- *                                                            {t:"err", id?, c?, code, message}
+ *                                                            {t:"err", id?, c?, code, message, retryAfterMs?}
  *                                                            {t:"bye", afterMs}
  *
  * `i` is a position. `token` is what an event had written, or all events of the channel so far: whoever returns it with a
@@ -64,6 +64,7 @@ export type ErrorCode =
   | 'forbidden'
   | 'too-large'
   | 'unavailable'
+  | 'rate-limited'
   | 'failed';
 
 /** A frame that was refused. `isFatal`: it is not of this protocol at all, so the connection ends. */
@@ -220,6 +221,7 @@ export type ServerFrame =
       readonly c: string | undefined;
       readonly code: ErrorCode;
       readonly message: string;
+      readonly retryAfterMs?: number | undefined;
     }
   | { readonly t: 'bye'; readonly afterMs: number };
 

@@ -1,10 +1,16 @@
 import { messageOf } from '../kernel/errors.js';
 import { isPresenceChannel, subjectOf } from './channel-name.js';
 import { type CloseCode, closeCodes } from './close-codes.js';
-import type { ChannelAction, Refreshed, SocketSession } from './connection.js';
+import type { ChannelAction, Overrun, Refreshed, SocketSession } from './connection.js';
 import type { EndReason } from './reasons.js';
 import type { WsEnvironment } from './ws-environment.js';
-import { type ClientFrame, parseClientFrame, type RequestId, type ServerFrame } from './ws-protocol.js';
+import {
+  type ClientFrame,
+  type FrameRefusal,
+  parseClientFrame,
+  type RequestId,
+  type ServerFrame,
+} from './ws-protocol.js';
 import { codeOf, explanations } from './ws-refusals.js';
 
 /** The connection whose client asks. */
@@ -25,6 +31,8 @@ export interface Asker {
   /** The client may not follow the channel any longer. */
   forbid(channel: string): void;
   tell(frame: ServerFrame): void;
+  /** What it has said is not carried out: it was beyond a policy. */
+  limit(overrun: Overrun, id: RequestId | undefined, channel: string | undefined): void;
   end(code: Pick<CloseCode, 'code' | 'reason'>, why: EndReason): void;
 }
 
@@ -49,6 +57,7 @@ export class WsRequests {
   /** Carries out one frame. Never rejects. */
   async hear(text: string): Promise<void> {
     const frame = parseClientFrame(text);
+    if (this.#session.spend !== undefined && !(await this.#affords(frame))) return;
     switch (frame.t) {
       case 'ping':
         return this.#asker.tell({ t: 'pong', id: frame.id });
@@ -66,6 +75,25 @@ export class WsRequests {
         this.#asker.tell({ t: 'err', id: frame.id, c: undefined, code: frame.code, message: frame.message });
         if (frame.isFatal) this.#asker.end(closeCodes.protocol, 'protocol');
     }
+  }
+
+  /** Whether the client may ask for this now, by the application's limits; tells it if not. Never rejects. */
+  async #affords(frame: ClientFrame | FrameRefusal): Promise<boolean> {
+    if (frame.t === 'ping' || frame.t === 'auth' || frame.t === 'refused') return true;
+    const { spend } = this.#session;
+    const { identity } = this.#asker;
+    const channel = 'channel' in frame ? frame.channel : undefined;
+    try {
+      const overrun =
+        (await spend?.('message', identity)) ??
+        (frame.t === 'pub' ? await spend?.('publish', identity) : undefined);
+      if (overrun === undefined) return !this.#asker.isEnded;
+      this.#asker.limit(overrun, frame.id, channel);
+    } catch (cause) {
+      this.#complain('a limit failed', channel, cause);
+      this.#refuse(frame.id, channel, 'failed');
+    }
+    return false;
   }
 
   async #subscribe({ id, channels, since, presence }: ClientFrame & { readonly t: 'sub' }): Promise<void> {

@@ -263,7 +263,7 @@ describe('what a socket may do', () => {
   });
 
   it('ends when it sends faster than it can be served', async () => {
-    const { instance, open, settle } = setUp();
+    const { instance, open, settle } = setUp({ maxMessagesPerSecond: false });
     const { socket } = await open(await instance(), {
       authorize: () => new Promise<boolean>(() => undefined),
     });

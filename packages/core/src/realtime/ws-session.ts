@@ -3,7 +3,7 @@ import type { Socket } from '../kernel/outlet.js';
 import { textFrame } from '../kernel/text-frames.js';
 import { isPresenceChannel, presenceChannel } from './channel-name.js';
 import { bringsBack, type CloseCode, closeCodes } from './close-codes.js';
-import type { Refreshed, SocketConnection, SocketSession } from './connection.js';
+import type { Overrun, Refreshed, SocketConnection, SocketSession } from './connection.js';
 import type { Served } from './connections.js';
 import { framedWs, rawWs } from './formats/ws.js';
 import { type Seen, textOf } from './hub/channel-token.js';
@@ -14,11 +14,13 @@ import type { Reader, Sink, Start } from './hub/reader.js';
 import type { Lifetime } from './lifetime.js';
 import type { Reset } from './message.js';
 import { Outbox } from './outbox.js';
-import type { EndReason } from './reasons.js';
+import type { EndReason, LimitReason } from './reasons.js';
 import { placeOf } from './resume.js';
 import type { WsEnvironment } from './ws-environment.js';
 import { type Hearer, Inbox } from './ws-inbox.js';
-import { formatServerFrame, type RequestId, type ServerFrame } from './ws-protocol.js';
+import { Pace } from './ws-pace.js';
+import { formatServerFrame, parseClientFrame, type RequestId, type ServerFrame } from './ws-protocol.js';
+import { overrunFrame } from './ws-refusals.js';
 import { type Asker, WsRequests } from './ws-requests.js';
 
 /** Pings without any sign of life after which the peer counts as gone. */
@@ -31,8 +33,6 @@ const MAX_UNREAD_BYTES = 2_097_152;
 const START_WAIT_MS = 1_000;
 /** How long a client may be connected without having asked for anything. */
 const MAX_IDLE_MS = 30_000;
-/** Messages of one client that may come at once: one for each of its channels when it comes back, and some. */
-const MAX_BURST = 256;
 /** How long a client may go on with what has expired, if it can hand in what is fresh: a round trip or two. */
 const GRACE_MS = 5_000;
 
@@ -59,9 +59,8 @@ export class WsConnection
   #identity: unknown;
   #user: string | undefined;
   revocations = 0;
-  /** Messages that it may send now, and since when that is so. */
-  #allowance = MAX_BURST;
-  #allowedAt: number;
+  /** Made when the client first says something. */
+  #pace: Pace | undefined;
   /** Infinity once it has asked for something, or has been given it. */
   #idleAt: number;
   #lifetime: Lifetime | undefined;
@@ -79,7 +78,6 @@ export class WsConnection
     this.#user = env.userOf(session.identity);
     this.address = session.address;
     const { now } = env.hub.pulse;
-    this.#allowedAt = now;
     const isServed = session.protocol === 'raw' || (session.channels ?? []).length > 0;
     this.#idleAt = isServed ? Number.POSITIVE_INFINITY : now + MAX_IDLE_MS;
     this.#lifetime = env.lifetimes.begin(this.#expiry(session.expiresAt));
@@ -204,10 +202,12 @@ export class WsConnection
     this.#missed = 0;
     this.#idleAt = Number.POSITIVE_INFINITY;
     const isText = typeof data === 'string';
+    const { now } = this.#env.hub.pulse;
+    this.#pace ??= new Pace(this.#env.maxMessagesPerSecond, now);
     const bytes = isText ? Buffer.byteLength(data) : data.byteLength;
     if (bytes > this.#env.maxMessageBytes) this.end(closeCodes.tooLarge, 'too-large');
     else if (!isText && this.format === framedWs) this.end(closeCodes.protocol, 'protocol');
-    else if (!this.#spends()) this.end(closeCodes.flood, 'flood');
+    else if (!this.#pace.takes(now)) this.#drop(data);
     else if (this.#inbox.length + (this.#requests?.unanswered ?? 0) >= MAX_INBOX)
       this.end(closeCodes.flood, 'flood');
     else {
@@ -215,15 +215,25 @@ export class WsConnection
     }
   }
 
-  /** Whether the client may send one more message now. */
-  #spends(): boolean {
-    const { hub, maxMessagesPerSecond: rate } = this.#env;
-    if (rate === false) return true;
-    const { now } = hub.pulse;
-    const earned = ((now - this.#allowedAt) * rate) / 1_000;
-    this.#allowance = Math.min(Math.max(MAX_BURST, rate), this.#allowance + earned) - 1;
-    this.#allowedAt = now;
-    return this.#allowance >= 0;
+  /** Faster than it may: not heard. Who waits for an answer gets one. */
+  #drop(data: string | Uint8Array): void {
+    const frame = this.format === framedWs && typeof data === 'string' ? parseClientFrame(data) : undefined;
+    this.#limited('rate', { retryAfterMs: this.#pace?.retryAfterMs ?? 0 }, frame?.id, undefined);
+  }
+
+  limit(overrun: Overrun, id: RequestId | undefined, channel: string | undefined): void {
+    this.#limited('policy', overrun, id, channel);
+  }
+
+  #limited(why: LimitReason, overrun: Overrun, id: RequestId | undefined, c: string | undefined): void {
+    const { hub, metrics } = this.#env;
+    metrics.limited(why);
+    const consequence = this.#pace?.refuse(hub.pulse.now);
+    if (consequence === 'close') this.end(closeCodes.rateLimited, 'rate-limited');
+    else if (consequence === 'tell' || id !== undefined) {
+      this.tell(overrunFrame(overrun, id, c));
+      if (this.format === rawWs) this.#session.onLimited?.(overrun, this);
+    }
   }
 
   hear(frame: string): Promise<void> {
@@ -238,7 +248,9 @@ export class WsConnection
 
   async #hand(text: string): Promise<void> {
     try {
-      await this.#session.onMessage?.(text, this);
+      const overrun = await this.#session.spend?.('message', this.#identity);
+      if (overrun !== undefined) return this.limit(overrun, undefined, undefined);
+      if (!this.#isEnded) await this.#session.onMessage?.(text, this);
     } catch (cause) {
       this.#env.logger.error({ connection: this.id, err: cause }, `onMessage failed: ${messageOf(cause)}`);
       this.end(closeCodes.failed, 'failed');

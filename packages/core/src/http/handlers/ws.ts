@@ -1,9 +1,11 @@
 import type { RequestContext } from '../../kernel/context.js';
 import type { Socket } from '../../kernel/outlet.js';
 import type { Refreshed, SocketConnection } from '../../realtime/index.js';
+import type { Client } from '../clients.js';
 import type { Kit } from '../kit.js';
 import type { PathParams } from '../path-template.js';
-import type { ResolvedWsRoute } from '../ws-route.js';
+import type { WsLimiter } from '../ws-limits.js';
+import type { ResolvedWsRoute, WsOverrun, WsRoute } from '../ws-route.js';
 
 /** What is known of a client when its handshake is accepted. */
 export interface Handshake {
@@ -12,7 +14,7 @@ export interface Handshake {
   readonly identity: unknown;
   readonly expiresAt: number | undefined;
   readonly channels: readonly string[];
-  readonly address: string;
+  readonly client: Client;
   readonly askedAt: number;
 }
 
@@ -60,16 +62,26 @@ export class WsHandler {
   }
 
   /** Serves a socket. Call what this returns once it has closed. */
-  open(socket: Socket, { route, protocol }: ResolvedWsRoute, handshake: Handshake): () => void {
-    const { params, identity, channels, expiresAt, address, askedAt } = handshake;
+  open(
+    socket: Socket,
+    { route, protocol, limiter }: ResolvedWsRoute & { readonly limiter: WsLimiter },
+    handshake: Handshake,
+  ): () => void {
+    const { params, identity, channels, expiresAt, client, askedAt } = handshake;
     const visit = new SocketVisit(this.#kit, handshake);
     const connection = this.#kit.realtime.openSocket(socket, {
       identity,
       protocol,
       channels,
       expiresAt,
-      address,
+      address: client.key,
       askedAt,
+      spend: limiter.asks
+        ? (what, who) => limiter.spend(what, { identity: who, params, ip: client.ip }, client.key)
+        : undefined,
+      onLimited:
+        route.onLimited &&
+        ((overrun, sender) => this.#tell(route, { ...overrun, params, identity, connection: sender })),
       refresh:
         route.refresh &&
         ((credential, who) => visit.run(() => this.#refresh(route, credential, who, params))),
@@ -89,6 +101,14 @@ export class WsHandler {
       this.#open.delete(connection);
       visit.end();
     };
+  }
+
+  #tell(route: WsRoute, overrun: WsOverrun<unknown>): void {
+    try {
+      route.onLimited?.(overrun);
+    } catch (cause) {
+      this.#kit.kernel.logger.error({ err: cause }, 'onLimited failed.');
+    }
   }
 
   async #refresh(

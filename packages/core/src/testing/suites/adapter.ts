@@ -18,6 +18,7 @@ import { deliveryCases } from './adapter/sse-delivery.js';
 import { forbidStrayErrors } from './adapter/stray-errors.js';
 import { wsCases } from './adapter/ws.js';
 import { wsEndCases } from './adapter/ws-ends.js';
+import { wsLimitCases } from './adapter/ws-limits.js';
 
 export { cacheOptionsFor } from './adapter/cached-route.js';
 export type {
@@ -53,6 +54,7 @@ export function adapterSuite(harness: AdapterHarness): void {
     if (supports.http2) http2Cases(start);
     wsCases(start, redis);
     wsEndCases(start);
+    wsLimitCases(start);
     accessCases(start, redis);
     healthCases(start);
     metricsCases(start);

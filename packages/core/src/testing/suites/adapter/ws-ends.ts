@@ -39,7 +39,8 @@ export function wsEndCases(start: StartApp): void {
         await decided.opened;
         return true;
       };
-      await using app = await start({ ws: { path: '/ws', authorize } });
+      const kit = { realtime: { maxMessagesPerSecond: false } } as const;
+      await using app = await start({ ws: { path: '/ws', authorize }, kit });
       using client = await SocketClient.open(`${app.url}/ws`, { protocols: ['pando.v1'] });
       for (let n = 0; n < 300; n++) client.send({ t: 'sub', id: n, c: `room:${n}` });
       expect(await client.closed()).toBe(closeCodes.flood.code);
