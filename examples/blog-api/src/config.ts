@@ -32,6 +32,8 @@ export interface Config {
     readonly writePremium: string;
     readonly signIn: string;
     readonly chat: string;
+    /** WebSockets of one address. */
+    readonly connect: string;
   };
 }
 
@@ -74,6 +76,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
       writePremium: read.limit('LIMIT_WRITE_PREMIUM', '1200/min'),
       signIn: read.limit('LIMIT_SIGN_IN', '60/min'),
       chat: read.limit('LIMIT_CHAT', '60/min'),
+      connect: read.limit('LIMIT_CONNECT', '600/min'),
     },
   };
 }

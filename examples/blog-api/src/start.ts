@@ -37,7 +37,12 @@ export async function startBlog(config: Config): Promise<RunningBlog> {
     overload: { mode: config.overload },
     // Who closes the page is no longer listed after three seconds, who was on an instance that died after nine. Who comes
     // back within that has never left.
-    realtime: { reconnect: { maxMs: 2_000 }, presence: { leaveMs: 1_000, leaseMs: 6_000 } },
+    realtime: {
+      reconnect: { maxMs: 2_000 },
+      presence: { leaveMs: 1_000, leaseMs: 6_000 },
+      maxMessagesPerSecond: 10, // of one socket; what is said in a chat has its own limit
+      maxConnectionsPerUser: 50,
+    },
     health: {
       version: manifest.version,
       // Two things to watch apart: reading and writing posts, and the news that pages get without asking.
@@ -69,7 +74,7 @@ export async function startBlog(config: Config): Promise<RunningBlog> {
   }
 }
 
-function policiesOf({ limits: { write, writePremium, signIn, chat } }: Config): LimitsOptions['policies'] {
+function policiesOf({ limits: { write, writePremium, signIn, chat, connect } }: Config): LimitsOptions['policies'] {
   const tiers: Record<Plan, string | false> = { free: write, premium: writePremium, enterprise: false };
-  return { write: { tiers }, signIn, chat };
+  return { write: { tiers }, signIn, chat, connect };
 }

@@ -1,5 +1,5 @@
 import { isPandoError, type Pando } from '@pando/core';
-import type { WsRoute } from '@pando/core/http';
+import type { WsMessage, WsRoute } from '@pando/core/http';
 import type { Sessions } from '../auth/session.js';
 import type { User } from '../auth/user.js';
 import { UnauthorizedError } from '../errors.js';
@@ -66,13 +66,15 @@ export function chatSockets({
     },
     channels: ({ params }) => [chatOf(Number(params.id))],
     presence: ({ identity: { user } }) => (user === undefined ? undefined : readerOf(user, undefined)),
+    limits: { connections: 'connect' },
+    onLimited: ({ connection, retryAfterMs }) => complainTo(connection, tooFast(retryAfterMs)),
     async onMessage({ data, params, identity: { user }, connection }) {
-      const complain = (message: string) => connection.send(JSON.stringify({ type: 'error', message }));
+      const complain = (message: string) => complainTo(connection, message);
       const input = readChatInput(data);
-      if ('complaint' in input) return void complain(input.complaint);
+      if ('complaint' in input) return complain(input.complaint);
       const key = user === undefined ? `connection:${connection.id}` : `user:${user.id}`;
       const { allowed, retryAfterMs } = await limits.consume('chat', key);
-      if (!allowed) return void complain(`Too fast. Go on in ${Math.ceil(retryAfterMs / 1000)} s.`);
+      if (!allowed) return complain(tooFast(retryAfterMs));
       try {
         await chat.say(Number(params.id), user, input);
       } catch (error) {
@@ -83,3 +85,11 @@ export function chatSockets({
   };
   return postPaths.map((path) => ({ ...route, path: `${path}/:id/ws` }));
 }
+
+type Connection = WsMessage<Participant>['connection'];
+
+function complainTo(connection: Connection, message: string): void {
+  connection.send(JSON.stringify({ type: 'error', message }));
+}
+
+const tooFast = (retryAfterMs: number): string => `Too fast. Go on in ${Math.ceil(retryAfterMs / 1_000)} s.`;

@@ -1,7 +1,7 @@
 import type { OptionsReader } from '../kernel/options.js';
 import type { Overrun } from '../realtime/index.js';
 import type { Client } from './clients.js';
-import { LimitExceededError, LimitUnavailableError } from './errors.js';
+import { BannedError, LimitExceededError, LimitUnavailableError } from './errors.js';
 import type { Kit } from './kit.js';
 import type { PathParams } from './path-template.js';
 
@@ -50,12 +50,13 @@ export class WsLimiter {
     return this.#options.messages !== undefined || this.#options.publishes !== undefined;
   }
 
-  /** Lets one more connection of the address in, or throws `LimitExceededError` or `LimitUnavailableError`. */
-  async connect({ key }: Client, signal: AbortSignal): Promise<void> {
+  /** Lets one more connection of the address in, or throws `LimitExceededError`, `LimitUnavailableError` or `BannedError`. */
+  async connect({ ip, key }: Client, signal: AbortSignal): Promise<void> {
     const { connections } = this.#options;
     if (connections === undefined) return;
-    const decision = await this.#limits.consume(connections, `ip:${key}`, { signal });
+    const decision = await this.#limits.consume(connections, `ip:${key}`, { address: ip, signal });
     if (decision.allowed) return;
+    if (decision.source === 'ban') throw new BannedError();
     throw decision.source === 'closed'
       ? new LimitUnavailableError(decision)
       : new LimitExceededError(decision);
@@ -69,6 +70,7 @@ export class WsLimiter {
     const { allowed, retryAfterMs } = await this.#limits.consume(
       policy,
       key === undefined ? `ip:${address}` : `key:${key}`,
+      { address: client.ip },
     );
     return allowed ? undefined : { retryAfterMs };
   }
