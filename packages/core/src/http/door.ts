@@ -18,6 +18,7 @@ import type { LimitedRoute } from './limited-route.js';
 import { type FrameworkView, NodeExchange } from './node-exchange.js';
 import { RequestMetrics } from './request-metrics.js';
 import type { ResponseCacheOptions } from './response-cache-options.js';
+import type { ResolvedSlowClients } from './slow-clients.js';
 import type { SsePlan } from './sse-plan.js';
 import { StreamGate } from './stream-gate.js';
 import { TokenTransport } from './token-transport.js';
@@ -31,6 +32,7 @@ export class Door {
   readonly probes: ProbeHandler;
   /** As the options say. */
   readonly balancerIdleMs: number | undefined;
+  readonly slowClients: ResolvedSlowClients | false;
   readonly #clients: ClientAddresses;
   readonly #admissions: AdmissionHandler;
   readonly #contexts: ContextHandler;
@@ -47,6 +49,7 @@ export class Door {
     const resolved = resolveHttpOptions(options, beside, kit.health.groups);
     this.kit = kit;
     this.balancerIdleMs = resolved.balancerIdleMs;
+    this.slowClients = resolved.slowClients;
     this.probes = new ProbeHandler(kit, resolved);
     this.#tokens = new TokenTransport(kit.name, kit.tokens, kit.kernel.meter, resolved);
     const kept = resolved.tokens && new KeptTokens(kit, resolved.tokens);

@@ -6,6 +6,7 @@ import type { Door } from './door.js';
 import { CloseTimeoutError, listenError, RequestsCutError } from './errors.js';
 import { outlast } from './idle-connections.js';
 import { type HttpServer, ServerGuard } from './server-guard.js';
+import { cutSlowClients } from './slow-clients.js';
 import type { WsRoute } from './ws-route.js';
 
 /** Where to listen, and who hears signals then. */
@@ -83,6 +84,7 @@ export class Doorway {
       const addressOf = (request: IncomingMessage) => framework.addressOf?.(request);
       this.#upgrades = door.upgrades(options.ws, addressOf).attach(server);
     }
+    cutSlowClients(server, door.slowClients); // before it listens: Node looks at one of the settings only then
     this.#guard = new ServerGuard(server, door.kit.kernel.clock);
   }
 

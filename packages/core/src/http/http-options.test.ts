@@ -17,8 +17,11 @@ test('everything is answered at its usual place by default', () => {
 });
 
 test('what is switched off is gone', () => {
-  expect(resolveHttpOptions({ health: false, metrics: false, cookie: false, tokens: false })).toEqual({
+  expect(
+    resolveHttpOptions({ health: false, metrics: false, cookie: false, slowClients: false, tokens: false }),
+  ).toEqual({
     cookie: false,
+    slowClients: false,
     tokens: undefined,
     limitHeaders: 'draft',
     probes: new Map(),

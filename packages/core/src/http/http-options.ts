@@ -3,6 +3,12 @@ import type { RequestPriority } from '../overload/index.js';
 import { type ClientsOptions, clientsDefaults, type ResolvedClients, readClients } from './clients.js';
 import type { Exchange } from './exchange.js';
 import type { LimitHeaders } from './limit-headers.js';
+import {
+  type ResolvedSlowClients,
+  readSlowClients,
+  type SlowClientOptions,
+  slowClientDefaults,
+} from './slow-clients.js';
 
 /** Where the health answers live, and what they tell. */
 export interface HealthEndpointOptions {
@@ -97,6 +103,13 @@ export interface HttpOptions {
   /** The metrics, for Prometheus; `false` when they are served elsewhere. @defaultValue `{ path: '/metrics' }` */
   readonly metrics?: false | MetricsPath | undefined;
   /**
+   * How long a client may take to send a request; `false` leaves that to the server. What the server was made with, other than the
+   * defaults of Node and Fastify, stays.
+   *
+   * @defaultValue `{ headersMs: 10_000, requestMs: 60_000 }`
+   */
+  readonly slowClients?: false | SlowClientOptions | undefined;
+  /**
    * How long the balancer in front keeps an idle connection to an instance: 60 s at AWS and nginx, 600 s at Google Cloud. The
    * server keeps it longer then, so that no request is sent on a connection that is just being closed, which the balancer
    * would answer with 502.
@@ -108,6 +121,7 @@ export interface HttpOptions {
 
 /** The defaults. */
 export const httpDefaults = Object.freeze({
+  slowClients: slowClientDefaults,
   clients: clientsDefaults,
   cookie: Object.freeze({ maxAgeMs: 30_000 }),
   health: Object.freeze({
@@ -143,6 +157,7 @@ export interface ResolvedHttpOptions {
   readonly cookie: false | { readonly maxAgeMs: number };
   readonly tokens: ResolvedTokenOptions | undefined;
   readonly limitHeaders: LimitHeaders;
+  readonly slowClients: ResolvedSlowClients | false;
   readonly balancerIdleMs: number | undefined;
   readonly priority: HttpOptions['priority'];
   /** Which probe is answered at which path. */
@@ -170,10 +185,11 @@ export function resolveHttpOptions(
   const probes = new Map<string, ProbeKind>();
   readMetricsPath(reader, probes);
   const health = readHealth(reader, probes, groups);
+  const slowClients = readSlowClients(reader);
   const balancerIdleMs = reader.ms('balancerIdleMs', undefined);
   const limitHeaders = readLimitHeaders(reader);
   reader.done();
-  return { clients, cookie, tokens, priority, limitHeaders, balancerIdleMs, probes, health };
+  return { clients, slowClients, cookie, tokens, priority, limitHeaders, balancerIdleMs, probes, health };
 }
 
 const limitHeaderForms: readonly LimitHeaders[] = ['draft', 'legacy', 'both', false];

@@ -55,6 +55,7 @@ export type { PathParams } from './path-template.js';
 export { type Problem, problemOf } from './problem.js';
 export { type ResponseCacheOptions, responseCacheDefaults } from './response-cache-options.js';
 export type { HttpServer } from './server-guard.js';
+export type { SlowClientOptions } from './slow-clients.js';
 export type { SsePlan } from './sse-plan.js';
 export type { CachedAnswer } from './stored-answer.js';
 export type { Visit } from './visit.js';

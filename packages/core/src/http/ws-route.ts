@@ -81,7 +81,9 @@ export interface WsRoute<Identity = unknown> {
   }): Introduction | Promise<Introduction>;
   /** Receives what a client in `raw` mode sends, one message at a time, in a context that has seen what the connection has. */
   onMessage?(message: WsMessage<Identity>): void | Promise<void>;
-  /** Policies for connections and for what clients send. */
+  /**
+   * Policies of `pando.limits` by name: for `connections` of an address, for `messages` and `publishes` of whom `key` says.
+   */
   readonly limits?: WsLimits<Identity> | undefined;
   /**
    * Tells a client in `raw` mode in its own language that it sends more than it may, by `limits` or by `realtime.maxMessagesPerSecond`: once a

@@ -6,6 +6,7 @@ import { errorCases } from './adapter/errors.js';
 import { exchangeCases } from './adapter/exchange.js';
 import type { AdapterHarness } from './adapter/harness.js';
 import { healthCases } from './adapter/health.js';
+import { hostileCases } from './adapter/hostile.js';
 import { http2Cases } from './adapter/http2.js';
 import { limitCases } from './adapter/limits.js';
 import { metricsCases } from './adapter/metrics.js';
@@ -59,6 +60,7 @@ export function adapterSuite(harness: AdapterHarness): void {
     healthCases(start);
     metricsCases(start);
     errorCases(start);
+    hostileCases(start);
     if (supports.cachedRoutes) responseCacheCases(start, redis);
     shutdownCases(start, harness);
   });
