@@ -3,6 +3,8 @@ import type { Overrun } from '../realtime/index.js';
 import type { Client } from './clients.js';
 import { BannedError, LimitExceededError, LimitUnavailableError } from './errors.js';
 import type { Kit } from './kit.js';
+import type { LimitKey } from './limit-options.js';
+import { keyText } from './limited-route.js';
 import type { PathParams } from './path-template.js';
 
 /** Whose message it is. */
@@ -21,7 +23,7 @@ export interface WsLimits<Identity = unknown> {
   /** The same for what clients publish in `pando.v1`, counted besides as a message. */
   readonly publishes?: string | undefined;
   /** For whom messages and publishes count; `undefined` counts the client's address. @defaultValue the client's address */
-  key?(client: WsClient<Identity>): string | undefined;
+  key?(client: WsClient<Identity>): LimitKey | undefined;
 }
 
 /** Checks the limits of a route; throws `PandoOptionsError`. */
@@ -66,12 +68,8 @@ export class WsLimiter {
   async spend(what: 'message' | 'publish', client: WsClient, address: string): Promise<Overrun | undefined> {
     const policy = what === 'message' ? this.#options.messages : this.#options.publishes;
     if (policy === undefined) return undefined;
-    const key = this.#options.key?.(client);
-    const { allowed, retryAfterMs } = await this.#limits.consume(
-      policy,
-      key === undefined ? `ip:${address}` : `key:${key}`,
-      { address: client.ip },
-    );
+    const key = keyText(policy, this.#options.key?.(client)) ?? `ip:${address}`;
+    const { allowed, retryAfterMs } = await this.#limits.consume(policy, key, { address: client.ip });
     return allowed ? undefined : { retryAfterMs };
   }
 }
