@@ -66,6 +66,8 @@ export interface Limits extends Room {
    *
    * @example
    * ```ts
+   * import { createLimits } from '@pando/core/limits';
+   *
    * const limits = createLimits({ protections: { login: {} } });
    * const attempt = await limits.attempt('login', { account: 'ann@example.com', address: '203.0.113.7' });
    * if (attempt.allowed) await attempt.failed(); // or succeeded()
