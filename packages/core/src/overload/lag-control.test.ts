@@ -14,15 +14,14 @@ it('refuses nothing while the loop is as punctual as it should be', () => {
   expect(control.refuses('sheddable', 0)).toBe(false);
 });
 
-it('goes at what is sheddable first, then at what is normal, and never at what is critical', () => {
-  const early = seen(60, 5);
+it('goes at what is sheddable first, then at what is normal, and at what is critical only when that was not enough', () => {
+  const early = seen(60, 4);
   expect(early.shedRatio).toBeGreaterThan(0);
-  expect(early.shedRatio).toBeLessThan(0.5);
   expect([early.refuses('sheddable', 0), early.refuses('normal', 0)]).toEqual([true, false]);
-  const late = seen(200, 100);
-  expect(late.shedRatio).toBe(1);
-  expect([late.refuses('sheddable', 0.99), late.refuses('normal', 0.99)]).toEqual([true, true]);
+  const late = seen(200, 6);
+  expect([late.refuses('sheddable', 0.99), late.refuses('normal', 0.7)]).toEqual([true, true]);
   expect(late.refuses('critical', 0)).toBe(false);
+  expect(seen(200, 100).refuses('critical', 0.99)).toBe(true);
 });
 
 it('refuses a part of them, which grows and shrinks', () => {

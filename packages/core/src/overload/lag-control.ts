@@ -4,6 +4,8 @@ import type { RequestPriority } from './priority.js';
 const gain = 0.05;
 const fastestUp = 0.1;
 const fastestDown = 0.03;
+/** What is more urgent is spared until all else is refused. */
+const thirds: Readonly<Record<RequestPriority, number>> = { sheddable: 0, normal: 1, critical: 2 };
 
 /**
  * Decides how much is refused because the event loop is late: more as long as it is later than it may be, less as long as it is not.
@@ -18,7 +20,7 @@ export class LagControl {
     this.#targetMs = targetMs;
   }
 
-  /** From 0 to 1: up to 0.5 it goes at what is sheddable, above that at what is normal, too. */
+  /** From 0 to 1: the first third goes at what is sheddable, the second at what is normal, too, the last at what is critical. */
   get shedRatio(): number {
     return this.#shedRatio;
   }
@@ -30,9 +32,8 @@ export class LagControl {
     this.#shedRatio = Math.max(0, Math.min(1, this.#shedRatio));
   }
 
-  /** Whether one of this priority is refused; `chance` is a random number below 1. What is critical never is. */
+  /** Whether one of this priority is refused; `chance` is a random number below 1. */
   refuses(priority: RequestPriority, chance: number): boolean {
-    if (this.#shedRatio === 0 || priority === 'critical') return false;
-    return chance < (priority === 'sheddable' ? 2 * this.#shedRatio : 2 * this.#shedRatio - 1);
+    return this.#shedRatio > 0 && chance < 3 * this.#shedRatio - thirds[priority];
   }
 }

@@ -31,7 +31,7 @@ export const overloadInstruments = {
   },
   shedRatio: {
     name: 'pando_overload_shed_ratio',
-    help: 'How much is refused because the event loop is late: up to 0.5 more and more of what is sheddable, above it of what is normal, too.',
+    help: 'How much is refused because the event loop is late: the first third of it goes at what is sheddable, the second at what is normal, too, the last at what is critical.',
     type: 'gauge',
   },
   retries: {
