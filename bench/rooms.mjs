@@ -6,6 +6,7 @@ export const rooms = {
   kernel: ['./micro/kernel.mjs'],
   limits: ['./peers/limits.mjs'],
   'limits-http': ['./peers/limits-http.mjs'],
+  overload: ['./peers/overload.mjs'],
   realtime: ['./peers/realtime.mjs', './peers/realtime-log.mjs'],
   'realtime-cluster': ['./peers/realtime-cluster.mjs'],
   'realtime-faults': ['./peers/realtime-faults.mjs'],
