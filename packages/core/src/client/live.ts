@@ -199,9 +199,11 @@ export function createLive(
     for (const follower of followersOf(name)) follower.close(reason);
   };
   const complained = ({ c, code, message }: AnswerOf<'err'>): void => {
-    if (code === 'failed' || code === 'rate-limited') {
-      failed(new ConnectionFailedError(`${c}: ${message}`));
-      setTimeout(() => request((name) => name === (c ?? name) && !channelOf(name).isOn), delayMs(2));
+    // `failed` and `rate-limited` are over soon.
+    if (/failed|rate/.test(code)) {
+      failed(new ConnectionFailedError(message));
+      // Of what is asked for twice the server says so, and goes on.
+      setTimeout(() => request((name) => !channelOf(name).isOn), delayMs(2));
     } else if (!c) failed(new RefusedError(message, code));
     else if (!code.endsWith('-subscribed')) refused(c, `${message} (${code})`);
   };

@@ -15,7 +15,11 @@ export class HttpError extends PandoError {
   readonly headers: AnswerHeaders;
 
   constructor(init: HttpErrorInit) {
+    // It tells of a request, not of the program: of what a refusal costs, a stack trace would be a tenth.
+    const { stackTraceLimit } = Error;
+    Reflect.set(Error, 'stackTraceLimit', 0);
     super(init);
+    Reflect.set(Error, 'stackTraceLimit', stackTraceLimit);
     this.headers = init.headers ?? {};
   }
 }

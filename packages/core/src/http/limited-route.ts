@@ -1,4 +1,5 @@
-import { LimitCostError, LimitKeyError, type Policy, UnknownTierError } from '../limits/index.js';
+import { LimitCostError, LimitKeyError, UnknownTierError } from '../kernel/limit-errors.js';
+import type { Policy } from '../limits/index.js';
 import { isCost, type LimitKey, type LimitOptions } from './limit-options.js';
 
 /** Whom and what a limit counts. */

@@ -1,3 +1,4 @@
+export { LimitCostError, LimitKeyError, UnknownTierError } from '../kernel/limit-errors.js';
 export type { Attempt, AttemptSubject } from './attempts.js';
 export {
   type BanChange,
@@ -14,12 +15,9 @@ export type { Decision, LeaseTerms, OnUnavailable, Policy } from './decision.js'
 export {
   BanError,
   BanListFullError,
-  LimitCostError,
   LimiterOptionError,
-  LimitKeyError,
   UnknownPolicyError,
   UnknownProtectionError,
-  UnknownTierError,
 } from './errors.js';
 export type { ConsumeOptions, Limits } from './limits.js';
 export { limitsInstruments } from './metrics.js';

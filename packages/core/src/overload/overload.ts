@@ -74,10 +74,13 @@ export interface Overload extends Room {
    *
    * @example
    * ```ts
+   * import { createOverload } from '@pando/core/overload';
+   *
+   * const overload = createOverload();
    * const admission = overload.admit({ priority: 'sheddable' });
    * if (!admission.admitted) throw new Error(`Busy. Try again in ${admission.retryAfterMs} ms.`);
    * try {
-   *   await makeReport();
+   *   await updatePost();
    * } finally {
    *   admission.done();
    * }

@@ -52,7 +52,7 @@ export class LimitHandler {
       cost,
       tier,
       address: exchange.ip,
-      signal: exchange.signal,
+      // Without the signal of the exchange: a decision is bounded, and a signal would cost more than that.
     });
     if (decision.source === 'ban') throw refused(exchange, new BannedError());
     this.#headers.write(exchange, policy, decision, kernel.clock.now());

@@ -11,7 +11,6 @@ import { http2Cases } from './adapter/http2.js';
 import { limitCases } from './adapter/limits.js';
 import { metricsCases } from './adapter/metrics.js';
 import { overloadCases } from './adapter/overload.js';
-import { ownClientCases } from './adapter/own-client.js';
 import { responseCacheCases } from './adapter/response-cache.js';
 import { shutdownCases } from './adapter/shutdown.js';
 import { sseCases } from './adapter/sse.js';
@@ -51,7 +50,6 @@ export function adapterSuite(harness: AdapterHarness): void {
     overloadCases(start);
     sseCases(start);
     deliveryCases(start, redis);
-    ownClientCases(start);
     if (supports.http2) http2Cases(start);
     wsCases(start, redis);
     wsEndCases(start);
