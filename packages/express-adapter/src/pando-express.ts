@@ -50,7 +50,7 @@ export interface PandoExpress {
    * `status` 429 and `headers`. Whom it counts, for how much and as which tier may be asked of each request: put it behind
    * what finds out who sends it.
    *
-   * @throws `UnknownPolicyError`, `UnknownTierError` or `PandoOptionsError` at once.
+   * @throws `UnknownPolicyError` or `PandoOptionsError` at once.
    */
   limit<Request extends ExpressRequest = ExpressRequest>(
     policy: string,

@@ -100,6 +100,21 @@ export class BannedError extends HttpError {
   }
 }
 
+/**
+ * A route's function for `key`, `cost` or `tier` has answered with what is none. Only logged: the request was counted, under its
+ * address, for 1, as the first tier.
+ *
+ * Correct the function: whoever can make it answer so is limited less exactly than you meant.
+ */
+export class LimitAnswerError extends PandoError {
+  constructor(policy: string, what: 'key' | 'cost' | 'tier', given: unknown) {
+    super({
+      code: 'PANDO_HTTP_LIMIT_ANSWER',
+      message: `The function for the ${what} of a call under the limit policy "${policy}" answered with ${String(given)}.`,
+    });
+  }
+}
+
 /** The answer to a decision that is a refusal: 429, or 503 where nobody could be asked, or 403 where somebody is banned. */
 export function limitError(decision: Decision): HttpError {
   if (decision.source === 'ban') return new BannedError();

@@ -18,6 +18,7 @@ export {
   DrainingError,
   HttpError,
   type HttpErrorInit,
+  LimitAnswerError,
   LimitExceededError,
   LimitUnavailableError,
   ListenError,

@@ -1,4 +1,5 @@
 import { readOptions } from '../kernel/options.js';
+import type { Policy } from '../limits/index.js';
 
 /**
  * Whom to count: a name of your own, or who it is by type, as in `{ user: 'ann' }`, `{ apiKey }` or `{ tenant, user }`. Those of
@@ -27,7 +28,11 @@ export interface LimitOptions<Request = unknown> {
 }
 
 /** Checks what a route says beside the name of its policy; throws `PandoOptionsError`. */
-export function checkLimitOptions(options: unknown, beside: readonly string[] = []): void {
+export function checkLimitOptions(
+  options: unknown,
+  { tiers }: Pick<Policy, 'tiers'>,
+  beside: readonly string[] = [],
+): void {
   const reader = readOptions('http.limit', options);
   for (const key of beside) reader.any(key);
   reader.fn('key', undefined);
@@ -35,8 +40,9 @@ export function checkLimitOptions(options: unknown, beside: readonly string[] = 
   if (typeof cost !== 'function' && cost !== undefined && !isCost(cost))
     reader.fail('cost', 'a positive whole number, or a function');
   const tier = reader.any('tier');
-  if (typeof tier !== 'function' && tier !== undefined && typeof tier !== 'string')
-    reader.fail('tier', 'the name of a tier, or a function');
+  if (typeof tier === 'string' && tiers === undefined)
+    reader.fail('tier', 'left out: the policy has no tiers');
+  if (typeof tier !== 'function') reader.oneOf('tier', [...(tiers?.keys() ?? [])], undefined);
   reader.done();
 }
 

@@ -1,5 +1,5 @@
-import { LimitCostError, LimitKeyError, UnknownTierError } from '../kernel/limit-errors.js';
 import type { Policy } from '../limits/index.js';
+import { LimitAnswerError } from './errors.js';
 import { isCost, type LimitKey, type LimitOptions } from './limit-options.js';
 
 /** Whom and what a limit counts. */
@@ -30,7 +30,7 @@ export class LimitedRoute<Request = unknown> {
   /** What holds for all requests as far as they are not asked. */
   readonly #common: LimitSubject;
 
-  /** The options have been checked; throws when the policy has no such tier. */
+  /** The options have been checked. */
   constructor(policy: Policy, options: LimitOptions<Request>) {
     const { key, cost = 1, tier } = options;
     this.policy = policy;
@@ -41,7 +41,7 @@ export class LimitedRoute<Request = unknown> {
     this.#common = {
       key: undefined,
       cost: typeof cost === 'number' ? cost : 1,
-      tier: typeof tier === 'string' ? tierOf(policy, tier) : undefined,
+      tier: typeof tier === 'string' ? tier : undefined,
       failure: undefined,
     };
   }
@@ -75,19 +75,16 @@ export class LimitedRoute<Request = unknown> {
 /** A function that failed counts before one that has answered. */
 function failureOf(cause: unknown, earlier: Failure | undefined): Failure {
   if (earlier?.isWrongAnswer === false) return earlier;
-  const isWrongAnswer = [LimitKeyError, LimitCostError, UnknownTierError].some(
-    (kind) => cause instanceof kind,
-  );
-  return { cause, isWrongAnswer };
+  return { cause, isWrongAnswer: cause instanceof LimitAnswerError };
 }
 
 function tierOf({ name, tiers }: Policy, tier: string | undefined): string | undefined {
-  if (tier !== undefined && !tiers?.has(tier)) throw new UnknownTierError(name, tier, tiers?.keys() ?? []);
+  if (tier !== undefined && !tiers?.has(tier)) throw new LimitAnswerError(name, 'tier', tier);
   return tier;
 }
 
 function costOf({ name }: Policy, cost: unknown): number {
-  if (!isCost(cost)) throw new LimitCostError(name, cost);
+  if (!isCost(cost)) throw new LimitAnswerError(name, 'cost', cost);
   return cost;
 }
 
@@ -99,16 +96,16 @@ const type = /^[A-Za-z][A-Za-z0-9_-]*$/;
 export function keyText(policy: string, key: LimitKey | undefined): string | undefined {
   if (key === undefined) return undefined;
   if (typeof key === 'string') {
-    if (key === '') throw new LimitKeyError(policy);
+    if (key === '') throw new LimitAnswerError(policy, 'key', key);
     return `key:${key}`;
   }
-  if (typeof key !== 'object') throw new LimitKeyError(policy);
+  if (typeof key !== 'object') throw new LimitAnswerError(policy, 'key', key);
   let text: string | undefined;
   for (const name in key) {
     const value = key[name];
     if (value === undefined) continue;
     if (typeof value !== 'string' || value === '' || ownTypes.has(name) || !type.test(name))
-      throw new LimitKeyError(policy);
+      throw new LimitAnswerError(policy, 'key', name);
     const part = `${name}:${/[%,]/.test(value) ? value.replace(/[%,]/g, encodeURIComponent) : value}`;
     text = text === undefined ? part : `${text},${part}`;
   }

@@ -1,4 +1,3 @@
-export { LimitCostError, LimitKeyError, UnknownTierError } from '../kernel/limit-errors.js';
 export type { Attempt, AttemptSubject } from './attempts.js';
 export {
   type BanChange,
@@ -15,9 +14,12 @@ export type { Decision, LeaseTerms, OnUnavailable, Policy } from './decision.js'
 export {
   BanError,
   BanListFullError,
+  LimitCostError,
   LimiterOptionError,
+  LimitKeyError,
   UnknownPolicyError,
   UnknownProtectionError,
+  UnknownTierError,
 } from './errors.js';
 export type { ConsumeOptions, Limits } from './limits.js';
 export { limitsInstruments } from './metrics.js';

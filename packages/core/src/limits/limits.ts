@@ -1,7 +1,6 @@
 import { abortable, type Signalled } from '../kernel/abort.js';
 import { ClosedError } from '../kernel/errors.js';
 import type { Kernel } from '../kernel/kernel.js';
-import { LimitCostError, LimitKeyError } from '../kernel/limit-errors.js';
 import type { Check, Room } from '../kernel/room.js';
 import type { AllowList } from './allow-list.js';
 import { AskQueue, type QueuedAsk } from './ask-queue.js';
@@ -10,7 +9,7 @@ import type { BanStore } from './ban-store.js';
 import { type Ban, type BanOptions, Bans } from './bans.js';
 import type { Decision, Policy } from './decision.js';
 import type { Office } from './desk.js';
-import { UnknownPolicyError, UnknownProtectionError } from './errors.js';
+import { LimitCostError, LimitKeyError, UnknownPolicyError, UnknownProtectionError } from './errors.js';
 import { counterKey } from './key.js';
 import { limitsInstruments } from './metrics.js';
 import { PolicyDesks } from './policy-desks.js';

@@ -1,6 +1,6 @@
-import { UnknownTierError } from '../kernel/limit-errors.js';
 import type { Policy } from './decision.js';
 import { Desk, type Office } from './desk.js';
+import { UnknownTierError } from './errors.js';
 import type { AskKind, LimitStore } from './ports.js';
 
 /** The desks of one policy: one for each tier that has a limit. */

@@ -251,8 +251,8 @@ test('a policy or a tier that does not exist is refused at once', () => {
   const kit = { kernel: createKernel(), limits: room };
   const handler = new LimitHandler(kit, unconfigured, 'draft');
   expect(() => handler.route('wirte', {})).toThrow(/write/);
-  expect(() => handler.route('plans', { tier: 'premum' })).toThrow('Did you mean "premium"?');
-  expect(() => handler.route('write', { tier: 'free' })).toThrow('It has no tiers.');
+  expect(() => handler.route('plans', { tier: 'premum' })).toThrow('"premium"');
+  expect(() => handler.route('write', { tier: 'free' })).toThrow('the policy has no tiers');
 });
 
 function raise(cause: unknown): never {

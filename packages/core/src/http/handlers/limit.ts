@@ -26,14 +26,15 @@ export class LimitHandler {
     this.#headers = new LimitHeaderWriter(headers);
   }
 
-  /** What {@link LimitHandler.consume} takes. @throws `UnknownPolicyError`, `UnknownTierError`, `PandoOptionsError` */
+  /** What {@link LimitHandler.consume} takes. @throws `UnknownPolicyError`, `PandoOptionsError` */
   route<Request>(
     policy: string,
     options: LimitOptions<Request>,
     beside?: readonly string[],
   ): LimitedRoute<Request> {
-    checkLimitOptions(options, beside);
-    return new LimitedRoute(this.#kit.limits.policy(policy), options);
+    const limited = this.#kit.limits.policy(policy);
+    checkLimitOptions(options, limited, beside);
+    return new LimitedRoute(limited, options);
   }
 
   /**
