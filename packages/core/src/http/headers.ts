@@ -24,11 +24,13 @@ export function requestId(headers: IncomingHttpHeaders): string {
   return given !== undefined && /^[\w.:@/+=-]{1,128}$/.test(given) ? given : randomUUID();
 }
 
+const noCookies: ReadonlyMap<string, string> = new Map();
+
 /** The cookies whose names begin with the prefix (RFC 6265, section 5.4), in the order in which they were sent. */
 export function cookiesOf(headers: IncomingHttpHeaders, prefix: string): ReadonlyMap<string, string> {
-  const cookies = new Map<string, string>();
   const header = headers.cookie;
-  if (header === undefined || !header.includes(prefix)) return cookies;
+  if (header === undefined || !header.includes(prefix)) return noCookies;
+  const cookies = new Map<string, string>();
   for (const pair of header.split(';')) {
     const separator = pair.indexOf('=');
     const name = pair.slice(0, separator).trim();
@@ -37,9 +39,14 @@ export function cookiesOf(headers: IncomingHttpHeaders, prefix: string): Readonl
   return cookies;
 }
 
+/** Whether pages of other origins may read the answer. */
+export function isForOtherOrigins(exchange: Exchange): boolean {
+  return exchange.answerHeader('access-control-allow-origin') !== undefined;
+}
+
 /** Lets scripts of other origins read these headers, if the answer is meant for other origins at all. */
 export function exposeHeaders(exchange: Exchange, names: readonly string[]): void {
-  if (names.length === 0 || exchange.answerHeader('access-control-allow-origin') === undefined) return;
+  if (names.length === 0 || !isForOtherOrigins(exchange)) return;
   const exposed = exchange.answerHeader('access-control-expose-headers') ?? '';
   const known = new Set(exposed.split(',').map((name) => name.trim().toLowerCase()));
   const missing = names.filter((name) => !known.has(name));

@@ -1,4 +1,4 @@
-import { readOptions } from '../kernel/options.js';
+import { type OptionsReader, readOptions } from '../kernel/options.js';
 import type { Policy } from '../limits/index.js';
 
 /**
@@ -27,10 +27,10 @@ export interface LimitOptions<Request = unknown> {
     | undefined;
 }
 
-/** Checks what a route says beside the name of its policy; throws `PandoOptionsError`. */
+/** Checks what a route says beside the name of its policy, as far as there is one of that name; throws `PandoOptionsError`. */
 export function checkLimitOptions(
   options: unknown,
-  { tiers }: Pick<Policy, 'tiers'>,
+  policy: Pick<Policy, 'tiers'> | undefined,
   beside: readonly string[] = [],
 ): void {
   const reader = readOptions('http.limit', options);
@@ -40,10 +40,13 @@ export function checkLimitOptions(
   if (typeof cost !== 'function' && cost !== undefined && !isCost(cost))
     reader.fail('cost', 'a positive whole number, or a function');
   const tier = reader.any('tier');
-  if (typeof tier === 'string' && tiers === undefined)
-    reader.fail('tier', 'left out: the policy has no tiers');
-  if (typeof tier !== 'function') reader.oneOf('tier', [...(tiers?.keys() ?? [])], undefined);
+  if (policy !== undefined && typeof tier !== 'function') checkTier(reader, policy);
   reader.done();
+}
+
+function checkTier(reader: OptionsReader, { tiers }: Pick<Policy, 'tiers'>): void {
+  if (tiers !== undefined) reader.oneOf('tier', [...tiers.keys()], undefined);
+  else if (reader.any('tier') !== undefined) reader.fail('tier', 'left out: the policy has no tiers');
 }
 
 /** Whether something can be spent. */

@@ -2,7 +2,7 @@ import type { Caller, RequestContext } from '../../kernel/context.js';
 import { isEmptyToken } from '../../kernel/token.js';
 import { deadlineOf } from '../deadline.js';
 import type { Exchange } from '../exchange.js';
-import { exposeHeaders, requestId } from '../headers.js';
+import { exposeHeaders, isForOtherOrigins, requestId } from '../headers.js';
 import type { KeptTokens } from '../kept-tokens.js';
 import type { Kit } from '../kit.js';
 import { limitHeaderNames } from '../limit-headers.js';
@@ -48,9 +48,10 @@ export class ContextHandler {
   /** Runs as late as possible: whatever the request has written by now, its client learns. */
   #completeHead(exchange: Exchange, context: RequestContext): void {
     exchange.setAnswerHeader('x-pando-instance', this.#kit.instanceId);
-    // A kept-alive connection would bring the next request to an instance that is going away.
+    const tokens = this.#tokens.write(exchange, context);
+    if (!isForOtherOrigins(exchange)) return;
     const limits = limitHeaderNames.filter((name) => exchange.answerHeader(name) !== undefined);
-    exposeHeaders(exchange, [...this.#tokens.write(exchange, context), ...limits]);
+    exposeHeaders(exchange, [...tokens, ...limits]);
   }
 }
 

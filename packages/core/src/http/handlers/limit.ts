@@ -32,9 +32,9 @@ export class LimitHandler {
     options: LimitOptions<Request>,
     beside?: readonly string[],
   ): LimitedRoute<Request> {
-    const limited = this.#kit.limits.policy(policy);
-    checkLimitOptions(options, limited, beside);
-    return new LimitedRoute(limited, options);
+    const { limits } = this.#kit;
+    checkLimitOptions(options, limits.policies.get(policy), beside);
+    return new LimitedRoute(limits.policy(policy), options);
   }
 
   /**
