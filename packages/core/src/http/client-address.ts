@@ -1,4 +1,4 @@
-import { isIP, isIPv4, isIPv6 } from 'node:net';
+import { isIP, isIPv4 } from 'node:net';
 
 /**
  * An address in the one form that is compared: an IPv4 address as such, also where it came in its IPv6 form; IPv6 in
@@ -57,18 +57,4 @@ function mapped(groups: readonly number[]): string | undefined {
   if (groups[5] !== 0xffff || groups.slice(0, 5).some((group) => group !== 0)) return undefined;
   const [high = 0, low = 0] = groups.slice(6);
   return `${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`;
-}
-
-/** A network as `net.BlockList` takes it; undefined for what is none. */
-export function networkOf(
-  text: string,
-): readonly [address: string, bits: number, family: 'ipv4' | 'ipv6'] | undefined {
-  const [address = '', given, ...rest] = text.split('/');
-  const family = isIPv4(address) ? 'ipv4' : 'ipv6';
-  const most = family === 'ipv4' ? 32 : 128;
-  const bits = given === undefined ? most : /^\d{1,3}$/.test(given) ? Number(given) : most + 1;
-  // One in the IPv6 form of IPv4 would meet nobody: addresses are compared in their plain form.
-  const isPlain =
-    family === 'ipv4' || (isIPv6(address) && plainAddress(address)?.includes(':') && !address.includes('%'));
-  return isPlain && bits <= most && rest.length === 0 ? [address, bits, family] : undefined;
 }

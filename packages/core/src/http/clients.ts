@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http';
-import { BlockList } from 'node:net';
 import type { Logger } from '../kernel/logger.js';
+import { type Network, NetworkList, networkOf } from '../kernel/network-list.js';
 import type { OptionsReader } from '../kernel/options.js';
-import { addressKey, networkOf, plainAddress } from './client-address.js';
+import { addressKey, plainAddress } from './client-address.js';
 import { type ForwardingHeader, forwardedAddresses } from './forwarded.js';
 
 /** Whose word counts for who a client is. */
@@ -60,20 +60,20 @@ function readProxies(reader: OptionsReader): Pick<ResolvedClients, 'trusts' | 'h
   if (typeof proxies === 'number' && Number.isSafeInteger(proxies) && proxies >= 0 && proxies <= 32)
     return { trusts: (_address, hops) => hops < proxies, hasProxies: proxies > 0 };
   if (!Array.isArray(proxies)) reader.fail('proxies', 'a number of proxies up to 32, or a list of networks');
-  const list = new BlockList();
+  const networks: Network[] = [];
   for (const text of proxies.flatMap(
     (entry) => (Object.hasOwn(named, entry) ? named[entry] : undefined) ?? [entry],
   )) {
     const network = networkOf(String(text));
-    if (network === undefined)
+    if (!network)
       reader.fail(
         'proxies',
         `a list of networks such as "10.0.0.0/8", or of addresses: ${JSON.stringify(text)} is neither`,
       );
-    list.addSubnet(...network);
+    networks.push(network);
   }
-  const trusts = (address: string): boolean => list.check(address, address.includes(':') ? 'ipv6' : 'ipv4');
-  return { trusts, hasProxies: proxies.length > 0 };
+  const list = new NetworkList(networks);
+  return { trusts: (address) => list.has(address), hasProxies: networks.length > 0 };
 }
 
 /** Who a client is. */

@@ -7,14 +7,17 @@ export interface Network {
   readonly family: 'ipv4' | 'ipv6';
 }
 
-/** Reads an address, or a network such as `10.0.0.0/8`; undefined for what is neither, false for what was meant to be. */
+/**
+ * Reads an address, or a network such as `10.0.0.0/8`; undefined for what is neither, false for what was meant to be. IPv4 in its
+ * IPv6 form is not taken: write it as IPv4, which covers both.
+ */
 export function networkOf(text: string): Network | false | undefined {
   const [address = '', length, ...more] = text.split('/');
   const version = isIP(address);
   if (version === 0) return /^[\d.]+\/\d+$/.test(text) ? false : undefined;
   const longest = version === 4 ? 32 : 128;
   const prefixBits = length === undefined ? longest : /^\d{1,3}$/.test(length) ? Number(length) : Number.NaN;
-  const isNetwork = more.length === 0 && prefixBits <= longest && !address.includes('%');
+  const isNetwork = more.length === 0 && prefixBits <= longest && !/%|^[0:]*:ffff:/i.test(address);
   return isNetwork && { address, prefixBits, family: familyOf(version) };
 }
 
