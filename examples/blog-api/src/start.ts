@@ -74,7 +74,9 @@ export async function startBlog(config: Config): Promise<RunningBlog> {
   }
 }
 
-function policiesOf({ limits: { write, writePremium, signIn, chat, connect } }: Config): LimitsOptions['policies'] {
+function policiesOf({
+  limits: { write, writePremium, signIn, chat, connect },
+}: Config): LimitsOptions['policies'] {
   const tiers: Record<Plan, string | false> = { free: write, premium: writePremium, enterprise: false };
   return { write: { tiers }, signIn, chat, connect };
 }
