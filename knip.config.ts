@@ -39,6 +39,7 @@ const config: KnipConfig = {
     bench: {
       entry: ['**/*.mjs'],
       ignoreBinaries: ['taskset'], // of the system, where it has one
+      ignoreDependencies: ['http-terminator'], // taken for the address of a page where it is not installed
     },
   },
 };
