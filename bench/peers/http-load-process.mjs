@@ -24,8 +24,8 @@ serve({
 });
 
 /**
- * Keeps this process busy: whoever writes to one that sleeps pays for waking it, on a virtual machine four times what an answer
- * costs, and only a server that is slower than its clients finds them asleep.
+ * Keeps this process busy: whoever writes to one that sleeps pays for waking it, on a virtual machine more than for the write
+ * itself, and only a server that is slower than its clients finds them asleep.
  */
 function stayAwake() {
   const awake = {};
