@@ -1,4 +1,5 @@
 /** What a publish costs Redis: the history it keeps, and the announcement. Messages of 200 bytes, 64 channels at once. */
+import { randomUUID } from 'node:crypto';
 import { perSecond, redisMicros } from '../harness/measures.mjs';
 import { RedisTime } from '../harness/redis-time.mjs';
 
@@ -36,6 +37,14 @@ export const comparisons = [
     peer: 'ioredis',
     load: atOnce,
     rows: { 'realtime.publish-packed.redis-cpu.vs-counted': { ...redisMicros('ten messages'), target: 4 } },
+  },
+  {
+    what: 'a publish with an id of its own, which is remembered; the peer remembers what it answered in a hash for each id',
+    ours: 'pandoNamed',
+    theirs: 'countedNamed',
+    peer: 'ioredis',
+    load: atOnce,
+    rows: { 'realtime.publish-with-id.redis-cpu.vs-counted': { ...redisMicros('message'), target: 1.1 } },
   },
   {
     what: 'a publish to a channel without history; the peer sends PUBLISH',
@@ -76,6 +85,14 @@ export async function pandoPublishes({ redisUrl }) {
   return new RedisTime(redisUrl).beside({ run: () => realtime.publish(next(), event) });
 }
 
+export async function pandoNamed({ redisUrl }) {
+  const realtime = await openRoom(redisUrl);
+  const next = channels('named');
+  return new RedisTime(redisUrl).beside({
+    run: () => realtime.publish(next(), event, { id: randomUUID() }),
+  });
+}
+
 export async function pandoPackets({ redisUrl }) {
   const realtime = await openRoom(redisUrl);
   const next = channels('kept');
@@ -107,6 +124,15 @@ redis.call('PUBLISH', KEYS[3], '__' .. offset .. ':' .. epoch .. '__' .. ARGV[1]
 return { offset, epoch }
 `;
 
+/** The same, once for each id. */
+const countedOnce = `
+local known = redis.call('HMGET', KEYS[4], 'e', 's')
+if known[1] then
+  return { tonumber(known[2]), known[1] }
+end
+${counted.replace('return {', "redis.call('HSET', KEYS[4], 'e', epoch, 's', offset)\nredis.call('EXPIRE', KEYS[4], ARGV[5])\nreturn {")}
+`;
+
 async function openCounted(redisUrl) {
   const { Redis } = await import('ioredis');
   return countedPublishesOn(new Redis(redisUrl));
@@ -125,6 +151,20 @@ export function countedPublishesOn(redis, place = 'peer') {
 
 export async function countedPublishes({ redisUrl }) {
   return new RedisTime(redisUrl).beside({ run: await openCounted(redisUrl) });
+}
+
+export async function countedNamed({ redisUrl }) {
+  const { Redis } = await import('ioredis');
+  const redis = new Redis(redisUrl);
+  redis.defineCommand('countedOnce', { numberOfKeys: 4, lua: countedOnce });
+  const next = channels('peer-named');
+  const run = () => {
+    const channel = next();
+    const keys = [`peer:log:${channel}`, `peer:meta:${channel}`, `peer:channel:${channel}`];
+    const id = `peer:id:${channel}:${randomUUID()}`;
+    return redis.countedOnce(...keys, id, JSON.stringify(event), size, ttlMs / 1_000, 'epoch', 600);
+  };
+  return new RedisTime(redisUrl).beside({ run });
 }
 
 export async function countedTens({ redisUrl }) {

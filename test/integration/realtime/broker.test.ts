@@ -63,7 +63,7 @@ describe('the Redis broker', () => {
     const broker = await join(server.url, name);
     await broker.append(channel, [message('k')]);
     const keys = (await server.command('KEYS', 'pando:*realtime*')) as string[];
-    expect(keys).toHaveLength(3); // the log, its head, idempotency keys
+    expect(keys).toHaveLength(3); // the log, its head, an idempotency key
     for (const key of keys) expect(Number(await server.command('PTTL', key)), key).toBeGreaterThan(0);
   });
 
@@ -94,40 +94,55 @@ describe('the Redis broker', () => {
     expect((await broker.read(channel, { from: originId, limit: 9 })).entries[1]?.prev).toBe(first?.id);
   });
 
-  it('remembers idempotency keys for at least their time, and lets them go', async () => {
+  it('remembers each idempotency key for its time, alone and in a packet', async () => {
     await using server = await startRedis();
     const broker = await join(server.url, name, { ...brokerSuiteRetention, idempotencyMs: 60_000 });
-    const [ids, before] = ['ids', 'ids-before'].map((kind) => `pando:{${name}}:realtime:${kind}:${channel}`);
-    await broker.append(channel, [message('old')]);
-    await server.command('PEXPIRE', ids ?? '', 59_000); // as after 61 seconds
-    await broker.append(channel, [message('new')]);
-    expect(await server.command('HKEYS', before ?? '')).toEqual(['old']);
-    expect(await server.command('HKEYS', ids ?? '')).toEqual(['new']);
-    expect(Number(await server.command('PTTL', before ?? ''))).toBeLessThanOrEqual(59_000);
-    for (const id of ['old', 'new'])
-      expect((await broker.append(channel, [message(id)]))[0]?.duplicate).toBe(true);
+    await broker.append(channel, [message('one')]);
+    await broker.append(channel, [message('two'), { ...message('three'), isHeld: true }]);
+    const lifeOf = async (id: string) =>
+      Number(await server.command('PTTL', `pando:{${name}}:realtime:id:${channel} ${id}`));
+    for (const id of ['one', 'two']) {
+      expect(await lifeOf(id), id).toBeGreaterThan(30_000);
+      expect(await lifeOf(id), id).toBeLessThanOrEqual(60_000);
+    }
+    expect(await lifeOf('three')).toBeGreaterThan(brokerSuiteRetention.heldIdMs - 30_000);
   });
 
-  it('remembers held keys until they are released', async () => {
+  it('knows a key however it was appended, with others or alone', async () => {
     await using server = await startRedis();
     const broker = await join(server.url, name);
-    const key = (...kind: string[]) => `pando:{${name}}:realtime:${kind.join(':')}`;
-    const held = (id: string) => ({ ...message(id), isHeld: true });
-    const isNew = async (id: string) => (await broker.append(channel, [held(id)]))[0]?.duplicate === false;
-    const [first] = await broker.append(channel, [held('old')]);
-    const { heldIdMs } = brokerSuiteRetention;
-    await server.command('PEXPIRE', key('held-ids'), heldIdMs - 1_000); // as when the time has passed
-    expect(await isNew('new')).toBe(true);
-    expect(await server.command('HKEYS', key('held-ids-before'))).toEqual([`${channel} old`]);
-    expect(await server.command('HKEYS', key('held-ids'))).toEqual([`${channel} new`]);
+    const [alone] = await broker.append(channel, [message('alone')]);
+    const packet = await broker.append(channel, [message('first'), message('alone'), message('last')]);
+    expect(packet[1]).toEqual({ ...alone, duplicate: true });
+    for (const [at, id] of ['first', 'alone', 'last'].entries())
+      expect(await broker.append(channel, [message(id)])).toEqual([{ ...packet[at], duplicate: true }]);
+  });
 
-    const forgetOthers = () => server.command('DEL', key('ids', channel), key('ids-before', channel));
-    await forgetOthers();
-    expect(await broker.append(channel, [held('old')])).toEqual([{ ...first, duplicate: true }]);
-    expect(await isNew('new')).toBe(false);
-    await broker.release(['old', 'new'].map((id) => ({ channel, id })));
-    expect([await isNew('old'), await isNew('new')]).toEqual([true, true]);
-    expect([await isNew('old'), await isNew('new')]).toEqual([false, false]);
+  it('takes keys of two channels apart, whatever is in them', async () => {
+    await using server = await startRedis();
+    const broker = await join(server.url, name);
+    await broker.append('a', [message('b:c d')]);
+    for (const [other, id] of [
+      ['a:b', 'c d'],
+      ['a', 'b:c'],
+      ['a', ''],
+    ] as const)
+      expect(await broker.append(other, [message(id)]), id).toMatchObject([{ duplicate: false }]);
+  });
+
+  it('remembers held keys until they are released, and a while from then on', async () => {
+    await using server = await startRedis();
+    const broker = await join(server.url, name);
+    const key = (id: string) => `pando:{${name}}:realtime:id:${channel} ${id}`;
+    const held = { ...message('row'), isHeld: true };
+    const [first] = await broker.append(channel, [held]);
+    await broker.release([{ channel, id: 'row' }]);
+    expect(await broker.append(channel, [held])).toEqual([{ ...first, duplicate: true }]);
+    expect(Number(await server.command('PTTL', key('row')))).toBeLessThanOrEqual(
+      brokerSuiteRetention.idempotencyMs,
+    );
+    await server.command('PEXPIRE', key('row'), 0); // as when that time has passed
+    expect(await broker.append(channel, [held])).toMatchObject([{ duplicate: false }]);
   });
 
   it('begins a new lineage when Redis was emptied under it', async () => {

@@ -48,7 +48,7 @@ export interface Realtime extends Room {
 
   /**
    * Forgets ids of events that were published with `holdId`: nobody will publish them again. They stay known for
-   * `idempotencyMs` after the publish. Forgetting none costs memory in Redis for a week or two, nothing else.
+   * `idempotencyMs`. Forgetting none costs memory in Redis for a week or so, nothing else.
    *
    * @throws `RealtimeUnavailableError`, or the signal's reason: they may be forgotten.
    */

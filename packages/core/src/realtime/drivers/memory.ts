@@ -129,12 +129,10 @@ export class MemoryWorld {
     const now = this.#clock.monotonic();
     const log = this.#log(channel, retention) ?? this.#create(channel);
     ageKeys(log, now, retention);
-    const placeOf = ({ id, isHeld }: OutgoingMessage) =>
+    const placeOf = ({ id }: OutgoingMessage) =>
       id === undefined
         ? undefined
-        : (log.places.get(id) ??
-          log.oldPlaces.get(id) ??
-          (isHeld ? this.#held.get(`${channel} ${id}`) : undefined));
+        : (log.places.get(id) ?? log.oldPlaces.get(id) ?? this.#held.get(`${channel} ${id}`));
     const isNew = messages.map((message, at) => {
       const { id } = message;
       const isKnown = placeOf(message) !== undefined;

@@ -4,17 +4,22 @@ import { laterToken } from '../later-token.js';
 import { packHeader } from '../packing.js';
 import type { Appended, AppendOptions, OutgoingMessage, Retention } from '../ports.js';
 import appendSource from './lua/append-3.lua';
-import appendKeyedSource from './lua/append-8.lua';
+import appendOneSource from './lua/append-4.lua';
+import appendKeyedSource from './lua/append-5.lua';
 import logSource from './lua/log-0.lua';
 import seenSource from './lua/seen-0.lua';
 import type { RedisChannels } from './redis-channels.js';
 import { seenArguments } from './seen.js';
 
 const appendScript: RedisScript = { name: 'realtime-append', source: logSource + appendSource, keyCount: 3 };
+const appendOneScript: RedisScript = {
+  name: 'realtime-append-one',
+  source: logSource + appendOneSource,
+  keyCount: 4,
+};
 const appendKeyedScript: RedisScript = {
   name: 'realtime-append-keyed',
   source: logSource + seenSource + appendKeyedSource,
-  keyCount: 8,
 };
 
 /** Appends to the logs of channels: what a message does not use, it does not pay for. */
@@ -36,9 +41,12 @@ export class RedisAppends {
     const seen = seenArguments(
       messages.reduce((sum, { token = emptyToken }) => laterToken(sum, token), emptyToken),
     );
-    return seen.length > 0 || messages.some(({ id }) => id !== undefined)
-      ? await this.#appendKeyed(channels, channel, messages, seen, options)
-      : await this.#append(channels, channel, messages, options);
+    const [first] = messages;
+    if (seen.length > 0 || (messages.length > 1 && messages.some(({ id }) => id !== undefined)))
+      return await this.#appendKeyed(channels, channel, messages, seen, options);
+    return first?.id === undefined
+      ? await this.#append(channels, channel, messages, options)
+      : await this.#appendOne(channels, channel, first, first.id, options);
   }
 
   /** Nothing is looked up, and nothing remembered besides. */
@@ -48,8 +56,7 @@ export class RedisAppends {
     messages: readonly OutgoingMessage[],
     options: AppendOptions,
   ): Promise<readonly Appended[]> {
-    const entry = Buffer.concat([this.#header, ...messages.map(({ packed }) => packed)]);
-    const args = [...this.#keepArguments(channels, channel, options), entry];
+    const args = [...this.#keepArguments(channels, channel, options), this.#pack(messages)];
     const reply = await run(channels, appendScript, channels.logKeys(channel), args, options);
     const [lineage = '', id = ''] = String(reply).split(' ');
     const last = messages.length - 1;
@@ -61,6 +68,23 @@ export class RedisAppends {
     }));
   }
 
+  /** The most frequent of those that have a key. */
+  async #appendOne(
+    channels: RedisChannels,
+    channel: string,
+    message: OutgoingMessage,
+    key: string,
+    options: AppendOptions,
+  ): Promise<readonly Appended[]> {
+    const args = this.#keepArguments(channels, channel, options);
+    args.push(this.#pack([message]), this.#lifeOf(message));
+    const keys = [...channels.logKeys(channel), channels.idKey(channel, key)];
+    const reply = String(await run(channels, appendOneScript, keys, args, options));
+    if (reply.startsWith('=')) return [readPlace(reply.slice(1))];
+    const [lineage = '', id = ''] = reply.split(' ');
+    return [{ id, index: undefined, lineage, duplicate: false }];
+  }
+
   async #appendKeyed(
     channels: RedisChannels,
     channel: string,
@@ -68,22 +92,28 @@ export class RedisAppends {
     seen: readonly RedisArgument[],
     options: AppendOptions,
   ): Promise<readonly Appended[]> {
-    const { idempotencyMs, heldIdMs } = this.#retention;
     const args = this.#keepArguments(channels, channel, options);
-    args.push(idempotencyMs, heldIdMs, channel, this.#header, seen.length, ...seen);
-    for (const { id, isHeld, packed } of messages) args.push(id ?? '', isHeld ? 'held' : '', packed);
-    const keys = [
-      ...channels.logKeys(channel),
-      channels.key('ids', channel),
-      channels.key('ids-before', channel),
-      ...channels.heldKeys(),
-      channels.key('seen', channel),
-    ];
+    args.push(this.#header, seen.length, ...seen);
+    const keys = [...channels.logKeys(channel), channels.key('seen', channel)];
+    for (const message of messages) {
+      args.push(this.#lifeOf(message), message.packed);
+      if (message.id !== undefined) keys.push(channels.idKey(channel, message.id));
+    }
     const reply = await run(channels, appendKeyedScript, keys, args, options);
     return readAppended(reply as readonly string[], messages);
   }
 
-  /** What both scripts begin with: where to announce, and what to keep. */
+  /** How long the message's key is remembered; empty where it has none. */
+  #lifeOf({ id, isHeld }: OutgoingMessage): RedisArgument {
+    if (id === undefined) return '';
+    return isHeld ? this.#retention.heldIdMs : this.#retention.idempotencyMs;
+  }
+
+  #pack(messages: readonly OutgoingMessage[]): Buffer {
+    return Buffer.concat([this.#header, ...messages.map(({ packed }) => packed)]);
+  }
+
+  /** What all scripts begin with: where to announce, and what to keep. */
   #keepArguments(channels: RedisChannels, channel: string, { history }: AppendOptions): RedisArgument[] {
     const { historyEntries, historyTtlMs, headTtlMs } = this.#retention;
     const { entries = historyEntries, ttlMs = historyTtlMs } = history ?? {};
@@ -120,15 +150,15 @@ function readAppended(
       // Its twin came earlier in this very append.
       appended = { ...(byKey.get(key ?? '') as Appended), duplicate: true };
     } else {
-      const [entry = '', slot = '-', life = lineage] = place.split(' ');
-      appended = {
-        id: entry,
-        index: slot === '-' ? undefined : Number(slot),
-        lineage: life,
-        duplicate: true,
-      };
+      appended = readPlace(place);
     }
     if (key !== undefined) byKey.set(key, appended);
     return appended;
   });
+}
+
+/** Where a message went whose key was known: "<entry> <index or '-'> <lineage>". */
+function readPlace(place: string): Appended {
+  const [id = '', slot = '-', lineage = ''] = place.split(' ');
+  return { id, index: slot === '-' ? undefined : Number(slot), lineage, duplicate: true };
 }

@@ -30,9 +30,9 @@ export class RedisChannels {
     return [this.key('log', channel), this.key('head', channel), this.place.epochKey];
   }
 
-  /** Where ids are kept that are held until they are released. */
-  heldKeys(): readonly [young: string, old: string] {
-    return [this.key('held-ids'), this.key('held-ids-before')];
+  /** Where it is remembered that a message with this idempotency key was appended. */
+  idKey(channel: string, id: string): string {
+    return this.key('id', `${channel} ${id}`); // no channel has a space in its name, an id may have anything
   }
 
   /** Where entries of a channel are announced. */

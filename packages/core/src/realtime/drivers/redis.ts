@@ -100,11 +100,13 @@ export class RedisBroker implements Broker {
   }
 
   async release(ids: readonly HeldId[], options?: Signalled): Promise<void> {
+    const { idempotencyMs } = this.#retention;
     const groups = [...this.#partitions.group(ids)];
     await Promise.all(
       groups.map(([channels, group]) => {
-        const fields = group.map(({ channel, id }) => `${channel} ${id}`);
-        const commands = channels.heldKeys().map((key) => ['HDEL', key, ...fields] as const);
+        const commands = group.map(
+          ({ channel, id }) => ['PEXPIRE', channels.idKey(channel, id), idempotencyMs] as const,
+        );
         return channels.ask('forgetting ids of events failed', () => channels.place.batch(commands, options));
       }),
     );

@@ -160,7 +160,8 @@ export function brokerSuite(name: string, setup: () => Promise<BrokerSetup>): vo
       const { a, b, channel } = await world();
       const held = { ...message('once', 'row:1'), isHeld: true };
       const [first] = await a.append(channel, [held]);
-      expect(await b.append(channel, [held])).toEqual([{ ...first, duplicate: true }]);
+      for (const repeated of [held, message('once', 'row:1')])
+        expect(await b.append(channel, [repeated])).toEqual([{ ...first, duplicate: true }]);
       expect((await b.append(`${channel}x`, [held]))[0]?.duplicate).toBe(false);
       await b.release([{ channel, id: 'row:1' }]);
       expect(await a.append(channel, [held])).toEqual([{ ...first, duplicate: true }]);
