@@ -97,6 +97,16 @@ describe('createPando', () => {
     });
   });
 
+  it('tells its caller why it could not start, and does not end the process, nor listens on', async () => {
+    const before = process.listenerCount('SIGTERM');
+    const failing = createPando({
+      redis: { host: '127.0.0.1', port: 1, startTimeoutMs: 20 },
+      lifecycle: { exit: true },
+    });
+    await expect(failing).rejects.toMatchObject({ code: 'PANDO_SECRET_UNAVAILABLE' });
+    expect(process.listenerCount('SIGTERM')).toBe(before);
+  });
+
   it('leaves no signal listener behind when it fails to start', async () => {
     const before = process.listenerCount('SIGTERM');
     await expect(createPando({ limits: { polices: {} } } as never)).rejects.toThrow(

@@ -195,9 +195,10 @@ export async function composePando(options: PandoOptions, rules: KitRules = {}):
       [Symbol.asyncDispose]: close,
     };
   } catch (error) {
+    lifecycle.releaseSignals(); // and no shutdown, which may end the process: the error is the caller's
     await closeRooms();
-    await lifecycle.close();
     await metrics.close();
+    kernel.contexts.close();
     throw error;
   }
 }

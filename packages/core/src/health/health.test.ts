@@ -284,13 +284,37 @@ describe('the report', () => {
     const failing = {
       ...given(puppet()),
       run: async () => {
-        throw new Error(`no postgres://ann:secret@db1/blog\n   at ${'x'.repeat(5_000)}`);
+        throw new Error(`no postgres://ann:sec/ret@db1/blog\n   at ${'x'.repeat(5_000)}`);
       },
     };
     const { health } = await started([], { checks: [failing] });
     const detail = health.report({ details: true }).body.details?.thing?.detail;
     expect(detail).toMatch(/^no postgres:\/\/…@db1\/blog at x+$/);
     expect(detail).toHaveLength(500);
+  });
+
+  it.each([
+    ['nothing', undefined],
+    ['another word', { status: 'ok' }],
+    ['what every object has', { status: 'toString' }],
+  ])('takes a check that returns %s for one that failed, and goes on', async (_what, result) => {
+    const check = { ...given(puppet()), run: async () => result as CheckResult };
+    const { health, clock } = await started([], { checks: [check] });
+    await clock.advance(60_000);
+    const { details } = health.report({ details: true }).body;
+    expect(details?.thing).toMatchObject({
+      status: 'unhealthy',
+      detail: expect.stringMatching(/^The check "thing" did not say how it is\. Return \{ status/),
+    });
+  });
+
+  it('shows details of any kind', async () => {
+    const check = {
+      ...given(puppet()),
+      run: async () => ({ status: 'degraded', detail: 42 as unknown as string }) as const,
+    };
+    const { health } = await started([], { checks: [check] });
+    expect(health.report({ details: true }).body.details?.thing?.detail).toBe('42');
   });
 
   it('shows one component for several checks of one name: the worst, critical when any is', async () => {

@@ -3,6 +3,7 @@ import { messageOf } from '../kernel/errors.js';
 import type { Kernel } from '../kernel/kernel.js';
 import type { HistogramCell } from '../kernel/meter.js';
 import type { Check, CheckResult } from '../kernel/room.js';
+import { readCheckResult } from './check-result.js';
 import { CheckTimeoutError } from './errors.js';
 import { healthInstruments } from './metrics.js';
 import { shownDetail } from './shown-detail.js';
@@ -125,7 +126,7 @@ export class Probe {
   async #run(signal: AbortSignal): Promise<CheckResult> {
     this.#looking = true;
     try {
-      return await this.#check.run({ signal });
+      return readCheckResult(this.name, await this.#check.run({ signal }));
     } finally {
       this.#looking = false;
     }

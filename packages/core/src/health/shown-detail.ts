@@ -4,7 +4,7 @@ const maxLength = 500;
 export function shownDetail(detail: string): string {
   return detail
     .slice(0, 4 * maxLength) // a page of HTML, say
-    .replace(/\/\/[^\s/]*@/g, '//…@')
+    .replace(/\/\/\S*@/g, '//…@') // a password may hold slashes
     .replace(/\s+/g, ' ')
     .trim()
     .slice(0, maxLength);

@@ -4,6 +4,11 @@ type Status = CheckResult['status'];
 
 const badness: Readonly<Record<Status, number>> = { healthy: 0, degraded: 1, saturated: 2, unhealthy: 3 };
 
+/** Whether a check may say it. */
+export function isStatus(value: unknown): value is Status {
+  return typeof value === 'string' && Object.hasOwn(badness, value);
+}
+
 /** The worse of two. */
 export function worse(a: Status, b: Status): Status {
   return badness[a] >= badness[b] ? a : b;

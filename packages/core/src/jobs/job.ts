@@ -1,10 +1,11 @@
+import { randomUUID } from 'node:crypto';
 import { messageOf } from '../kernel/errors.js';
 import type { Kernel } from '../kernel/kernel.js';
 import type { CounterCell } from '../kernel/meter.js';
 import { Lease } from './lease.js';
 import { jobsInstruments } from './metrics.js';
 import type { JobPlan } from './plan.js';
-import type { JobClaim, JobStanding, JobStore } from './ports.js';
+import type { DueRun, JobClaim, JobStanding, JobStore } from './ports.js';
 
 /** What a run is told. */
 export interface JobRun {
@@ -60,6 +61,10 @@ export class ScheduledJob implements Job {
   #offsetMs = 0;
   /** The question that is under way: it may take a run. */
   #asking: Promise<void> | undefined;
+  /** A claim without an answer: it may have taken the run. */
+  #unanswered: DueRun | undefined;
+  /** Asked to stop while a run was being taken. */
+  #isCancelled = false;
   #isStopped = false;
   #hasBegun = false;
   #lease: Lease | undefined;
@@ -75,6 +80,11 @@ export class ScheduledJob implements Job {
 
   get isRunning(): boolean {
     return this.#running !== undefined;
+  }
+
+  /** Whether there is a run to wait for, or may be. */
+  get isBusy(): boolean {
+    return this.isRunning || this.#asking !== undefined;
   }
 
   /** The store answers, perhaps for the first time: asks it now. */
@@ -95,8 +105,9 @@ export class ScheduledJob implements Job {
     await this.#running;
   }
 
-  /** Asks the run that goes on to stop. */
+  /** Asks the run that goes on to stop; gives back one that is just being taken. */
   cancel(reason: unknown): void {
+    this.#isCancelled = true;
     this.#lease?.cancel(reason);
   }
 
@@ -140,26 +151,38 @@ export class ScheduledJob implements Job {
 
   /** Takes a run, if one is due; answers when to ask again. */
   async #look(): Promise<number> {
-    const { clock } = this.#env.kernel;
-    const { name, leaseMs, startWithinMs, maxAttempts } = this.#plan;
-    const { store } = this.#env;
-    const askedAt = clock.monotonic();
-    const known = this.#standing;
-    const dueAt = known && this.#plan.schedule.after(known.last);
-    if (known === undefined || dueAt === undefined || dueAt > askedAt + this.#offsetMs) {
-      return this.#learn(await store.look(name));
-    }
-    const claim = await store.claim(name, { last: known.last, dueAt, leaseMs, startWithinMs, maxAttempts });
+    const { kernel, store } = this.#env;
+    const { name } = this.#plan;
+    const askedAt = kernel.clock.monotonic();
+    const run = this.#unanswered ?? this.#dueRun(askedAt);
+    if (run === undefined) return this.#learn(await store.look(name));
+    this.#unanswered = run;
+    const claim = await store.claim(name, run);
+    this.#unanswered = undefined;
     const waitMs = this.#learn(claim);
     if (claim.outcome === 'taken') {
-      this.#running = this.#run(claim, dueAt, askedAt).finally(() => {
-        this.#running = undefined;
-        this.#wait(0);
-      });
+      if (this.#isCancelled) await store.giveBack(name, claim.token);
+      else this.#begin(claim, run.dueAt, askedAt);
     } else if (claim.outcome !== 'stands') {
-      this.#settle(claim.outcome, dueAt);
+      this.#settle(claim.outcome, run.dueAt);
     }
     return waitMs;
+  }
+
+  /** The run that is due now, as far as is known here. */
+  #dueRun(now: number): DueRun | undefined {
+    const { schedule, leaseMs, startWithinMs, maxAttempts } = this.#plan;
+    const last = this.#standing?.last;
+    const dueAt = last === undefined ? undefined : schedule.after(last);
+    if (last === undefined || dueAt === undefined || dueAt > now + this.#offsetMs) return undefined;
+    return { claimId: randomUUID(), last, dueAt, leaseMs, startWithinMs, maxAttempts };
+  }
+
+  #begin(claim: JobClaim, dueAt: number, askedAt: number): void {
+    this.#running = this.#run(claim, dueAt, askedAt).finally(() => {
+      this.#running = undefined;
+      this.#wait(0);
+    });
   }
 
   /** Notes how the job stands; answers when to ask again. */
@@ -226,7 +249,7 @@ export class ScheduledJob implements Job {
   /** Says that the run has ended, as long as it is ours; whether it was to the end. */
   async #finish(lease: Lease, token: number): Promise<boolean> {
     const { store, kernel } = this.#env;
-    while (!lease.isLost) {
+    while (!lease.isOver) {
       try {
         return await store.finish(this.name, token);
       } catch {

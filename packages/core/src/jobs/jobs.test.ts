@@ -141,6 +141,42 @@ describe('a job', () => {
   });
 });
 
+/** One instance whose store carries claims out, and whose answers to them a test lets through, or not. */
+async function heldClaims() {
+  const clock = createFakeClock();
+  const world = createJobsWorld();
+  const store = new MemoryJobStore({ clock, self: 'a', world });
+  const answers: { resolve(): void; reject(cause: Error): void }[] = [];
+  const claim = store.claim.bind(store);
+  store.claim = async (...run) => {
+    const claimed = await claim(...run);
+    await new Promise<void>((resolve, reject) => answers.push({ resolve, reject }));
+    return claimed;
+  };
+  const jobs = new JobsRoom(createKernel({ clock }), store, 30_000);
+  await jobs.start();
+  const runs: JobRun[] = [];
+  jobs.runOnce('job', { everyMs: minute }, (run) => void runs.push(run));
+  await clock.advance(minute);
+  return { clock, jobs, runs, answers, other: new MemoryJobStore({ clock, self: 'b', world }) };
+}
+
+describe('a claim', () => {
+  it('whose answer was lost is made again, and gets the run that it took', async () => {
+    const { clock, jobs, runs, answers } = await heldClaims();
+    answers[0]?.reject(new Error('no answer in time'));
+    await clock.advance(1_000);
+    answers[1]?.resolve();
+    await clock.advance(1);
+    expect(runs).toMatchObject([{ attempt: 1 }]);
+    await clock.advance(minute); // and the next one is a new one
+    answers[2]?.resolve();
+    await clock.advance(1);
+    expect(runs).toHaveLength(2);
+    await jobs.close();
+  });
+});
+
 describe('a shutdown', () => {
   it('begins no run, waits for the one that goes on, and gives it back', async () => {
     const { clock, rooms, everywhere } = await fleet(1);
@@ -166,28 +202,43 @@ describe('a shutdown', () => {
   });
 
   it('waits for a run that is just being taken', async () => {
+    const { jobs, runs, answers } = await heldClaims();
+    const draining = jobs.drain();
+    answers[0]?.resolve();
+    await draining;
+    expect(runs).toHaveLength(1);
+  });
+
+  it('gives a run back that is just being taken when time is up', async () => {
+    const { jobs, runs, answers, other } = await heldClaims();
+    const closing = jobs.close();
+    answers[0]?.resolve();
+    await closing;
+    expect(runs).toEqual([]);
+    const { last, owner } = await other.look('job');
+    expect(owner).toBe('');
+    const run = {
+      claimId: 'b',
+      last,
+      dueAt: last,
+      leaseMs: minute,
+      startWithinMs: undefined,
+      maxAttempts: 1,
+    };
+    expect(await other.claim('job', run)).toMatchObject({ outcome: 'taken', attempt: 1 });
+  });
+
+  it('leaves no loop behind where the store does not take a run back', async () => {
     const clock = createFakeClock();
     const store = new MemoryJobStore({ clock, self: 'a', world: createJobsWorld() });
-    let answer: () => void = () => undefined;
-    const claim = store.claim.bind(store);
-    store.claim = async (...run) => {
-      const claimed = await claim(...run);
-      await new Promise<void>((resolve) => {
-        answer = resolve;
-      });
-      return claimed;
-    };
+    store.finish = () => Promise.reject(new Error('away'));
     const jobs = new JobsRoom(createKernel({ clock }), store, 30_000);
     await jobs.start();
-    let hasRun = false;
-    jobs.runOnce('job', { everyMs: minute }, () => {
-      hasRun = true;
-    });
+    jobs.runOnce('job', { everyMs: minute }, () => undefined);
     await clock.advance(minute);
-    const draining = jobs.drain();
-    answer();
-    await draining;
-    expect(hasRun).toBe(true);
+    await Promise.all([jobs.close(), clock.advance(2_000)]);
+    await clock.advance(minute);
+    expect(clock.pending).toBe(0);
   });
 
   it('asks a run to stop when time is up', async () => {

@@ -98,13 +98,13 @@ export class JobsRoom implements Jobs {
 
   async #close(): Promise<void> {
     this.stop();
-    const running = [...this.#jobs.values()].filter(({ isRunning }) => isRunning);
-    for (const job of running) job.cancel(new ClosedError('The jobs room'));
-    if (running.length > 0) {
-      const ended = Promise.all(running.map((job) => job.ended()));
+    const busy = [...this.#jobs.values()].filter(({ isBusy }) => isBusy);
+    for (const job of busy) job.cancel(new ClosedError('The jobs room'));
+    if (busy.length > 0) {
+      const ended = Promise.all(busy.map((job) => job.ended()));
       using grace = deadline(this.#kernel.clock, GRACE_MS, () => new ClosedError('The jobs room'));
       await abortable(ended, grace.signal).catch(() => undefined);
-      for (const job of running) job.abandon();
+      for (const job of busy) job.abandon();
     }
     await this.#store.close();
   }

@@ -23,6 +23,7 @@ export class Lease implements Disposable {
   readonly #ticker: Disposable;
   #confirmedAt: number;
   #isAsking = false;
+  #isOver = false;
 
   constructor(init: LeaseInit) {
     this.#init = init;
@@ -39,12 +40,13 @@ export class Lease implements Disposable {
     this.#controller.abort(reason);
   }
 
-  /** Whether the run is not ours any more. */
-  get isLost(): boolean {
-    return this.signal.reason instanceof JobLostError;
+  /** Whether the run is not ours any more, or nobody renews it. */
+  get isOver(): boolean {
+    return this.#isOver;
   }
 
   [Symbol.dispose](): void {
+    this.#isOver = true;
     this.#ticker[Symbol.dispose]();
   }
 

@@ -26,6 +26,8 @@ export interface JobClaim extends JobStanding {
 
 /** A run that somebody wants to take. */
 export interface DueRun {
+  /** Names the claim: who got no answer asks again under the same name, and gets what it has taken without knowing. */
+  readonly claimId: string;
   /** {@link JobStanding.last} from which it was reckoned. */
   readonly last: number;
   readonly dueAt: number;
@@ -52,6 +54,8 @@ export interface JobStore extends AsyncDisposable {
   renew(job: string, token: number, leaseMs: number): Promise<boolean>;
   /** The run has ended; what came due meanwhile is settled with it. False when the run is not the caller's any more. */
   finish(job: string, token: number): Promise<boolean>;
+  /** The run was not begun after all: others may take it at once, as if nobody had. False when it is not the caller's any more. */
+  giveBack(job: string, token: number): Promise<boolean>;
   /** Idempotent; never rejects. */
   close(): Promise<void>;
 }

@@ -12,6 +12,7 @@ interface KeptJob {
   owner: string;
   token: number;
   attempt: number;
+  claimId: string;
 }
 
 /** Creates jobs for several stores to share, as instances share Redis. */
@@ -47,6 +48,10 @@ export class MemoryJobStore implements JobStore {
   async claim(name: string, run: DueRun): Promise<JobClaim> {
     const job = this.#job(name);
     const now = this.#clock.now();
+    if (job.last === run.last && now < job.until && job.claimId === run.claimId) {
+      job.until = now + run.leaseMs;
+      return this.#claimed(job, 'taken');
+    }
     if (job.last !== run.last || now < run.dueAt || now < job.until) return this.#claimed(job, 'stands');
     const isLate = run.startWithinMs !== undefined && now > run.dueAt + run.startWithinMs;
     if (isLate || job.attempt >= run.maxAttempts) {
@@ -57,6 +62,7 @@ export class MemoryJobStore implements JobStore {
     job.attempt++;
     job.until = now + run.leaseMs;
     job.owner = this.#self;
+    job.claimId = run.claimId;
     return this.#claimed(job, 'taken');
   }
 
@@ -69,8 +75,20 @@ export class MemoryJobStore implements JobStore {
   async finish(name: string, token: number): Promise<boolean> {
     const job = this.#held(name, token);
     if (job === undefined) return false;
-    Object.assign(job, { last: Math.max(this.#clock.now(), job.last + 1), until: 0, owner: '', attempt: 0 });
+    Object.assign(job, {
+      last: Math.max(this.#clock.now(), job.last + 1),
+      until: 0,
+      owner: '',
+      attempt: 0,
+      claimId: '',
+    });
     return true;
+  }
+
+  async giveBack(name: string, token: number): Promise<boolean> {
+    const job = this.#held(name, token);
+    if (job !== undefined) Object.assign(job, { until: 0, owner: '', attempt: job.attempt - 1, claimId: '' });
+    return job !== undefined;
   }
 
   async close(): Promise<void> {}
@@ -82,7 +100,7 @@ export class MemoryJobStore implements JobStore {
   #job(name: string): KeptJob {
     const known = this.#world.jobs.get(name);
     if (known !== undefined) return known;
-    const job: KeptJob = { last: this.#clock.now(), until: 0, owner: '', token: 0, attempt: 0 };
+    const job: KeptJob = { last: this.#clock.now(), until: 0, owner: '', token: 0, attempt: 0, claimId: '' };
     this.#world.jobs.set(name, job);
     return job;
   }
@@ -93,6 +111,7 @@ export class MemoryJobStore implements JobStore {
   }
 
   #claimed(job: KeptJob, outcome: JobClaim['outcome']): JobClaim {
-    return { outcome, now: this.#clock.now(), ...job };
+    const { last, until, owner, token, attempt } = job;
+    return { outcome, now: this.#clock.now(), last, until, owner, token, attempt };
   }
 }

@@ -34,19 +34,24 @@ export class RedisJobStore implements JobStore {
   }
 
   look(job: string, options?: Signalled): Promise<JobStanding> {
-    return this.#claim(job, ['', '', '', '', ''], options);
+    return this.#claim(job, ['', '', '', '', '', ''], options);
   }
 
-  claim(job: string, { last, dueAt, leaseMs, startWithinMs, maxAttempts }: DueRun): Promise<JobClaim> {
-    return this.#claim(job, [last, dueAt, leaseMs, startWithinMs ?? '', maxAttempts]);
+  claim(job: string, run: DueRun): Promise<JobClaim> {
+    const { claimId, last, dueAt, leaseMs, startWithinMs, maxAttempts } = run;
+    return this.#claim(job, [last, dueAt, leaseMs, startWithinMs ?? '', maxAttempts, claimId]);
   }
 
-  async renew(job: string, token: number, leaseMs: number): Promise<boolean> {
-    return (await this.#redis.run(renewScript, [this.#key(job)], [token, leaseMs])) === 1;
+  renew(job: string, token: number, leaseMs: number): Promise<boolean> {
+    return this.#change(job, token, leaseMs);
   }
 
-  async finish(job: string, token: number): Promise<boolean> {
-    return (await this.#redis.run(renewScript, [this.#key(job)], [token, ''])) === 1;
+  finish(job: string, token: number): Promise<boolean> {
+    return this.#change(job, token, 'end');
+  }
+
+  giveBack(job: string, token: number): Promise<boolean> {
+    return this.#change(job, token, 'back');
   }
 
   async close(): Promise<void> {
@@ -60,6 +65,10 @@ export class RedisJobStore implements JobStore {
 
   #key(job: string): string {
     return this.#redis.keys.atomic('jobs', job);
+  }
+
+  async #change(job: string, token: number, change: number | 'end' | 'back'): Promise<boolean> {
+    return (await this.#redis.run(renewScript, [this.#key(job)], [token, change])) === 1;
   }
 
   async #claim(job: string, run: readonly RedisArgument[], options?: Signalled): Promise<JobClaim> {

@@ -21,6 +21,7 @@ export function jobStoreSuite(name: string, setup: () => Promise<JobStoreSetup>)
       const job = `job-${++jobs}`;
       const { last } = await a.look(job);
       const run: DueRun = {
+        claimId: 'first',
         last,
         dueAt: last,
         leaseMs: minute,
@@ -41,7 +42,9 @@ export function jobStoreSuite(name: string, setup: () => Promise<JobStoreSetup>)
     it('gives a run to one of many', async () => {
       const { a, b, job, run } = await due();
       const claims = await Promise.all(
-        Array.from({ length: 20 }, (_, at) => (at % 2 === 0 ? a : b).claim(job, run)),
+        Array.from({ length: 20 }, (_, at) =>
+          (at % 2 === 0 ? a : b).claim(job, { ...run, claimId: `claim-${at}` }),
+        ),
       );
       expect(claims.filter(({ outcome }) => outcome === 'taken')).toHaveLength(1);
       expect(claims.filter(({ outcome }) => outcome === 'stands')).toHaveLength(19);
@@ -55,16 +58,40 @@ export function jobStoreSuite(name: string, setup: () => Promise<JobStoreSetup>)
       expect(await a.claim(job, { ...run, dueAt: run.last + minute })).toMatchObject({ outcome: 'stands' });
       expect(await a.claim(job, { ...run, last: run.last - 1 })).toMatchObject({ outcome: 'stands' });
       const { token } = await a.claim(job, run);
-      expect(await b.claim(job, run)).toMatchObject({ outcome: 'stands' });
+      const another = { ...run, claimId: 'another' };
+      expect(await b.claim(job, another)).toMatchObject({ outcome: 'stands' });
       expect(await a.finish(job, token)).toBe(true);
-      expect(await b.claim(job, run)).toMatchObject({ outcome: 'stands', owner: '' });
+      expect(await b.claim(job, another)).toMatchObject({ outcome: 'stands', owner: '' });
+    });
+
+    it('gives who asks again, since no answer came, what it has taken, as often as it asks, until it has ended', async () => {
+      const { a, b, job, run } = await due({ startWithinMs: minute });
+      const { token, until } = await a.claim(job, run);
+      expect(await b.claim(job, { ...run, claimId: 'another' })).toMatchObject({ outcome: 'stands' });
+      const again = await a.claim(job, { ...run, leaseMs: 2 * minute });
+      expect(again).toMatchObject({ outcome: 'taken', token, attempt: 1 });
+      expect(again.until).toBeGreaterThan(until);
+      expect(await a.finish(job, token)).toBe(true);
+      expect(await a.claim(job, run)).toMatchObject({ outcome: 'stands', owner: '' });
+    });
+
+    it('takes back what was not begun, for anybody, as if nobody had had it', async () => {
+      const { a, b, job, run } = await due({ maxAttempts: 1 });
+      const { token } = await a.claim(job, run);
+      expect(await b.giveBack(job, token - 1)).toBe(false);
+      expect(await a.giveBack(job, token)).toBe(true);
+      expect(await a.giveBack(job, token)).toBe(false);
+      expect(await a.renew(job, token, minute)).toBe(false);
+      const next = await b.claim(job, { ...run, claimId: 'another' });
+      expect(next).toMatchObject({ outcome: 'taken', attempt: 1 });
+      expect(next.token).toBeGreaterThan(token);
     });
 
     it('gives a run again when its lease has ended, with a greater token, which the first has lost then', async () => {
       const { a, b, job, run } = await due({ leaseMs: 1 });
       const first = await a.claim(job, run);
       const second = await waitFor(async () => {
-        const claim = await b.claim(job, { ...run, leaseMs: minute });
+        const claim = await b.claim(job, { ...run, leaseMs: minute, claimId: 'second' });
         return claim.outcome === 'taken' && claim;
       });
       expect(first).toMatchObject({ outcome: 'taken', attempt: 1 });
@@ -81,7 +108,7 @@ export function jobStoreSuite(name: string, setup: () => Promise<JobStoreSetup>)
       const { a, b, job, run } = await due({ leaseMs: 1 });
       const { token } = await a.claim(job, run);
       expect(await a.renew(job, token, minute)).toBe(true);
-      expect(await b.claim(job, run)).toMatchObject({ outcome: 'stands' });
+      expect(await b.claim(job, { ...run, claimId: 'another' })).toMatchObject({ outcome: 'stands' });
     });
 
     it('leaves out what is too late, and begins to count anew', async () => {
@@ -96,8 +123,9 @@ export function jobStoreSuite(name: string, setup: () => Promise<JobStoreSetup>)
     it('leaves out a run that was begun as often as it may be', async () => {
       const { a, job, run } = await due({ leaseMs: 1, maxAttempts: 2 });
       const outcomes: string[] = [];
+      let claims = 0;
       await waitFor(async () => {
-        const { outcome } = await a.claim(job, run);
+        const { outcome } = await a.claim(job, { ...run, claimId: `claim-${++claims}` });
         if (outcome !== 'stands') outcomes.push(outcome);
         return outcome === 'given up';
       });
