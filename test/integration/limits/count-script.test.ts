@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Algorithm, AskKind, LimitRule } from '../../../packages/core/src/limits/index.js';
+import type { Algorithm, AskKind, LimitRule, LimitWindow } from '../../../packages/core/src/limits/index.js';
 import { type CounterState, settle } from '../../../packages/core/src/limits/index.js';
 import type { RedisFloor, RedisScript } from '../../../packages/core/src/redis/index.js';
 import { testRedis } from '../../infra/context.js';
@@ -9,20 +9,23 @@ import { floorsOfThisFile, patiently } from '../redis/floors.js';
 
 const { open } = floorsOfThisFile();
 
-const source = readFileSync(
-  new URL('../../../packages/core/src/limits/drivers/lua/count-1.lua', import.meta.url),
-  'utf8',
-);
-/** The script, with a clock that the test turns. */
-const clocked: RedisScript = {
-  name: 'count-at',
-  source: source.replace("redis.call('TIME')", '{ ARGV[3], ARGV[4] }'),
-};
-/** The same for ever: Redis goes by its own clock when it forgets keys. */
-const lasting: RedisScript = {
-  name: 'count-for-ever',
-  source: clocked.source.replace("'PX', ceil(keep / 1000)", "'EX', 3600"),
-};
+/** A script of the driver, with a clock that the test turns. */
+function clockedScript(file: string): RedisScript {
+  const url = new URL(`../../../packages/core/src/limits/drivers/lua/${file}.lua`, import.meta.url);
+  const clock = '{ table.remove(ARGV, 1), table.remove(ARGV, 1) }';
+  return { name: file, source: readFileSync(url, 'utf8').replace("redis.call('TIME')", clock) };
+}
+
+/** The same for ever, and yet with an end: Redis goes by its own clock when it forgets keys. */
+function lastingScript(file: string): RedisScript {
+  const { source } = clockedScript(file);
+  return { name: file, source: source.replace("'PX', ", `'PXAT', ${farAway} + `) };
+}
+
+const farAway = Date.parse('2100-01-01');
+const clocked = clockedScript('count-1');
+const lasting = lastingScript('count-1');
+const lastingSpend = lastingScript('spend-1');
 
 const algorithms: readonly Algorithm[] = ['sliding', 'strict', 'fixed', 'bucket'];
 const kinds: readonly AskKind[] = ['spend', 'peek', 'penalize', 'reward', 'block', 'reset', 'lend', 'return'];
@@ -63,9 +66,39 @@ async function run(
     ...(kind === 'lend' ? [wanted, parts] : []),
     ...(kind === 'return' ? [lentAt] : []),
   ]);
-  const time = [Math.floor(now / 1_000_000), now % 1_000_000];
-  const args = [JSON.stringify(encoded), JSON.stringify(flat), ...time];
+  const args = [...timeOf(now), JSON.stringify(encoded), JSON.stringify(flat)];
   return (await floor.run(script, keys, args)) as readonly number[];
+}
+
+const timeOf = (now: number) => [Math.floor(now / 1_000_000), now % 1_000_000];
+
+/** The same by the script that only spends; each ask is a row of its own. */
+async function spend(
+  floor: RedisFloor,
+  world: string,
+  rules: readonly LimitRule[],
+  asks: readonly Ask[],
+  now: number,
+) {
+  const keys = asks.map((ask) => nameOf(floor, world, ask));
+  const rows = asks.flatMap(({ rule, amount }) => {
+    const { algorithm, windows } = rules[rule] as LimitRule;
+    const { limit, windowMs } = windows[0] as LimitWindow;
+    return [1, algorithms.indexOf(algorithm) + 1, windowMs * 1_000, limit, amount];
+  });
+  return (await floor.run(lastingSpend, keys, [...timeOf(now), ...rows])) as readonly number[];
+}
+
+/** What Redis keeps of the counters, and until when. */
+function storedOf(floor: RedisFloor, world: string, counters: readonly Pick<Ask, 'key' | 'rule'>[]) {
+  const names = counters.map((counter) => nameOf(floor, world, counter));
+  return floor.batch(
+    names.flatMap((name) => [
+      ['GET', name],
+      ['PEXPIRETIME', name],
+    ]),
+    { buffers: true },
+  );
 }
 
 /** The same by the model. */
@@ -99,6 +132,34 @@ const anyKind = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom<AskKind>('block', 'reset') },
 );
 
+/** What comes in one turn of the event loop, after a pause. */
+const anyTurn = fc.record({
+  // Now and then the clock is set back.
+  pauseMicros: fc.oneof(
+    { weight: 20, arbitrary: fc.integer({ min: 0, max: 900_000 }) },
+    { weight: 1, arbitrary: fc.integer({ min: -9_000_000, max: 9_000_000 }) },
+  ),
+  asks: fc.array(
+    fc.record({
+      key: fc.integer({ min: 0, max: 2 }),
+      rule: fc.integer({ min: 0, max: 1 }),
+      kind: anyKind,
+      amount: fc.integer({ min: 1, max: 12 }),
+      wanted: fc.integer({ min: 0, max: 20 }),
+      parts: fc.constantFrom(1, 1.5, 2, 7),
+      lentMicrosAgo: fc.integer({ min: 0, max: 2_000_000 }),
+    }),
+    { minLength: 1, maxLength: 12 },
+  ),
+});
+
+function asksAt(now: number, asks: readonly (Omit<Ask, 'lentAt'> & { readonly lentMicrosAgo: number })[]) {
+  return asks.map(({ lentMicrosAgo, ...ask }): Ask => {
+    const amount = ask.kind === 'block' ? ask.amount * 100_000 : ask.amount;
+    return { ...ask, amount, lentAt: now - lentMicrosAgo };
+  });
+}
+
 describe('the script', () => {
   it.each(algorithms)(
     'decides as the model does, over any calls, costs, windows and clocks (%s)',
@@ -109,29 +170,10 @@ describe('the script', () => {
         fc.record({ limit: fc.integer({ min: 1, max: 40 }), windowMs: fc.integer({ min: 100, max: 4_000 }) }),
         { minLength: 1, maxLength: 3, selector: ({ windowMs }) => windowMs },
       );
-      const turn = fc.record({
-        // Now and then the clock is set back.
-        pauseMicros: fc.oneof(
-          { weight: 20, arbitrary: fc.integer({ min: 0, max: 900_000 }) },
-          { weight: 1, arbitrary: fc.integer({ min: -9_000_000, max: 9_000_000 }) },
-        ),
-        asks: fc.array(
-          fc.record({
-            key: fc.integer({ min: 0, max: 2 }),
-            rule: fc.integer({ min: 0, max: 1 }),
-            kind: anyKind,
-            amount: fc.integer({ min: 1, max: 12 }),
-            wanted: fc.integer({ min: 0, max: 20 }),
-            parts: fc.constantFrom(1, 1.5, 2, 7),
-            lentMicrosAgo: fc.integer({ min: 0, max: 2_000_000 }),
-          }),
-          { minLength: 1, maxLength: 12 },
-        ),
-      });
       await fc.assert(
         fc.asyncProperty(
           fc.tuple(windows, windows),
-          fc.array(turn, { minLength: 1, maxLength: 25 }),
+          fc.array(anyTurn, { minLength: 1, maxLength: 25 }),
           async (both, turns) => {
             const world = `${++worlds}`;
             const rules = both.map((each, index) => ({ id: `${index}`, algorithm, windows: each }));
@@ -139,12 +181,7 @@ describe('the script', () => {
             let now = startMicros;
             for (const { pauseMicros, asks } of turns) {
               now += pauseMicros;
-              const block = (ask: Ask) =>
-                ask.kind === 'block' ? { ...ask, amount: ask.amount * 100_000 } : ask;
-              const at = now;
-              const each = asks.map(({ lentMicrosAgo, ...ask }) =>
-                block({ ...ask, lentAt: at - lentMicrosAgo }),
-              );
+              const each = asksAt(now, asks);
               expect(await run(floor, { script: lasting, world }, rules, each, now)).toEqual(
                 model.run(rules, each, now),
               );
@@ -189,4 +226,46 @@ describe('the script', () => {
       expect(await floor.call(['EXISTS', key])).toBe(0);
     }
   });
+});
+
+describe('the script that only spends', () => {
+  it.each(['sliding', 'fixed', 'bucket'] as const)(
+    'answers and stores what the other does, over any history of one window (%s)',
+    async (algorithm) => {
+      const floor = await open(patiently(testRedis().url));
+      const counters = [0, 1].flatMap((rule) => [0, 1, 2].map((key) => ({ rule, key })));
+      const window = fc.record({
+        limit: fc.oneof(
+          { weight: 9, arbitrary: fc.integer({ min: 1, max: 40 }) },
+          { weight: 1, arbitrary: fc.constant(Number.MAX_SAFE_INTEGER) },
+        ),
+        windowMs: fc.integer({ min: 100, max: 4_000 }),
+      });
+      let worlds = 0;
+      await fc.assert(
+        fc.asyncProperty(
+          fc.tuple(window, window),
+          fc.array(fc.tuple(anyTurn, fc.boolean()), { minLength: 1, maxLength: 25 }),
+          async (both, turns) => {
+            const [one, other] = [`${++worlds}-spend`, `${worlds}-count`];
+            const rules = both.map((each, index) => ({ id: `${index}`, algorithm, windows: [each] }));
+            let now = startMicros;
+            for (const [{ pauseMicros, asks }, isSpending] of turns) {
+              now += pauseMicros;
+              const each = asksAt(now, asks).map((ask) =>
+                isSpending ? { ...ask, kind: 'spend' as const } : ask,
+              );
+              const told = isSpending
+                ? await spend(floor, one, rules, each, now)
+                : await run(floor, { script: lasting, world: one }, rules, each, now);
+              expect(told).toEqual(await run(floor, { script: lasting, world: other }, rules, each, now));
+              expect(await storedOf(floor, one, counters)).toEqual(await storedOf(floor, other, counters));
+            }
+          },
+        ),
+        { numRuns: 100 },
+      );
+    },
+    60_000,
+  );
 });

@@ -116,14 +116,19 @@ describe('in Redis', () => {
     expect(await floor.call(['PTTL', key])).toBeGreaterThan(0);
   });
 
-  it('what is no counter of ours is replaced', async () => {
+  it.each([
+    ['LPUSH', '1/min'],
+    ['LPUSH', ['1/min', '9/h']],
+    ['SET', '1/min'],
+    ['SET', ['1/min', '9/h']],
+  ])('what is no counter of ours is replaced (%s, under %s)', async (command, windows) => {
     const { url, name } = testRedis();
-    const limits = await startLimits({ redis: url, name, policies: { write: '1/min' } });
+    const limits = await startLimits({ redis: url, name, policies: { write: windows } });
     const floor = await open(url, { name });
     await limits.consume('write', 'ann');
     const [key = ''] = await keysOf(floor);
     await floor.call(['DEL', key]);
-    await floor.call(['LPUSH', key, 'x']);
+    await floor.call([command, key, 'x']);
     expect(await limits.consume('write', 'ann')).toMatchObject({ allowed: true, source: 'redis' });
     expect(await limits.consume('write', 'ann')).toMatchObject({ allowed: false, source: 'redis' });
   });

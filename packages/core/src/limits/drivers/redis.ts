@@ -14,6 +14,7 @@ import type {
   Loan,
 } from '../ports.js';
 import countSource from './lua/count-1.lua';
+import spendSource from './lua/spend-1.lua';
 import { evenTags } from './places.js';
 
 /** What a store in Redis stands on. */
@@ -30,8 +31,9 @@ export function createRedisStore(init: RedisStoreInit): LimitStore {
   return new RedisStore(init);
 }
 
-/** Runs with as many keys as it is given. */
+/** Both run with as many keys as they are given. */
 const countScript: RedisScript = { name: 'limits-count', source: countSource };
+const spendScript: RedisScript = { name: 'limits-spend', source: spendSource };
 
 /** In a cluster: as many scripts as places go out where one would elsewhere, so not one for each slot. */
 const clusterPlaces = 32;
@@ -64,7 +66,7 @@ class RedisStore implements LimitStore {
   /** What keys begin with, by place. */
   readonly #prefixes: readonly string[];
   readonly #listeners: ForgottenListener[] = [];
-  readonly #encoded = new WeakMap<LimitRule, string>();
+  readonly #forms = new WeakMap<LimitRule, RuleForm>();
 
   constructor({ redis, isOwner, timeoutMs }: RedisStoreInit) {
     this.#redis = redis;
@@ -99,16 +101,7 @@ class RedisStore implements LimitStore {
     const [first] = asks;
     if (first === undefined) return [];
     const prefix = this.#prefixes[this.placeOf(first.rule, first.key)] as string;
-    const call = new Call();
-    let tells = false;
-    for (const ask of asks) {
-      call.add(ask, prefix);
-      tells ||= isNews(ask);
-    }
-    const rules = `[${call.rules.map((rule) => this.#encode(rule)).join(',')}]`;
-    const options = { timeoutMs: this.#timeoutMs };
-    const reply = await this.#redis.run(countScript, call.keys, [rules, `[${call.asks.join(',')}]`], options);
-    if (tells) this.#announce(asks);
+    const reply = await (this.#spend(asks, prefix) ?? this.#count(asks, prefix));
     return readVerdicts(asks, reply as readonly number[]);
   }
 
@@ -124,15 +117,46 @@ class RedisStore implements LimitStore {
     return this.close();
   }
 
-  /** The rule as the script reads it. */
-  #encode(rule: LimitRule): string {
-    let text = this.#encoded.get(rule);
-    if (text === undefined) {
-      const windows = rule.windows.flatMap(({ limit, windowMs }) => [windowMs * 1_000, limit]);
-      text = JSON.stringify([algorithms[rule.algorithm], ...windows]);
-      this.#encoded.set(rule, text);
+  /** Asks the script that spends and does nothing else; undefined where something else is asked. */
+  #spend(asks: readonly LimitAsk[], prefix: string): Promise<unknown> | undefined {
+    const keys: string[] = [];
+    const rows: (string | number)[] = [];
+    let last: LimitAsk | undefined;
+    let form: RuleForm | undefined;
+    let begun = 0;
+    for (const ask of asks) {
+      if (ask.kind !== 'spend') return undefined;
+      if (ask.rule !== last?.rule || ask.amount !== last.amount) {
+        if (last !== undefined) rows[rows.length - 5] = keys.length - begun;
+        begun = keys.length;
+        form = this.#formOf(ask.rule);
+        if (form.single === undefined) return undefined;
+        rows.push(0, ...form.single, ask.amount);
+        last = ask;
+      }
+      keys.push(`${prefix}${ask.rule.id}:${ask.key}`);
     }
-    return text;
+    rows[rows.length - 5] = keys.length - begun;
+    return this.#redis.run(spendScript, keys, rows, { timeoutMs: this.#timeoutMs });
+  }
+
+  async #count(asks: readonly LimitAsk[], prefix: string): Promise<unknown> {
+    const call = new Call();
+    for (const ask of asks) call.add(ask, prefix);
+    const rules = `[${call.rules.map((rule) => this.#formOf(rule).json).join(',')}]`;
+    const options = { timeoutMs: this.#timeoutMs };
+    const reply = await this.#redis.run(countScript, call.keys, [rules, `[${call.asks.join(',')}]`], options);
+    if (asks.some(isNews)) this.#announce(asks);
+    return reply;
+  }
+
+  #formOf(rule: LimitRule): RuleForm {
+    let form = this.#forms.get(rule);
+    if (form === undefined) {
+      form = formOf(rule);
+      this.#forms.set(rule, form);
+    }
+    return form;
   }
 
   /** Hints: who misses one goes on refusing, or spends what it was lent, for a bounded time. */
@@ -154,7 +178,24 @@ class RedisStore implements LimitStore {
   }
 }
 
-/** What one run of the script is given. */
+/** A rule as the scripts read it. */
+interface RuleForm {
+  readonly json: string;
+  /** Algorithm, window and limit, where the script for counters of one window knows them. */
+  readonly single: readonly [string, string, string] | undefined;
+}
+
+function formOf({ algorithm, windows }: LimitRule): RuleForm {
+  const numbers = [
+    algorithms[algorithm],
+    ...windows.flatMap(({ limit, windowMs }) => [windowMs * 1_000, limit]),
+  ];
+  const [way, window, limit] = numbers.map(String) as [string, string, string];
+  const isSingle = windows.length === 1 && algorithm !== 'strict';
+  return { json: JSON.stringify(numbers), single: isSingle ? [way, window, limit] : undefined };
+}
+
+/** What one run of the script for everything is given. */
 class Call {
   readonly keys: string[] = [];
   readonly rules: LimitRule[] = [];

@@ -99,6 +99,23 @@ export function limitStoreSuite(name: string, setup: () => Promise<LimitStoreSet
       expect(verdicts.map(({ remaining }) => remaining)).toEqual([2, 1, 0, 2, 0, 0, 1]);
     });
 
+    it('answers asks about several rules, at several costs, in one call', async () => {
+      const { a } = await counters({ limit: 10, windowMs: 60 * minute });
+      const { a: other } = await counters({ limit: 20, windowMs: 60 * minute });
+      const costs = [1, 1, 2, 3];
+      const asks = costs.flatMap((cost) => [
+        ...['k', 'k', 'l'].map((key) => a.ask('spend', key, cost)),
+        other.ask('spend', 'k', cost),
+      ]);
+      const verdicts = await a.all(asks);
+      expect(verdicts.map(({ remaining }) => remaining)).toEqual(
+        [9, 8, 9, 19].concat([7, 6, 8, 18], [4, 2, 6, 16], [2, 2, 3, 13]),
+      );
+      expect(verdicts.map(({ fits }, index) => fits || index)).toEqual(
+        asks.map((_, index) => index < 12 || index > 13 || index),
+      );
+    });
+
     it('keeps keys, policies and window lengths apart', async () => {
       const { a } = await counters({ limit: 1, windowMs: 60 * minute });
       const { a: other } = await counters({ limit: 1, windowMs: 60 * minute });

@@ -14,8 +14,9 @@
 --
 -- Atomic. A cost that does not fit every window is counted in none. The clock is this server's, read once.
 --
--- A counter is a list of numbers, those of each window in turn, and last, if there ever was one, the end of its block.
--- The same rules, with the reasons, are in settle.ts.
+-- A counter is a list of numbers, those of each window in turn, and last, if there ever was one, the end of its block: written
+-- as doubles, which spend-1.lua reads without making a list of them; those of a strict window, which are many and small, as
+-- MessagePack. The same rules, with the reasons, are in settle.ts.
 
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
@@ -212,6 +213,34 @@ local function way_of(rule)
   return way
 end
 
+local forms = {}
+local function form_of(length)
+  local form = forms[length]
+  if form == nil then
+    form = '<' .. string.rep('d', length)
+    forms[length] = form
+  end
+  return form
+end
+
+local function read(rule, size, text)
+  if rule[1] == 2 then
+    return cmsgpack.unpack(text)
+  elseif #text < 8 * size then
+    return {} -- no counter of ours
+  end
+  local s = { struct.unpack(form_of(#text / 8), text) }
+  s[#s] = nil -- where it ended
+  return s
+end
+
+local function written(rule, s)
+  if rule[1] == 2 then
+    return cmsgpack.pack(s)
+  end
+  return struct.pack(form_of(#s), unpack(s))
+end
+
 local rules, asks = cjson.decode(ARGV[1]), cjson.decode(ARGV[2])
 local stored = redis.call('MGET', unpack(KEYS))
 local states, changed, moved, out = {}, {}, {}, {}
@@ -261,7 +290,7 @@ while i <= #asks do
   local block = windows * way.size + 1
   local s = states[index]
   if s == nil then
-    s = stored[index] and cmsgpack.unpack(stored[index]) or {}
+    s = stored[index] and read(rule, windows * way.size, stored[index]) or {}
     states[index] = s
   end
   if kind == 5 then
@@ -334,12 +363,12 @@ for index, rule in pairs(changed) do
       keep = max(keep, way.keep(s, a, rule[w * 2], rule[w * 2 + 1]))
     end
     if is_used and keep > 0 then
-      redis.call('SET', KEYS[index], cmsgpack.pack(s), 'PX', ceil(keep / 1000))
+      redis.call('SET', KEYS[index], written(rule, s), 'PX', ceil(keep / 1000))
     else
       redis.call('DEL', KEYS[index])
     end
   else
-    redis.call('SET', KEYS[index], cmsgpack.pack(s), 'KEEPTTL')
+    redis.call('SET', KEYS[index], written(rule, s), 'KEEPTTL')
   end
 end
 
