@@ -30,6 +30,10 @@ export class Child {
     });
   }
 
+  get pid() {
+    return this.#child.pid;
+  }
+
   /** Calls one of the program's methods. */
   async ask(method, params) {
     const id = ++this.#questions;

@@ -1,8 +1,8 @@
 import { createKernel, type Kernel } from '../kernel/kernel.js';
-import { guardNodeHeap, measureNodeLag } from './node-process.js';
+import { guardNodeHeap, measureNodeLag, watchNodeLoop } from './node-process.js';
 import { type OverloadOptions, resolveOverloadOptions } from './options.js';
 import { type Overload, OverloadRoom } from './overload.js';
-import type { LagMeter, OverloadGuard } from './ports.js';
+import type { LagMeter, LoopWatch, OverloadGuard } from './ports.js';
 
 /** What an overload room may be given by its surroundings. */
 export interface OverloadWiring {
@@ -11,6 +11,8 @@ export interface OverloadWiring {
   readonly waitingPerConnection?: (() => number) | undefined;
   /** Listens to the event loop. @defaultValue that of this process */
   readonly measureLag?: (() => LagMeter) | undefined;
+  /** Watches the turns of the event loop. @defaultValue that of this process */
+  readonly watchLoop?: (() => LoopWatch) | undefined;
   /** For jitter, and for what is refused in part. @defaultValue `Math.random` */
   readonly random?: (() => number) | undefined;
 }
@@ -38,6 +40,7 @@ export function createOverload(options: OverloadOptions = {}, wiring: OverloadWi
   }
   return new OverloadRoom(wiring.kernel ?? createKernel(), resolved, {
     measureLag: wiring.measureLag ?? measureNodeLag,
+    watchLoop: wiring.watchLoop ?? watchNodeLoop,
     guards,
     random: wiring.random ?? Math.random,
   });

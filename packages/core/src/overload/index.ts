@@ -18,5 +18,5 @@ export type {
   Overload,
   OverloadReason,
 } from './overload.js';
-export type { LagMeter } from './ports.js';
+export type { LagMeter, LoopWatch } from './ports.js';
 export type { RequestPriority } from './priority.js';

@@ -4,7 +4,7 @@ import { LagControl } from './lag-control.js';
 /** A control that has seen the loop so late for so many looks. */
 function seen(lagMs: number, looks: number): LagControl {
   const control = new LagControl(25);
-  for (let look = 0; look < looks; look++) control.look(lagMs);
+  for (let look = 0; look < looks; look++) control.look(lagMs, 1);
   return control;
 }
 
@@ -27,8 +27,17 @@ it('goes at what is sheddable first, then at what is normal, and at what is crit
 it('refuses a part of them, which grows and shrinks', () => {
   const control = seen(60, 5);
   const before = control.shedRatio;
-  control.look(60);
+  control.look(60, 1);
   expect(control.shedRatio).toBeGreaterThan(before);
-  for (let look = 0; look < 50; look++) control.look(0);
+  for (let look = 0; look < 50; look++) control.look(0, 1);
   expect(control.shedRatio).toBe(0);
+});
+
+it('refuses less where the loop rests all the same: somebody else has the processor', () => {
+  const control = seen(200, 5);
+  const before = control.shedRatio;
+  control.look(200, 0.79);
+  expect(control.shedRatio).toBeLessThan(before);
+  control.look(200, 0.81);
+  expect(control.shedRatio).toBeGreaterThan(before);
 });

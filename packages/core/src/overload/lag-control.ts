@@ -4,6 +4,8 @@ import type { RequestPriority } from './priority.js';
 const gain = 0.05;
 const fastestUp = 0.1;
 const fastestDown = 0.03;
+/** A loop that rests more than that is not late because of its work, but because somebody else has the processor. Refusing does not help. */
+const busyFrom = 0.8;
 /** What is more urgent is spared until all else is refused. */
 const thirds: Readonly<Record<RequestPriority, number>> = { sheddable: 0, normal: 1, critical: 2 };
 
@@ -13,11 +15,11 @@ const thirds: Readonly<Record<RequestPriority, number>> = { sheddable: 0, normal
  * Concurrency cannot tell: what keeps the processor busy waits before anybody has counted it.
  */
 export class LagControl {
-  readonly #targetMs: number;
+  readonly targetMs: number;
   #shedRatio = 0;
 
   constructor(targetMs: number) {
-    this.#targetMs = targetMs;
+    this.targetMs = targetMs;
   }
 
   /** From 0 to 1: the first third goes at what is sheddable, the second at what is normal, too, the last at what is critical. */
@@ -25,9 +27,10 @@ export class LagControl {
     return this.#shedRatio;
   }
 
-  /** Takes note of how late the loop was since the last look. */
-  look(lagMs: number): void {
-    const step = gain * (lagMs / this.#targetMs - 1);
+  /** Takes note of how late the loop was since the last look, and in what part of that time it had something to do. */
+  look(lagMs: number, busyRatio: number): void {
+    const causedMs = busyRatio < busyFrom ? 0 : lagMs;
+    const step = gain * (causedMs / this.targetMs - 1);
     this.#shedRatio += Math.max(-fastestDown, Math.min(fastestUp, step));
     this.#shedRatio = Math.max(0, Math.min(1, this.#shedRatio));
   }

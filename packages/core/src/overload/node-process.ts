@@ -1,6 +1,6 @@
-import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import { getHeapStatistics } from 'node:v8';
-import type { LagMeter, OverloadGuard } from './ports.js';
+import type { LagMeter, LoopWatch, OverloadGuard } from './ports.js';
 
 const resolutionMs = 10;
 
@@ -16,6 +16,17 @@ export function measureNodeLag(): LagMeter {
       return Math.max(0, ms);
     },
     [Symbol.dispose]: () => void histogram.disable(),
+  };
+}
+
+/** The turns of the event loop of this process. */
+export function watchNodeLoop(): LoopWatch {
+  return {
+    restedMs: () => performance.eventLoopUtilization().idle,
+    afterTurn(listener) {
+      const immediate = setImmediate(listener).unref(); // or the loop would never rest
+      return { [Symbol.dispose]: () => clearImmediate(immediate) };
+    },
   };
 }
 

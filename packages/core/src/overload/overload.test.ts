@@ -9,11 +9,26 @@ async function roomOf(options: OverloadOptions = {}) {
   const clock = createFakeClock();
   const registry = createMemoryRegistry();
   const { meter } = createMetrics({ registry });
-  const told = { lagMs: 0, waiting: 0, chance: 0.5, isListening: false };
+  const told = {
+    lagMs: 0,
+    restedMs: 0,
+    isBusy: false,
+    turnMs: 1,
+    waiting: 0,
+    chance: 0.5,
+    isListening: false,
+  };
   const overload = createOverload(options, {
     kernel: createKernel({ clock, meter }),
     waitingPerConnection: () => told.waiting,
     random: () => told.chance,
+    watchLoop: () => ({
+      restedMs() {
+        if (!told.isBusy) told.restedMs += 0.001;
+        return told.restedMs;
+      },
+      afterTurn: (listener) => clock.after(told.turnMs, listener),
+    }),
     measureLag: () => {
       told.isListening = true;
       return {
@@ -93,6 +108,25 @@ it('refuses more and more while the event loop is late, and less when it is not'
   expect(outcomes(overload, all)).toEqual(['admitted', 'admitted', 'admitted']);
 });
 
+it('refuses nothing because of the event loop as long as that has time to rest, however late it is', async () => {
+  const { overload, clock, told } = await roomOf();
+  for (let look = 0; look < 50; look++) {
+    told.lagMs = 200;
+    told.restedMs += 30;
+    await clock.advance(100);
+  }
+  told.chance = 0;
+  expect(outcomes(overload, all)).toEqual(['admitted', 'admitted', 'admitted']);
+});
+
+it('takes in little at a time once the turns of the loop have been too long for long', async () => {
+  const { overload, clock, told } = await roomOf({ targetLagMs: 5 });
+  Object.assign(told, { isBusy: true, turnMs: 50 });
+  overload.admit();
+  await clock.advance(49);
+  expect(outcomes(overload, all)).toEqual(['lag', 'lag', 'lag']);
+});
+
 it('admits only what is critical while too many wait for the database, but for a moment of it', async () => {
   const { overload, clock, told } = await roomOf();
   told.waiting = 2.5;
@@ -147,7 +181,8 @@ it('lets one call in ten be made again, after ten for a start', async () => {
 it('leaves no timer and nobody listening behind when it closes', async () => {
   const { overload, clock, told } = await roomOf();
   await overload.start();
-  expect([clock.pending, told.isListening]).toEqual([1, true]);
+  overload.admit();
+  expect([clock.pending, told.isListening]).toEqual([2, true]);
   await overload.close();
   await overload.close();
   expect([clock.pending, told.isListening]).toEqual([0, false]);

@@ -8,8 +8,9 @@ import { type AdmittedOutcome, Group } from './group.js';
 import { LagControl } from './lag-control.js';
 import { overloadInstruments } from './metrics.js';
 import type { OverloadMode, ResolvedOverloadOptions } from './options.js';
-import type { LagMeter, OverloadGuard } from './ports.js';
+import type { LagMeter, LoopWatch, OverloadGuard } from './ports.js';
 import { type RequestPriority, shares } from './priority.js';
+import { TurnGate } from './turn-gate.js';
 
 /** What asks to be admitted. */
 export interface AdmissionRequest extends Signalled {
@@ -98,6 +99,7 @@ export interface Overload extends Room {
 /** What surrounds the room. */
 export interface OverloadSurroundings {
   readonly measureLag: () => LagMeter;
+  readonly watchLoop: () => LoopWatch;
   readonly guards: readonly OverloadGuard[];
   readonly random: () => number;
 }
@@ -122,6 +124,7 @@ export class OverloadRoom implements Overload {
   /** How often in a row each guard was over. */
   readonly #over = new Map<OverloadGuard, number>();
   readonly #open: Disposable[] = [];
+  #gate: TurnGate | undefined;
   #full: OverloadGuard['reason'] | undefined;
   #lookedAt = 0;
 
@@ -147,16 +150,16 @@ export class OverloadRoom implements Overload {
       );
     }
     this.#open.push(meter.observe(overloadInstruments.shedRatio, () => this.#control?.shedRatio ?? 0));
-    const lag = this.#control && this.#surroundings.measureLag();
-    if (lag !== undefined) this.#open.push(lag);
+    const loop = this.#listen();
     this.#lookedAt = clock.monotonic();
-    this.#open.push(clock.every(lookMs, () => this.#look(lag)));
+    this.#open.push(clock.every(lookMs, () => this.#look(loop)));
   }
 
   async drain(): Promise<void> {}
 
   async close(): Promise<void> {
     for (const open of this.#open.splice(0)) open[Symbol.dispose]();
+    this.#gate = undefined;
     this.#full = undefined;
   }
 
@@ -206,6 +209,7 @@ export class OverloadRoom implements Overload {
     if (signal?.aborted) return 'gone';
     if (deadlineAt !== undefined && deadlineAt <= this.#kernel.clock.now()) return 'expired';
     if (this.#full !== undefined && priority !== 'critical') return this.#full;
+    if (this.#gate?.refuses(priority)) return 'lag';
     if (this.#control?.refuses(priority, this.#surroundings.random())) return 'lag';
     return group.hasRoom(shares[priority]) ? undefined : 'concurrency';
   }
@@ -227,12 +231,28 @@ export class OverloadRoom implements Overload {
     cell.add();
   }
 
-  #look(lag: LagMeter | undefined): void {
+  /** Listens to the event loop, unless it is to be left alone. */
+  #listen(): Loop | undefined {
+    const control = this.#control;
+    if (control === undefined) return undefined;
+    const lag = this.#surroundings.measureLag();
+    const watch = this.#surroundings.watchLoop();
+    this.#gate = new TurnGate(control.targetMs, watch, this.#kernel.clock);
+    this.#open.push(lag, this.#gate);
+    return { control, lag, watch, restedMs: watch.restedMs() };
+  }
+
+  #look(loop: Loop | undefined): void {
     const now = this.#kernel.clock.monotonic();
     // A loop that stood still all the time has had nobody measure it but this timer, which is late itself.
-    const lateMs = now - this.#lookedAt - lookMs;
+    const lastedMs = now - this.#lookedAt;
     this.#lookedAt = now;
-    if (lag !== undefined) this.#control?.look(Math.max(lag.take(), lateMs));
+    if (loop !== undefined) {
+      const restedMs = loop.watch.restedMs();
+      const lagMs = Math.max(loop.lag.take(), lastedMs - lookMs);
+      loop.control.look(lagMs, 1 - (restedMs - loop.restedMs) / lastedMs);
+      loop.restedMs = restedMs;
+    }
     this.#full = undefined;
     for (const guard of this.#surroundings.guards) {
       const inARow = guard.isOver() ? (this.#over.get(guard) ?? 0) + 1 : 0;
@@ -240,6 +260,15 @@ export class OverloadRoom implements Overload {
       if (inARow >= looksUntilFull) this.#full ??= guard.reason;
     }
   }
+}
+
+/** What is known of the event loop while the room listens to it. */
+interface Loop {
+  readonly control: LagControl;
+  readonly lag: LagMeter;
+  readonly watch: LoopWatch;
+  /** As of the last look. */
+  restedMs: number;
 }
 
 class Permit implements AdmissionPermit {
