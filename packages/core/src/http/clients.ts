@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
+import type { AddressPrefix } from '../kernel/address-prefix.js';
 import type { Logger } from '../kernel/logger.js';
-import { type Network, NetworkList, networkOf } from '../kernel/network-list.js';
+import { NetworkList, readNetwork } from '../kernel/network-map.js';
 import type { OptionsReader } from '../kernel/options.js';
 import { addressKey, plainAddress } from './client-address.js';
 import { type ForwardingHeader, forwardedAddresses } from './forwarded.js';
@@ -60,11 +61,11 @@ function readProxies(reader: OptionsReader): Pick<ResolvedClients, 'trusts' | 'h
   if (typeof proxies === 'number' && Number.isSafeInteger(proxies) && proxies >= 0 && proxies <= 32)
     return { trusts: (_address, hops) => hops < proxies, hasProxies: proxies > 0 };
   if (!Array.isArray(proxies)) reader.fail('proxies', 'a number of proxies up to 32, or a list of networks');
-  const networks: Network[] = [];
+  const networks: AddressPrefix[] = [];
   for (const text of proxies.flatMap(
     (entry) => (Object.hasOwn(named, entry) ? named[entry] : undefined) ?? [entry],
   )) {
-    const network = networkOf(String(text));
+    const network = readNetwork(String(text));
     if (!network)
       reader.fail(
         'proxies',

@@ -1,4 +1,5 @@
-import { type Network, NetworkList, networkOf } from '../kernel/network-list.js';
+import type { AddressPrefix } from '../kernel/address-prefix.js';
+import { NetworkList, readNetwork } from '../kernel/network-map.js';
 
 /** Who is never counted: keys, addresses and networks. */
 export class AllowList {
@@ -7,9 +8,9 @@ export class AllowList {
 
   /** Each entry is an address, a network such as `10.0.0.0/8`, or else a key. */
   constructor(entries: readonly string[]) {
-    const networks: Network[] = [];
+    const networks: AddressPrefix[] = [];
     for (const entry of entries) {
-      const network = networkOf(entry);
+      const network = readNetwork(entry);
       if (network) networks.push(network);
       else this.#keys.add(entry);
     }

@@ -1,19 +1,18 @@
-import { type AddressPrefix, parsePrefix, shorten } from '../kernel/address-prefix.js';
+import { parsePrefix } from '../kernel/address-prefix.js';
+import { NetworkMap } from '../kernel/network-map.js';
 
 /** A ban, as an instance knows it. */
 export interface KnownBan {
   /** A key, or an address or network in its one form. */
   readonly subject: string;
   readonly reason: string | undefined;
-  /** When it began and when it ends, in epoch milliseconds of the store; no end is until further notice. */
+  /** Epoch milliseconds, by the store's clock. */
   readonly bannedAt: number;
+  /** Epoch milliseconds, by this instance's clock; no end is until further notice. */
   readonly endsAt: number | undefined;
   /** Monotonic instant at which it ends here. */
   readonly until: number;
 }
-
-/** The bans of one family of addresses, by how many bits they are about, and by those. */
-type Networks = Map<number, Map<bigint, KnownBan>>;
 
 /**
  * Who is banned: found among 100,000 as fast as among ten.
@@ -22,11 +21,10 @@ type Networks = Map<number, Map<bigint, KnownBan>>;
  */
 export class BanIndex {
   readonly #keys = new Map<string, KnownBan>();
-  readonly #networks: Readonly<Record<4 | 6, Networks>> = { 4: new Map(), 6: new Map() };
-  #networkCount = 0;
+  readonly #networks = new NetworkMap<KnownBan>();
 
   get size(): number {
-    return this.#keys.size + this.#networkCount;
+    return this.#keys.size + this.#networks.size;
   }
 
   /**
@@ -38,57 +36,36 @@ export class BanIndex {
     if (this.size === 0) return undefined;
     const ban = this.#keys.get(key) ?? (key.startsWith('key:') ? this.#keys.get(key.slice(4)) : undefined);
     if (ban !== undefined && ban.until > now) return ban;
-    if (this.#networkCount === 0) return undefined;
+    if (this.#networks.size === 0) return undefined;
     const client = parsePrefix(address ?? (key.startsWith('ip:') ? key.slice(3) : key));
-    return client && this.#around(client, now);
+    return client && this.#networks.find(client, ({ until }) => until > now);
+  }
+
+  /** The ban of exactly this subject, also one that has ended. */
+  get(subject: string): KnownBan | undefined {
+    const network = parsePrefix(subject);
+    return network === undefined ? this.#keys.get(subject) : this.#networks.get(network);
   }
 
   set(ban: KnownBan): void {
     const network = parsePrefix(ban.subject);
-    if (network === undefined) {
-      this.#keys.set(ban.subject, ban);
-      return;
-    }
-    const { family, bits, length } = network;
-    let bans = this.#networks[family].get(length);
-    if (bans === undefined) {
-      bans = new Map();
-      this.#networks[family].set(length, bans);
-    }
-    if (!bans.has(bits)) this.#networkCount++;
-    bans.set(bits, ban);
+    if (network === undefined) this.#keys.set(ban.subject, ban);
+    else this.#networks.set(network, ban);
   }
 
   delete(subject: string): void {
     const network = parsePrefix(subject);
-    if (network === undefined) {
-      this.#keys.delete(subject);
-      return;
-    }
-    const bans = this.#networks[network.family].get(network.length);
-    if (bans?.delete(network.bits) !== true) return;
-    this.#networkCount--;
-    if (bans.size === 0) this.#networks[network.family].delete(network.length);
+    if (network === undefined) this.#keys.delete(subject);
+    else this.#networks.delete(network);
   }
 
   clear(): void {
     this.#keys.clear();
-    for (const networks of Object.values(this.#networks)) networks.clear();
-    this.#networkCount = 0;
+    this.#networks.clear();
   }
 
   *values(): Generator<KnownBan> {
     yield* this.#keys.values();
-    for (const networks of Object.values(this.#networks))
-      for (const bans of networks.values()) yield* bans.values();
-  }
-
-  #around(client: AddressPrefix, now: number): KnownBan | undefined {
-    for (const [length, bans] of this.#networks[client.family]) {
-      if (length > client.length) continue;
-      const ban = bans.get(shorten(client, length).bits);
-      if (ban !== undefined && ban.until > now) return ban;
-    }
-    return undefined;
+    yield* this.#networks.values();
   }
 }

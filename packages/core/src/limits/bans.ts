@@ -1,7 +1,9 @@
 import { abortable, type Signalled } from '../kernel/abort.js';
-import { parsePrefix, prefixText } from '../kernel/address-prefix.js';
+import { prefixText } from '../kernel/address-prefix.js';
+import { PandoError } from '../kernel/errors.js';
 import type { Kernel } from '../kernel/kernel.js';
 import type { CounterCell } from '../kernel/meter.js';
+import { readNetwork } from '../kernel/network-map.js';
 import { BanIndex, type KnownBan } from './ban-index.js';
 import type { BanEntry, BanNews, BanStore } from './ban-store.js';
 import type { Decision, Policy } from './decision.js';
@@ -31,10 +33,14 @@ export interface Ban {
 const rereadMs = 30_000;
 const longestSubject = 512;
 const longestReason = 200;
+/** Half a character arrives elsewhere as another. */
+const wellFormed = /^\P{Surrogate}+$/u;
 /** What a hundred years are long for. */
 const longestBanMs = 100 * 365 * 86_400_000;
 /** When to ask again while banned until further notice. */
 const endlessRetryMs = 86_400_000;
+/** The version of a list that is to be read whatever its version. */
+const unknown = -1;
 
 /**
  * The bans of the fleet, as this instance follows them: asked for each call, without a word to anybody.
@@ -51,6 +57,9 @@ export class Bans {
   /** News that come while the list is being read: it may be older than they. */
   #meanwhile: BanNews[] = [];
   #reading: Promise<void> | undefined;
+  #starting: Promise<void> | undefined;
+  /** Whether it has been said that the list cannot be read. */
+  #isWarned = false;
   #timer: Disposable | undefined;
   #gauge: Disposable | undefined;
   #isClosed = false;
@@ -60,17 +69,13 @@ export class Bans {
     this.#store = store;
   }
 
-  /** Resolves when the list is known, or cannot be at the moment. */
-  async start(options?: Signalled): Promise<void> {
-    if (this.#timer !== undefined || this.#isClosed) return;
-    const { clock, meter } = this.#kernel;
-    this.#gauge = meter.observe(limitsInstruments.bans, () => this.#index.size);
-    this.#timer = clock.every(rereadMs, () => this.#look());
-    await this.#store.start((news) => {
-      if (news === undefined) this.#look();
-      else this.#hear(news);
-    }, options);
-    await abortable(this.#look(), options?.signal);
+  /** Resolves when the list is known, or cannot be at the moment; who failed may try again. */
+  start(options?: Signalled): Promise<void> {
+    this.#starting ??= this.#start(options).catch((cause: unknown) => {
+      this.#starting = undefined;
+      throw cause;
+    });
+    return this.#starting;
   }
 
   /** The refusal that meets a call of a banned key or address. */
@@ -107,17 +112,17 @@ export class Bans {
       subject: readSubject(subject),
       isBanned: true,
       forMs: readDuration(forMs),
-      reason: reason?.slice(0, longestReason),
+      reason: readReason(reason),
     } as const;
     const news = await abortable(this.#store.change(change, { signal }), signal);
     if (news === undefined) throw new BanListFullError(change.subject);
-    this.#hear(news);
+    this.#heed(news);
   }
 
   async unban(subject: string, { signal }: Signalled): Promise<void> {
     const change = { subject: readSubject(subject), isBanned: false } as const;
     const news = await abortable(this.#store.change(change, { signal }), signal);
-    if (news !== undefined) this.#hear(news);
+    if (news !== undefined) this.#heed(news);
   }
 
   list(): readonly Ban[] {
@@ -133,20 +138,54 @@ export class Bans {
     await this.#store.close();
   }
 
+  async #start(options?: Signalled): Promise<void> {
+    if (this.#isClosed) return;
+    const { clock, meter } = this.#kernel;
+    await this.#store.start((news) => {
+      if (news === undefined) void this.#reread();
+      else this.#hear(news);
+    }, options);
+    if (this.#isClosed) return this.#store.close(); // meanwhile, when there was nothing to be closed yet
+    this.#gauge ??= meter.observe(limitsInstruments.bans, () => this.#index.size);
+    this.#timer ??= clock.every(rereadMs, () => this.#look());
+    await abortable(this.#look(), options?.signal);
+  }
+
+  /** An announcement. They arrive in the order of changes, so where one is missing, it will not come. */
   #hear(news: BanNews): void {
     if (this.#reading !== undefined) this.#meanwhile.push(news);
     if (news.version <= this.#version) return; // heard of it already
-    if (news.previous === this.#version) this.#apply(news);
-    else void this.#look(); // there was one in between
+    if (news.previous === this.#version) this.#version = news.version;
+    else void this.#look();
+    this.#apply(news);
+  }
+
+  /**
+   * What this instance has changed: it holds here at once. The answer may overtake announcements of changes before; that of this
+   * one will tell whether any were lost.
+   */
+  #heed(news: BanNews): void {
+    if (this.#reading !== undefined) this.#meanwhile.push(news);
+    const { previous, version, subject, ban } = news;
+    if (previous === this.#version) this.#version = version;
+    else if (version <= this.#version) {
+      if (this.#index.get(subject)?.bannedAt === ban?.bannedAt) return; // heard of it already
+      void this.#reread(); // it was changed again, or the list was lost and the store's clock set back
+    }
+    this.#apply(news);
   }
 
   /** Reads the list if it may have changed unheard; one reading at a time, and again if news came that do not fit in. */
   #look(): Promise<void> {
     this.#isStale = true;
-    this.#reading ??= this.#read().finally(() => {
-      this.#reading = undefined;
-    });
+    this.#reading ??= this.#read();
     return this.#reading;
+  }
+
+  /** The same where the version tells nothing: another server may have given it to another list. */
+  #reread(): Promise<void> {
+    this.#version = unknown;
+    return this.#look();
   }
 
   async #read(): Promise<void> {
@@ -156,11 +195,13 @@ export class Bans {
       try {
         const list = await this.#store.read(this.#version);
         if (list !== undefined) this.#replace(list.version, list.bans);
+        this.#isWarned = false;
       } catch (cause) {
         // Whoever is known to be banned stays so; the next round, or the return of Redis, asks again.
-        this.#kernel.logger.debug({ err: cause }, 'The list of bans could not be read.');
+        this.#complain(cause);
       }
     }
+    this.#reading = undefined; // in the same breath as the last look at #isStale
     this.#clearAway();
   }
 
@@ -168,17 +209,17 @@ export class Bans {
     this.#index.clear();
     for (const ban of bans) this.#keep(ban);
     this.#version = version;
-    for (const news of this.#meanwhile) {
+    for (const news of this.#meanwhile.sort((one, other) => one.version - other.version)) {
       if (news.version <= this.#version) continue;
-      if (news.previous === this.#version) this.#apply(news);
+      if (news.previous === this.#version) this.#version = news.version;
       else this.#isStale = true;
+      this.#apply(news);
     }
   }
 
-  #apply({ version, subject, ban }: BanNews): void {
+  #apply({ subject, ban }: BanNews): void {
     if (ban === undefined) this.#index.delete(subject);
     else this.#keep(ban);
-    this.#version = version;
   }
 
   #keep({ subject, reason, bannedAt, leftMs }: BanEntry): void {
@@ -186,6 +227,16 @@ export class Bans {
     const until = leftMs === undefined ? Number.POSITIVE_INFINITY : clock.monotonic() + leftMs;
     const endsAt = leftMs === undefined ? undefined : Math.round(clock.now() + leftMs);
     this.#index.set({ subject, reason, bannedAt, endsAt, until });
+  }
+
+  /** That Redis is away is said elsewhere; that it refuses to tell, here, and once. */
+  #complain(cause: unknown): void {
+    const { logger } = this.#kernel;
+    const isAway = cause instanceof PandoError && cause.retryable;
+    const message = 'The list of bans could not be read.';
+    if (isAway || this.#isWarned) logger.debug({ err: cause }, message);
+    else logger.warn({ err: cause }, message);
+    this.#isWarned ||= !isAway;
   }
 
   #clearAway(): void {
@@ -198,17 +249,22 @@ export class Bans {
 
 /** Keys as they are, networks in their one form. */
 function readSubject(subject: string): string {
-  if (typeof subject !== 'string' || subject === '' || subject.length > longestSubject)
+  if (typeof subject !== 'string' || !wellFormed.test(subject) || subject.length > longestSubject)
     throw new BanError(
       `what is banned must be a key of 1 to ${longestSubject} characters, an address or a network`,
     );
-  const network = parsePrefix(subject);
-  const [address = ''] = subject.split('/');
-  if (network === undefined && parsePrefix(address) !== undefined)
+  const network = readNetwork(subject);
+  if (network === false)
     throw new BanError(
-      `"${subject}" is no network: what follows the address must be a number of bits that it has`,
+      `"${subject}" is no network: there must be an address, and a number of bits that it has`,
     );
   return network === undefined ? subject : prefixText(network);
+}
+
+function readReason(reason: string | undefined): string | undefined {
+  if (reason !== undefined && typeof reason !== 'string')
+    throw new BanError(`reason must be text, got ${typeof reason}`);
+  return reason?.slice(0, longestReason);
 }
 
 function readDuration(forMs: number | undefined): number | undefined {

@@ -1,4 +1,4 @@
-import { networkOf } from '../kernel/network-list.js';
+import { readNetwork } from '../kernel/network-map.js';
 import { type OptionsReader, readOptions } from '../kernel/options.js';
 import type { RedisOption } from '../redis/options.js';
 import { AllowList } from './allow-list.js';
@@ -207,7 +207,7 @@ function readAllow(reader: OptionsReader): readonly string[] {
   const allow = reader.any('allow', []);
   const isList =
     Array.isArray(allow) &&
-    allow.every((entry) => typeof entry === 'string' && entry !== '' && networkOf(entry) !== false);
+    allow.every((entry) => typeof entry === 'string' && entry !== '' && readNetwork(entry) !== false);
   if (!isList) reader.fail('allow', 'a list of addresses, networks such as "10.0.0.0/8", and keys');
   return allow as readonly string[];
 }
