@@ -26,6 +26,10 @@ export class Lease {
   isAsking = false;
   /** Whether nothing must be kept here any more. */
   isOver = false;
+  /** Whether the counter forgot what was lent. */
+  isForgotten = false;
+  /** Called when what was being asked for at the end has gone back. */
+  returned: (() => void) | undefined;
   waiting: LeaseCall[] = [];
   #held = 0;
   #taken = 0;

@@ -255,6 +255,58 @@ describe('what was lent', () => {
     expect(fleet.kinds()).not.toContain('return');
   });
 
+  /** The store has lent, and its answer is on its way. */
+  const lending = async () => {
+    const fleet = new Fleet(hourly(1_000), { travelMs: 5 });
+    while (!fleet.kinds().includes('lend')) {
+      void fleet.consume();
+      await fleet.clock.advance(1);
+    }
+    return fleet;
+  };
+
+  it('is forgotten also when it arrives after the reset', async () => {
+    const fleet = await lending();
+    fleet.say('reset');
+    await fleet.pass(300);
+    expect(fleet.kinds()).not.toContain('return');
+  });
+
+  it('goes back also when it arrives after the room was told to close', async () => {
+    const fleet = await lending();
+    let left: number | undefined;
+    const closed = fleet
+      .room(0)
+      .close()
+      .then(() => {
+        left = fleet.remaining();
+      });
+    await fleet.pass(50);
+    await closed;
+    expect(fleet.kinds()).toContain('return');
+    expect(left).toBe(1_000 - fleet.passed.reduce((sum, { cost }) => sum + cost, 0));
+  });
+
+  it.each(Array.from({ length: 10 }, (_, moment) => moment))(
+    'keeps no room from closing when it never arrives: %i ms later',
+    async (moment) => {
+      const fleet = await lending();
+      await fleet.pass(100); // the first is over
+      fleet.isUp = false;
+      for (let call = 0; call < moment; call++) {
+        void fleet.consume();
+        await fleet.clock.advance(1);
+      }
+      let isClosed = false;
+      const closing = fleet.room(0).close();
+      void closing.then(() => {
+        isClosed = true;
+      });
+      await fleet.pass(50);
+      expect(isClosed).toBe(true);
+    },
+  );
+
   it('stays when somebody gives points to the key', async () => {
     const fleet = await holding();
     fleet.say('reward');

@@ -64,7 +64,7 @@ export class Leases {
       return;
     }
     const lease = this.#leases.get(key);
-    // What a reset has forgotten is not there to be given back to.
+    // What a reset has forgotten is not there to be given back to: neither what is held, nor what is on its way.
     if (lease !== undefined) this.#end(lease, kind !== 'reset');
   }
 
@@ -73,7 +73,12 @@ export class Leases {
     this.#isClosed = true;
     this.#timer?.[Symbol.dispose]();
     const returned = [...this.#leases.values()].map(
-      (lease) => new Promise<void>((done) => this.#giveBack(lease, done)),
+      (lease) =>
+        new Promise<void>((done) => {
+          lease.isOver = true;
+          if (lease.isAsking) lease.returned = done;
+          else this.#giveBack(lease, done);
+        }),
     );
     this.#leases.clear();
     await Promise.all(returned);
@@ -102,10 +107,8 @@ export class Leases {
     const { clock, terms } = this.#init;
     lease.isAsking = false;
     const waiting = lease.takeWaiting();
-    if (verdict.loan !== undefined) {
-      lease.take(verdict, call.since, clock.monotonic(), terms.forMs);
-      if (lease.isOver || this.#isClosed) this.#giveBack(lease);
-    }
+    if (!lease.isForgotten) lease.take(verdict, call.since, clock.monotonic(), terms.forMs);
+    if (lease.isOver) this.#giveBack(lease, lease.returned);
     const { loan, remaining } = verdict;
     call.succeed(loan === undefined ? verdict : { ...verdict, remaining: remaining + loan.amount });
     // Each waits for one answer more at most: only the last asks for others, too, and only for what is left then.
@@ -127,11 +130,13 @@ export class Leases {
     lease.isAsking = false;
     call.fail(cause);
     for (const each of lease.takeWaiting()) each.fail(cause);
+    lease.returned?.();
   }
 
   #end(lease: Lease, gives: boolean): void {
     this.#leases.delete(lease.key);
     lease.isOver = true;
+    lease.isForgotten = !gives;
     if (gives) this.#giveBack(lease);
     else lease.drop();
   }
