@@ -14,7 +14,8 @@ export function accountName(name: string): string {
   return name
     .slice(0, longestName)
     .normalize('NFKC')
-    .replace(/[\p{Cf}\p{Cc}]/gu, '')
+    .replace(/[\t-\r\x85]/g, ' ')
+    .replace(/[\p{Cf}\p{Cc}\p{Default_Ignorable_Code_Point}]/gu, '')
     .trim()
     .replace(/\s+/g, ' ')
     .toUpperCase()

@@ -127,6 +127,14 @@ describe('an attempt', () => {
     expect(await begin()).toMatchObject({ allowed: false, decision: { source: 'ban', policy: 'login' } });
   });
 
+  it('at a banned account is refused, however that is written', async () => {
+    const { limits, begin } = roomWith();
+    await limits.ban('ann@example.com');
+    for (const account of ['ann@example.com', ' ANN@example.com'])
+      expect(await begin(account)).toMatchObject({ allowed: false, decision: { source: 'ban' } });
+    expect((await begin('ben@example.com')).allowed).toBe(true);
+  });
+
   it('under an unknown protection, or without a name or an address, is thrown at once', async () => {
     const { limits } = roomWith();
     expect(() => limits.attempt('lgoin', { account: 'ann', address })).toThrow('Did you mean "login"?');
@@ -151,6 +159,9 @@ describe('an account', () => {
     expect(new Set(forms.map(accountName))).toEqual(new Set(['strasse@x.com']));
     expect(accountName('Zoe\u0301')).toBe(accountName('ZOÉ'));
     expect(accountName('ann  smith')).toBe(accountName('Ann\u00A0Smith'));
+    expect(accountName('ann\tsmith\n')).toBe('ann smith');
+    for (const invisible of ['\uFEFF', '\u200B', '\u034F', '\uFE0F', '\u3164', '\u0000'])
+      expect(accountName(`an${invisible}n`), invisible.codePointAt(0)?.toString(16)).toBe('ann');
     expect(accountName('ann')).not.toBe(accountName('anna'));
   });
 

@@ -70,7 +70,9 @@ export class Attempts {
 
   async begin({ account, address, signal }: AttemptSubject): Promise<Attempt> {
     const keys = keysOf(account, address);
-    const ban = this.#bans.refusal(this.#protection.pair, account, address);
+    const { pair } = this.#protection;
+    const ban =
+      this.#bans.refusal(pair, account, address) ?? this.#bans.refusal(pair, accountName(account), address);
     if (ban !== undefined) this.#bans.count(ban);
     // Who is known to be refused costs nobody a word, and none of the other counters.
     const known = ban ?? this.#pair.denial(keys.pair) ?? this.#address.denial(keys.address);
@@ -85,7 +87,10 @@ export class Attempts {
       return this.#refused(keys, byPair.retryAfterMs > byAddress.retryAfterMs ? byPair : byAddress);
     }
     const byAccount = await this.#account.decide('spend', keys.account, 1);
-    if (byAccount.source === 'closed') return this.#refused(keys, byAccount);
+    if (byAccount.source === 'closed') {
+      await this.#abandoned(keys, false);
+      return this.#refused(keys, byAccount);
+    }
     if (!byAccount.allowed) await sleep(this.#clock, this.#protection.slowMs, { signal });
     return new OpenAttempt(this.#named(byPair), {
       failed: () => this.#failed(keys, byPair),
@@ -111,8 +116,10 @@ export class Attempts {
   async #failed({ pair }: AttemptKeys, { remaining, source }: Decision): Promise<void> {
     const { blockMs } = this.#protection;
     if (remaining > 0 || blockMs.length === 0 || source === 'open') return;
-    const { limit, remaining: left } = await this.#blocks.decide('penalize', pair, 1);
-    const duration = blockMs[Math.min(limit - left, blockMs.length) - 1] as number;
+    const blocks = await this.#blocks.decide('penalize', pair, 1);
+    const isCounted = blocks.source !== 'open' && blocks.source !== 'closed'; // else: it may be the first
+    const count = isCounted ? blocks.limit - blocks.remaining : 1;
+    const duration = blockMs[Math.min(count, blockMs.length) - 1] as number;
     await Promise.all([
       this.#pair.decide('reset', pair, 0), // who comes back after the block has all attempts again
       this.#pair.decide('block', pair, duration * 1_000),
