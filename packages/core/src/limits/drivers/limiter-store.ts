@@ -1,4 +1,3 @@
-import { RateLimiterRes } from 'rate-limiter-flexible';
 import { abortable, deadline } from '../../kernel/abort.js';
 import type { Clock } from '../../kernel/clock.js';
 import type { LimitAsk, Limiter, LimiterResult, LimitStore, LimitVerdict } from '../ports.js';
@@ -74,9 +73,14 @@ async function spend(limiter: Limiter, limit: number, key: string, cost: number)
   try {
     return told(await limiter.consume(key, cost), true);
   } catch (refusal) {
-    if (refusal instanceof RateLimiterRes) return told(refusal, false);
+    if (isResult(refusal)) return told(refusal, false);
     throw refusal;
   }
+}
+
+/** By its shape: the limiter may come from another copy of the library than ours. */
+function isResult(refusal: unknown): refusal is LimiterResult {
+  return typeof (refusal as Partial<LimiterResult> | undefined)?.msBeforeNext === 'number';
 }
 
 function left(limit: number, { consumedPoints }: LimiterResult): number {
