@@ -13,8 +13,8 @@ export class SecretUnavailableError extends PandoError {
     super({
       code: 'PANDO_SECRET_UNAVAILABLE',
       message:
-        `The secret that signs tokens is kept in Redis: start Redis, correct the "redis" option, or give every ` +
-        `instance the same "secret" to start without. ${messageOf(cause)}`,
+        `Cannot start without the secret that signs tokens, which is kept in Redis. ${messageOf(cause)} ` +
+        'Start Redis there, correct the "redis" option, or give every instance the same "secret" to start without.',
       cause,
       retryable: true,
       status: 503,

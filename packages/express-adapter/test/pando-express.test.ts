@@ -150,3 +150,13 @@ it('lets go of a server that could not listen, which may then try another port',
   using socket = await SocketClient.open(`http://127.0.0.1:${serving.port}/ws`);
   expect([socket.closeCode, server.listenerCount('upgrade')]).toEqual([undefined, 1]);
 });
+
+it('is given a kit', async () => {
+  const promise = createPando();
+  for (const none of [undefined, 'pando', promise] as never[]) {
+    expect(() => pandoExpress(none)).toThrow(
+      /^pando must be a kit, got (undefined|a string|a promise of it)\. /,
+    );
+  }
+  await (await promise).close();
+});

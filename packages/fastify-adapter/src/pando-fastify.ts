@@ -1,3 +1,4 @@
+import { PandoOptionsError } from '@pando/core';
 import {
   addressSeenBy,
   Door,
@@ -21,6 +22,7 @@ import { addProblemBodies } from './problem-bodies.js';
 import type { PandoFastify, PandoFastifyOptions, RouteLimit } from './types.js';
 
 const plugin: FastifyPluginAsync<PandoFastifyOptions> = async (app, options) => {
+  if (app.hasDecorator('pando')) throw registeredTwice();
   // The last three are Fastify's own.
   const {
     pando,
@@ -44,14 +46,18 @@ const plugin: FastifyPluginAsync<PandoFastifyOptions> = async (app, options) => 
     },
   );
 
+  /** What routes say that were registered after this plugin. */
+  const settled = new WeakSet<object>();
   const visitOf = (request: FastifyRequest, reply: FastifyReply): Visit =>
     door.visit(request.raw, () => door.exchange(request.raw, reply.raw, new FastifyView(request, reply)));
 
   app.addHook('onRequest', (request, reply, done) => {
+    const settings = request.routeOptions.config?.pando;
+    if (settings !== undefined && !settled.has(settings)) return done(registeredTooEarly(request));
     prototype ??= Object.getPrototypeOf(request) as object;
     if (door.probes.find(request.method, request.originalUrl) !== undefined) return done();
     const visit = visitOf(request, reply);
-    const refusal = door.refusal(visit, request.routeOptions.config?.pando);
+    const refusal = door.refusal(visit, settings);
     if (refusal === undefined) door.enter(visit, done);
     else done(refusal);
   });
@@ -62,6 +68,7 @@ const plugin: FastifyPluginAsync<PandoFastifyOptions> = async (app, options) => 
     const settings = route.config?.pando;
     if (settings === undefined) return;
     door.checkRoute(settings);
+    settled.add(settings);
     const { limit } = settings;
     if (limit !== undefined) addLimit(route, typeof limit === 'string' ? { policy: limit } : limit);
   });
@@ -119,6 +126,25 @@ export const pandoFastify: FastifyPluginAsync<PandoFastifyOptions> = fastifyPlug
   fastify: '5.x',
   name: '@pando/fastify-adapter',
 });
+
+function registeredTwice(): PandoOptionsError {
+  return new PandoOptionsError({
+    code: 'PANDO_HTTP_OPTIONS',
+    message:
+      'pandoFastify is registered already, or something else has decorated the application with "pando". ' +
+      'Register it once, at the root: its hooks and app.pando reach every scope below.',
+  });
+}
+
+/** Hooks reach such a route, but its limits were never put before it. */
+function registeredTooEarly({ method, routeOptions: { url } }: FastifyRequest): PandoOptionsError {
+  return new PandoOptionsError({
+    code: 'PANDO_HTTP_OPTIONS',
+    message:
+      `The route ${method} ${url} has config.pando, but is older than the plugin, so what it says does not hold. ` +
+      'Write "await app.register(pandoFastify, { pando })" before the routes.',
+  });
+}
 
 /** What others read who limit or trace by route: probes come often, and must be answered. */
 const unobserved: object = { rateLimit: false, otel: false };

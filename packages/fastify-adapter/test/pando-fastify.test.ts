@@ -200,3 +200,24 @@ it('refuses options and limits that cannot be right, before anything is served',
   await expect(register({ ws: { path: 'ws' } })).rejects.toThrow(/ws\.path/);
   await expect(register({})).rejects.toThrow(/noe.*one/s);
 });
+
+it('is registered once, before the routes that use it, with a kit', async () => {
+  const { app, pando } = await application();
+  await expect(app.register(pandoFastify, { pando })).rejects.toThrow('is registered already');
+
+  const early = Fastify();
+  early.get('/limited', { config: { pando: { limit: 'one' } } }, async () => 'x');
+  await early.register(pandoFastify, { pando });
+  early.get('/', async () => 'x');
+  expect((await early.inject('/')).statusCode).toBe(200);
+  const answer = await early.inject('/limited');
+  expect([answer.statusCode, answer.body]).toEqual([500, expect.stringContaining('before the routes')]);
+
+  const promise = kit();
+  for (const none of [undefined, 'pando', promise] as never[]) {
+    await expect(Fastify().register(pandoFastify, { pando: none })).rejects.toThrow(
+      /^pando must be a kit, got (undefined|a string|a promise of it)\. /,
+    );
+  }
+  await promise;
+});

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createKernel } from '../kernel/kernel.js';
 import { closeCodes } from '../realtime/close-codes.js';
 import { createMemoryWorld, createRealtime, type Realtime, type RealtimeOptions } from '../realtime/index.js';
@@ -734,10 +734,15 @@ describe('what was seen', () => {
 describe('what cannot be connected to', () => {
   it.each([
     ['/events', {}, 'a full URL'],
-    ['ws://test/', { WebSocket: undefined }, 'WebSocket'],
     ['http://test/', { minDelayMs: 0 }, 'minDelayMs'],
     ['http://test/', { minDelayMs: 10, maxDelayMs: 1 }, 'maxDelayMs'],
   ])('%s %j is refused at once', (url, options, what) => {
     expect(() => connect(url, options)).toThrow(what);
+  });
+
+  it('a socket is refused at once where there are none: Node has had them since 22', () => {
+    vi.stubGlobal('WebSocket', undefined);
+    onTestFinished(() => void vi.unstubAllGlobals());
+    expect(() => connect('ws://test/')).toThrow('WebSocket');
   });
 });

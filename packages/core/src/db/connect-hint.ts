@@ -3,7 +3,7 @@ import { isLastingRefusal, sqlStateOf } from './sql-state.js';
 
 /** What to do about a server that nobody can connect to, by what it or the network said. */
 export function connectHint(cause: unknown): string {
-  if (isLastingRefusal(sqlStateOf(cause))) {
+  if (isLastingRefusal(sqlStateOf(cause)) || lacksPassword(cause)) {
     return 'Correct the credentials or the name of the database in db.primary.';
   }
   if (isDistrusted(cause)) {
@@ -19,4 +19,9 @@ export function connectHint(cause: unknown): string {
 function isDistrusted(cause: unknown): boolean {
   const { code } = (cause ?? {}) as { code?: unknown };
   return typeof code === 'string' && /CERT|LEAF_SIGNATURE/.test(code);
+}
+
+/** The server asks for a password, and there is none: `pg` says so itself, without a code. */
+function lacksPassword(cause: unknown): boolean {
+  return /client password must be a/.test(messageOf(cause));
 }

@@ -67,6 +67,7 @@ describe('database options', () => {
     [{ primary, pool: { size: 0 } }, 'db.pool.size must be a positive whole number'],
     [{ primary, primaryFunctions: ['f()'] }, 'db.primaryFunctions must be an array of names of functions'],
     [{ primary: 'localhost' }, 'db.primary must be a connection URL such as'],
+    [{ primary: 'mysql://u:secret@localhost/app' }, 'what was given cannot be read as one.'],
   ])('refuse %o', (options, message) => {
     expect(refusal(options)).toContain(message);
   });

@@ -12,7 +12,7 @@ import { SseHandler, type SseRefusal } from './handlers/sse.js';
 import { WsHandler } from './handlers/ws.js';
 import { type HttpOptions, resolveHttpOptions } from './http-options.js';
 import { KeptTokens } from './kept-tokens.js';
-import type { Kit } from './kit.js';
+import { checkKit, type Kit } from './kit.js';
 import type { LimitOptions } from './limit-options.js';
 import type { LimitedRoute } from './limited-route.js';
 import { type FrameworkView, NodeExchange } from './node-exchange.js';
@@ -46,6 +46,7 @@ export class Door {
 
   /** `beside`: see {@link resolveHttpOptions}. */
   constructor(kit: Kit, options: HttpOptions | undefined, beside?: readonly string[]) {
+    checkKit(kit);
     const resolved = resolveHttpOptions(options, beside, kit.health.groups);
     this.kit = kit;
     this.balancerIdleMs = resolved.balancerIdleMs;

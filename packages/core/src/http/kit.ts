@@ -1,5 +1,6 @@
 import type { Cache } from '../cache/index.js';
 import type { Health } from '../health/index.js';
+import { PandoOptionsError } from '../kernel/errors.js';
 import type { Kernel } from '../kernel/kernel.js';
 import type { TokenCodec } from '../kernel/token-codec.js';
 import type { TokenShelf } from '../kernel/token-shelf.js';
@@ -24,4 +25,14 @@ export interface Kit {
   readonly health: Pick<Health, 'live' | 'startup' | 'ready' | 'report' | 'group' | 'groups'>;
   readonly metrics: Pick<Metrics, 'contentType' | 'expose'>;
   readonly lifecycle: Pick<Lifecycle, 'state' | 'draining' | 'ready' | 'register' | 'releaseSignals'>;
+}
+
+/** Refuses what is no kit, where no compiler did: most often the promise of one. */
+export function checkKit(kit: unknown): void {
+  if (typeof kit === 'object' && kit !== null && 'kernel' in kit) return;
+  const got =
+    kit instanceof Promise
+      ? 'a promise of it. Write: const pando = await createPando(…)'
+      : `${kit === undefined ? 'undefined' : `a ${typeof kit}`}. Hand over what "await createPando(…)" returned`;
+  throw new PandoOptionsError({ code: 'PANDO_HTTP_OPTIONS', message: `pando must be a kit, got ${got}.` });
 }

@@ -10,10 +10,11 @@ export class UnknownPolicyError extends PandoError {
   constructor(name: string, known: Iterable<string>) {
     const names = [...known];
     const nearest = nearestOf(name, names);
-    const list = names.length === 0 ? 'There are none.' : `There are: ${names.sort().join(', ')}.`;
+    const list = names.length === 0 ? 'There are none' : `There are: ${names.sort().join(', ')}`;
+    const hint = nearest === undefined ? `${list}. Add it to limits.policies.` : `Did you mean "${nearest}"?`;
     super({
       code: 'PANDO_LIMITS_POLICY_UNKNOWN',
-      message: `There is no limit policy "${name}". ${nearest === undefined ? list : `Did you mean "${nearest}"?`}`,
+      message: `There is no limit policy "${name}". ${hint}`,
     });
   }
 }
@@ -86,10 +87,12 @@ export class UnknownProtectionError extends PandoError {
   constructor(name: string, known: Iterable<string>) {
     const names = [...known];
     const nearest = nearestOf(name, names);
-    const list = names.length === 0 ? 'There are none.' : `There are: ${names.sort().join(', ')}.`;
+    const list = names.length === 0 ? 'There are none' : `There are: ${names.sort().join(', ')}`;
+    const hint =
+      nearest === undefined ? `${list}. Add it to limits.protections.` : `Did you mean "${nearest}"?`;
     super({
       code: 'PANDO_LIMITS_PROTECTION_UNKNOWN',
-      message: `There is no protection "${name}". ${nearest === undefined ? list : `Did you mean "${nearest}"?`}`,
+      message: `There is no protection "${name}". ${hint}`,
     });
   }
 }

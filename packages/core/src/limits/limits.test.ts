@@ -90,7 +90,7 @@ describe('wrong use', () => {
       'There is no limit policy "wirte". Did you mean "write"?',
     );
     expect(() => limits.policy('something')).toThrow('There are: login, write.');
-    expect(() => limitsOf({}).policy('x')).toThrow('There are none.');
+    expect(() => limitsOf({}).policy('x')).toThrow('There are none. Add it to limits.policies.');
     expect(() => limits.policy('toString')).toThrow('There is no limit policy');
     expect(limits.policy('login').windows).toEqual([{ limit: 1, windowMs: 1_000 }]);
   });

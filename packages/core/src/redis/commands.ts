@@ -1,6 +1,6 @@
 import { abortable } from '../kernel/abort.js';
 import { type Clock, sleep } from '../kernel/clock.js';
-import { ClosedError, messageOf } from '../kernel/errors.js';
+import { ClosedError } from '../kernel/errors.js';
 import type { CounterCell, HistogramCell, Meter } from '../kernel/meter.js';
 import {
   isCluster,
@@ -10,7 +10,7 @@ import {
   type RedisClusterClient,
 } from './client.js';
 import { Deadlines, type Wait } from './deadlines.js';
-import { commandError, isDemotion, isReply, RedisUnavailableError } from './errors.js';
+import { commandError, isDemotion, isReply, RedisUnavailableError, reasonOf } from './errors.js';
 import { Link } from './link.js';
 import { redisInstruments } from './metrics.js';
 import type { RedisArgument, RedisCallOptions, RedisCommand } from './ports.js';
@@ -271,7 +271,7 @@ export class Commands {
     if (this.#closed) return new ClosedError('The Redis connection');
     const { server } = this.#init.clients;
     const cause = this.#lastFailure;
-    const why = cause === undefined ? 'not connected yet' : messageOf(cause);
+    const why = cause === undefined ? 'not connected yet' : reasonOf(cause);
     return new RedisUnavailableError(
       `${server} is away (${why}); ${what} was not sent. Connecting goes on; try again later.`,
       { cause },

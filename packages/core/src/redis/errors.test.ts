@@ -36,7 +36,11 @@ describe('commandError', () => {
   it('counts a lost connection as ambiguous, a refused write as not done', () => {
     expect(commandError('Redis', 'SET', new Error('Connection is closed.'))).toMatchObject({ sent: true });
     const unwritten = new Error("Stream isn't writeable and enableOfflineQueue options is false");
-    expect(commandError('Redis', 'SET', unwritten)).toMatchObject({ sent: false });
+    expect(commandError('Redis', 'SET', unwritten)).toMatchObject({
+      sent: false,
+      message:
+        'The connection to Redis ended before SET was answered (the connection was closed). It is being re-made; try again later.',
+    });
   });
 });
 

@@ -134,7 +134,7 @@ export function isRefusal(cause: unknown): boolean {
 }
 
 /** ioredis refused to write: the socket was closing already. */
-const unwritten = /isn't (writeable|ready)/;
+const isUnwritten = (cause: unknown): boolean => /isn't (writeable|ready)/.test(messageOf(cause));
 
 /** Turns what the client library rejected a command with into an error of ours. */
 export function commandError(server: string, command: string, cause: unknown): PandoError {
@@ -145,9 +145,13 @@ export function commandError(server: string, command: string, cause: unknown): P
       { cause },
     );
   }
-  const reason = messageOf(cause);
   return new RedisUnavailableError(
-    `The connection to ${server} ended before ${command} was answered (${reason}). It is being re-made; try again later.`,
-    { sent: !unwritten.test(reason), cause },
+    `The connection to ${server} ended before ${command} was answered (${reasonOf(cause)}). It is being re-made; try again later.`,
+    { sent: !isUnwritten(cause), cause },
   );
+}
+
+/** Why a connection is not there, in words for those who do not know the client library. */
+export function reasonOf(cause: unknown): string {
+  return isUnwritten(cause) ? 'the connection was closed' : messageOf(cause);
 }

@@ -27,8 +27,12 @@ describe('resolveRedisOptions', () => {
   it.each<[unknown, string]>([
     [{}, 'redis.url must be given, or one of host, path, sentinels, nodes, client'],
     [{ url: 'redis://a', host: 'b' }, 'redis.host must be absent when redis.url is given'],
-    ['http://localhost', 'redis.url must be a redis:// or rediss:// URL, got "http://localhost"'],
-    ['redis://u:secret@', 'redis.url must be a redis:// or rediss:// URL, got "redis://…@"'],
+    [
+      'localhost:6379',
+      'redis.url must be a redis:// or rediss:// URL such as "redis://localhost:6379", got "loc',
+    ],
+    ['http://localhost', 'URL such as "redis://localhost:6379", got "http://localhost"'],
+    ['redis://u:secret@', 'URL such as "redis://localhost:6379", got "redis://…@"'],
     [
       { sentinels: [{ host: 's', port: 1 }] },
       'redis.name must be the name of the master that the sentinels watch',

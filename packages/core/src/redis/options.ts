@@ -149,7 +149,8 @@ function readTarget(read: OptionsReader): RedisTarget {
 function readUrl(read: OptionsReader): string {
   const url = read.any('url');
   const scheme = typeof url === 'string' && URL.canParse(url) ? new URL(url).protocol : undefined;
-  if (scheme !== 'redis:' && scheme !== 'rediss:') read.fail('url', 'a redis:// or rediss:// URL');
+  if (scheme !== 'redis:' && scheme !== 'rediss:')
+    read.fail('url', 'a redis:// or rediss:// URL such as "redis://localhost:6379"');
   return url as string;
 }
 

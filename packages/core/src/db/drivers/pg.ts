@@ -145,6 +145,9 @@ interface Parsed {
   readonly connectionParameters: pg.ClientConfig & { readonly application_name?: string };
 }
 
+/** A URL of Postgres, or the folder of a socket. */
+const connectionUrl = /^(\/|(postgres(ql)?|socket):\/\/)/i;
+
 /** The client lets the URL win over single settings, an absent password over a function: here it is the other way round. */
 function configOf(server: ResolvedServer): pg.ClientConfig {
   const {
@@ -164,7 +167,8 @@ function configOf(server: ResolvedServer): pg.ClientConfig {
   if (connectionString === undefined) return given;
   try {
     // The client takes any text for the name of a database on a host called "base".
-    if (!/^\/|:\/\//.test(connectionString)) throw new Error('neither a URL nor a socket folder');
+    if (!connectionUrl.test(connectionString))
+      throw new Error('neither a URL of Postgres nor a socket folder');
     const { connectionParameters: url } = new pg.Client({ connectionString }) as pg.Client & Parsed;
     const { host, port, database, user, ssl, options, application_name } = url;
     return { host, port, database, user, password: url.password, ssl, options, application_name, ...given };
