@@ -42,7 +42,7 @@ export class MemoryJobStore implements JobStore {
   async start(): Promise<void> {}
 
   async look(job: string): Promise<JobStanding> {
-    return this.#claimed(this.#job(job), 'stands');
+    return this.#claimed(this.#job(job), 'stands', this.#clock.now());
   }
 
   async claim(name: string, run: DueRun): Promise<JobClaim> {
@@ -50,20 +50,20 @@ export class MemoryJobStore implements JobStore {
     const now = this.#clock.now();
     if (job.last === run.last && now < job.until && job.claimId === run.claimId) {
       job.until = now + run.leaseMs;
-      return this.#claimed(job, 'taken');
+      return this.#claimed(job, 'taken', now);
     }
-    if (job.last !== run.last || now < run.dueAt || now < job.until) return this.#claimed(job, 'stands');
+    if (job.last !== run.last || now < run.dueAt || now < job.until) return this.#claimed(job, 'stands', now);
     const isLate = run.startWithinMs !== undefined && now > run.dueAt + run.startWithinMs;
     if (isLate || job.attempt >= run.maxAttempts) {
       Object.assign(job, { last: Math.max(now, job.last + 1), attempt: 0, owner: '' });
-      return this.#claimed(job, isLate ? 'late' : 'given up');
+      return this.#claimed(job, isLate ? 'late' : 'given up', now);
     }
     job.token = Math.max(job.token + 1, now);
     job.attempt++;
     job.until = now + run.leaseMs;
     job.owner = this.#self;
     job.claimId = run.claimId;
-    return this.#claimed(job, 'taken');
+    return this.#claimed(job, 'taken', now);
   }
 
   async renew(name: string, token: number, leaseMs: number): Promise<boolean> {
@@ -110,8 +110,8 @@ export class MemoryJobStore implements JobStore {
     return job.token === token && job.owner !== '' ? job : undefined;
   }
 
-  #claimed(job: KeptJob, outcome: JobClaim['outcome']): JobClaim {
+  #claimed(job: KeptJob, outcome: JobClaim['outcome'], now: number): JobClaim {
     const { last, until, owner, token, attempt } = job;
-    return { outcome, now: this.#clock.now(), last, until, owner, token, attempt };
+    return { outcome, now, last, until, owner, token, attempt };
   }
 }
