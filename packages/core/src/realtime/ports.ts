@@ -103,7 +103,10 @@ export interface LogPage {
 export interface ReadOptions extends Signalled {
   /** Entries with this id or a later one; undefined reads the head alone. */
   readonly from: string | undefined;
+  /** Entries, at most. */
   readonly limit: number;
+  /** Of entries beyond the second, none that does not fit into so many bytes with all before it. @defaultValue no bound */
+  readonly maxBytes?: number | undefined;
 }
 
 /** Where a channel ends. */

@@ -1,7 +1,7 @@
 import type { Signalled } from '../../kernel/abort.js';
 import { type Clock, systemClock } from '../../kernel/clock.js';
 import { ClosedError } from '../../kernel/errors.js';
-import { emptyToken, type Token } from '../../kernel/token.js';
+import { emptyToken } from '../../kernel/token.js';
 import { RealtimeUnavailableError } from '../errors.js';
 import { laterToken } from '../later-token.js';
 import { packHeader } from '../packing.js';
@@ -14,28 +14,14 @@ import type {
   BrokerSubscription,
   Head,
   HeldId,
-  LogEntry,
   LogPage,
   OutgoingMessage,
   ReadOptions,
   Retention,
 } from '../ports.js';
 import { compareIds, originId, unkept } from '../position.js';
+import { ageKeys, fitting, type Log, nextId } from './memory-log.js';
 import { MemoryAttendances, MemoryPresence } from './memory-presence.js';
-
-/** One channel's log. */
-interface Log {
-  entries: LogEntry[];
-  head: string;
-  touchedAt: number;
-  /** When the log is forgotten; the head lives longer. */
-  expiresAt: number;
-  /** In two generations: one is filled while the other ages. */
-  places: Map<string, Appended>;
-  oldPlaces: Map<string, Appended>;
-  placesSince: number;
-  seen: Token;
-}
 
 type Listener = (announcement: Announcement) => void;
 
@@ -169,15 +155,16 @@ export class MemoryWorld {
     for (const { channel, id } of ids) this.#held.delete(`${channel} ${id}`);
   }
 
-  read(channel: string, from: string | undefined, limit: number, retention: Retention): LogPage {
+  read(channel: string, { from, limit, maxBytes }: ReadOptions, retention: Retention): LogPage {
     const log = this.#log(channel, retention);
     const found =
       from === undefined ? [] : (log?.entries.filter((entry) => compareIds(entry.id, from) >= 0) ?? []);
+    const entries = fitting(found.slice(0, limit), maxBytes);
     return {
       lineage: this.lineage,
       head: log?.head ?? originId,
-      entries: found.slice(0, limit),
-      more: found.length > limit,
+      entries,
+      more: found.length > entries.length,
       seen: log?.seen ?? emptyToken,
     };
   }
@@ -294,7 +281,7 @@ export class MemoryBroker implements Broker {
         const messages = packed.map((bytes) => ({ id: undefined, packed: bytes }));
         world.append(channel, this.#header, messages, retention);
       },
-      head: (channel) => world.read(channel, undefined, 0, retention),
+      head: (channel) => world.read(channel, { from: undefined, limit: 0 }, retention),
     });
   }
 
@@ -350,9 +337,9 @@ export class MemoryBroker implements Broker {
     return { close: async () => listening[Symbol.dispose]() };
   }
 
-  async read(channel: string, { from, limit, signal }: ReadOptions): Promise<LogPage> {
-    this.#check(`reading the history of channel "${channel}" failed`, signal);
-    return this.#world.read(channel, from, limit, this.#retention);
+  async read(channel: string, options: ReadOptions): Promise<LogPage> {
+    this.#check(`reading the history of channel "${channel}" failed`, options.signal);
+    return this.#world.read(channel, options, this.#retention);
   }
 
   async heads(channels: readonly string[], { signal }: Signalled = {}): Promise<readonly Head[]> {
@@ -378,18 +365,4 @@ export class MemoryBroker implements Broker {
 
 function pack(header: string, messages: readonly OutgoingMessage[]): Buffer {
   return Buffer.concat([Buffer.from(header), ...messages.map(({ packed }) => packed)]);
-}
-
-/** Ids grow whatever the clock does. */
-function nextId(last: string, nowMs: number): string {
-  const [ms = '0', seq = '0'] = last.split('-');
-  return nowMs > Number(ms) ? `${nowMs}-0` : `${ms}-${Number(seq) + 1}`;
-}
-
-function ageKeys(log: Log, now: number, { idempotencyMs }: Retention): void {
-  const age = now - log.placesSince;
-  if (age < idempotencyMs) return;
-  log.oldPlaces = age < 2 * idempotencyMs ? log.places : new Map();
-  log.places = new Map();
-  log.placesSince = now;
 }

@@ -138,20 +138,18 @@ export class RedisBroker implements Broker {
     };
   }
 
-  read(channel: string, { from, limit, signal }: ReadOptions): Promise<LogPage> {
+  read(channel: string, { from, limit, maxBytes, signal }: ReadOptions): Promise<LogPage> {
     const channels = this.#partitions.of(channel);
     return channels.ask(`reading the history of channel "${channel}" failed`, async () => {
       const keys = [...channels.logKeys(channel), channels.key('seen', channel)];
-      const reply = await channels.place.run(readScript, keys, [from ?? '', limit], {
-        signal,
-        buffers: true,
-      });
-      const [lineage, head, entries, seen] = reply as ReadReply;
+      const args = [from ?? '', limit, maxBytes ?? Number.MAX_SAFE_INTEGER];
+      const reply = await channels.place.run(readScript, keys, args, { signal, buffers: true });
+      const [lineage, head, entries, seen, more] = reply as ReadReply;
       return {
         lineage: lineage.toString(),
         head: head.toString(),
         entries: entries.map(readEntry),
-        more: limit > 0 && entries.length >= limit,
+        more: more === 1,
         seen: seenToken(seen),
       };
     });
@@ -232,6 +230,7 @@ type ReadReply = readonly [
   head: Buffer,
   entries: readonly StreamEntry[],
   seen: readonly Buffer[],
+  more: number,
 ];
 
 type StreamEntry = readonly [id: Buffer, fields: readonly Buffer[]];

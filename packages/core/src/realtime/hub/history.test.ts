@@ -5,7 +5,7 @@ import type { LogEntry, LogPage, ReadOptions } from '../ports.js';
 import { History } from './history.js';
 import { Pace } from './pace.js';
 
-const limits = { pageEntries: 128, concurrentReads: 32 };
+const limits = { pageEntries: 128, pageBytes: 1_024, concurrentReads: 32 };
 const idOf = (n: number) => `${n}-0`;
 const LENGTH = 500;
 
@@ -55,7 +55,7 @@ it('readers who ask for so much together that nothing comes in time ask for less
   expect(log.most).toBeGreaterThan(300);
   log.carries = Number.POSITIVE_INFINITY;
   for (let n = 0; n < 40; n++) await readAll(LENGTH - 1);
-  expect([pace.entries, pace.atOnce]).toEqual([limits.pageEntries, limits.concurrentReads]);
+  expect([pace.entries, pace.bytes, pace.atOnce]).toEqual(Object.values(limits));
   const before = reads();
   await readAll(1);
   expect(reads() - before).toBe(4);

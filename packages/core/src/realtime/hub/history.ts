@@ -48,7 +48,7 @@ export class History {
     this.#running++;
     try {
       metrics.historyReads.add();
-      const page = await pace.run((limit) => this.#broker.read(channel, { from, limit }));
+      const page = await pace.run((size) => this.#broker.read(channel, { from, ...size }));
       const shared = new SharedPage(channel, page);
       this.#kept.keep(channel, shared);
       return shared;

@@ -26,6 +26,8 @@ const retention = {
 class ObservedBroker extends MemoryBroker {
   reads = 0;
   readonly looks: string[] = [];
+  /** Bytes of the largest page that was read, of those with more than two entries. */
+  largestPage = 0;
   isDeaf = false;
   /** Lineages of channels that are in another part of the log. */
   readonly elsewhere = new Map<string, string>();
@@ -41,6 +43,8 @@ class ObservedBroker extends MemoryBroker {
     this.reads++;
     this.looks.push(channel);
     const page = await super.read(channel, options);
+    const bytes = page.entries.reduce((sum, { packed }) => sum + packed.length, 0);
+    if (page.entries.length > 2) this.largestPage = Math.max(this.largestPage, bytes);
     return { ...page, lineage: this.elsewhere.get(channel) ?? page.lineage };
   }
 
@@ -181,6 +185,20 @@ describe('a hub', () => {
     const later = broker.reads;
     await follow({ at: places[0] });
     expect(broker.reads).toBeGreaterThan(later); // nothing is kept for long
+  });
+
+  it('reads little at a time where messages are large, and hands them all over', async () => {
+    const { broker, clock, follow, append } = await setUp();
+    const sizes = Array.from({ length: 90 }, (_, n) => (n % 3 === 0 ? 100 : 70_000 + 100 * n));
+    const start = await append(0);
+    for (const size of sizes) await append('x'.repeat(size));
+    await follow();
+    const { sink } = await follow({ at: start });
+    for (let turn = 0; turn < 100; turn++) await clock.advance(0);
+    expect(sink.said[0]).toBe('recovered');
+    expect(sink.said.slice(1).map(({ length }) => length - 2)).toEqual(sizes);
+    expect(broker.largestPage).toBeGreaterThan(262_144);
+    expect(broker.largestPage).toBeLessThanOrEqual(524_288);
   });
 
   it('does not believe what it has read in another life of the data set', async () => {

@@ -49,6 +49,7 @@ const limits = Object.freeze({
   ringEntries: 128,
   ringBytes: 262_144,
   pageEntries: 128,
+  pageBytes: 524_288,
   stretchBytes: 65_536,
   maxPending: 1_024,
   concurrentReads: 32,

@@ -1,7 +1,11 @@
+import type { ReadOptions } from '../ports.js';
+
 /** The most that is read of logs at once. */
 export interface PaceLimits {
   /** Entries of one read. */
   readonly pageEntries: number;
+  /** Bytes of one read, where they hold more than two entries. */
+  readonly pageBytes: number;
   /** Reads at a time. */
   readonly concurrentReads: number;
 }
@@ -33,16 +37,21 @@ export class Pace {
     return Math.max(LEAST_ENTRIES, Math.floor(this.#limits.pageEntries * this.#share));
   }
 
+  /** Bytes of the next read. */
+  get bytes(): number {
+    return Math.floor(this.#limits.pageBytes * this.#share);
+  }
+
   /** Reads at a time. */
   get atOnce(): number {
     return Math.max(1, Math.floor(this.#limits.concurrentReads * this.#share));
   }
 
-  /** Runs one read with so many entries, and learns from its outcome. */
-  async run<T>(read: (entries: number) => Promise<T>): Promise<T> {
+  /** Runs one read of that size, and learns from its outcome. */
+  async run<T>(read: (size: Pick<ReadOptions, 'limit' | 'maxBytes'>) => Promise<T>): Promise<T> {
     const slowed = this.#slowed;
     try {
-      const outcome = await read(this.entries);
+      const outcome = await read({ limit: this.entries, maxBytes: this.bytes });
       this.#share = Math.min(1, this.#share * GROWTH);
       return outcome;
     } catch (cause) {

@@ -208,7 +208,7 @@ export class Run {
     const { failover, isLatest } = this.#plan;
     for (let more = true; more && !this.#isClosed; ) {
       const since = { id: this.#lastId, index: undefined, lineage: this.#lineage };
-      const page = await pace.run((limit) => broker.read(this.#channel, { from: since.id, limit }));
+      const page = await pace.run((size) => broker.read(this.#channel, { from: since.id, ...size }));
       const found = recovery.continueFrom(since, page, failover);
       const newest = page.entries.at(-1);
       if (found.kind === 'lost' && found.reason === 'trimmed' && isLatest && newest !== undefined) {

@@ -194,6 +194,30 @@ export function brokerSuite(name: string, setup: () => Promise<BrokerSetup>): vo
       });
     });
 
+    it('reads two entries at least, and more only as long as they fit into the bytes asked for', async () => {
+      const { a, channel } = await world();
+      const large = 'x'.repeat(1_000);
+      const told = [large, large, large, ...Array.from({ length: 60 }, (_, n) => n), large, 'end'];
+      for (const event of told) await a.append(channel, [message(event)]);
+      const pages: unknown[][] = [];
+      for (let from = originId, more = true; more; ) {
+        const page = await a.read(channel, { from, limit: 50, maxBytes: 2_500 });
+        const isBeside = ({ id }: { readonly id: string }) => id !== from;
+        pages.push(page.entries.filter(isBeside).flatMap(eventsOf));
+        const bytes = page.entries.reduce((sum, { packed }) => sum + packed.length, 0);
+        expect(bytes <= 2_500 || page.entries.length === 2).toBe(true);
+        from = page.entries.at(-1)?.id ?? from;
+        more = page.more;
+      }
+      expect(pages.flat()).toEqual(told);
+      expect(pages[0]).toEqual([large, large]);
+      const tiny = await a.read(channel, { from: originId, limit: 50, maxBytes: 1 });
+      expect(tiny).toMatchObject({ more: true, entries: { length: 2 } });
+      expect(await a.read(channel, { from: tiny.head, limit: 50, maxBytes: 1 })).toMatchObject({
+        more: false,
+      });
+    });
+
     it('knows where channels end, also those that nobody has used', async () => {
       const { a, b, channel } = await world();
       await a.append(channel, [message(1)]);
