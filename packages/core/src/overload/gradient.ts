@@ -57,6 +57,11 @@ export class GradientLimit {
     return this.#isAstray;
   }
 
+  /** Whether requests that take so long take as long as usual. */
+  isUsual(meanMs: number): boolean {
+    return meanMs < this.#usualMs * tolerance && meanMs > this.#usualMs / tolerance;
+  }
+
   update({ meanMs, isSaturated, isOverloaded }: SeenWindow): void {
     if (this.#learned === 0) this.#usualMs = meanMs;
     else if (!isSaturated) this.#learn(meanMs);

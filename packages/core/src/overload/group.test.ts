@@ -142,12 +142,13 @@ it('finds its way again in seconds when what is behind becomes ten times as slow
       simulation.run(5_000, 2 * capacityOf(slow));
       expect(simulation.run(20_000, 2 * capacityOf(slow)).done / 20).toBeGreaterThan(0.85 * capacityOf(slow));
       simulation.become(pool);
-      simulation.run(10_000, 2 * capacityOf(pool));
+      simulation.run(5_000, 2 * capacityOf(pool));
       const { done, meanMs } = simulation.run(10_000, 2 * capacityOf(pool));
       expect(done / 10).toBeGreaterThan(0.9 * capacityOf(pool));
       expect(meanMs).toBeLessThan(3 * pool.serviceMs);
     }),
-    { numRuns: 10 },
+    // In these it has become quicker again during a look, which has seen a mean of both.
+    { numRuns: 30, examples: [[771], [1_149], [1_638], [1_964]] },
   );
 });
 

@@ -123,9 +123,12 @@ export class Group {
   #lookedAt(look: Look, now: number): void {
     const { meanMs } = look;
     const isWorthIt = meanMs !== undefined && look.rateAt(now) > 0.75 * this.#rate;
+    // What became quicker or slower during the look has made a mean of both: nothing but another look will tell.
+    const isDoubtful = meanMs !== undefined && !this.#gradient.isUsual(meanMs);
     if (meanMs !== undefined) this.#gradient.rebase(meanMs, isWorthIt ? look.limit : undefined);
-    this.#pauseMs = isWorthIt ? lookSoonMs : Math.min(lookSeldomMs, this.#pauseMs * 2);
-    this.#nextLookAt = now + Math.max(this.#pauseMs, (now - look.beganAt) / lookShare);
+    this.#pauseMs = isWorthIt || isDoubtful ? lookSoonMs : Math.min(lookSeldomMs, this.#pauseMs * 2);
+    const lastedMs = now - look.beganAt;
+    this.#nextLookAt = now + Math.max(this.#pauseMs, isDoubtful ? lastedMs : lastedMs / lookShare);
     this.#look = undefined;
     this.#astraySince = undefined;
     this.#begin(now);

@@ -171,6 +171,14 @@ it('does not take the other work of a busy loop for a turn of requests', () => {
   }
 });
 
+it('nor what it did while nobody watched', () => {
+  const simulation = new Simulation();
+  simulation.turn('normal');
+  simulation.rest(10);
+  for (let turn = 0; turn < 20; turn++) simulation.work(20);
+  expect(simulation.turn('normal', 'normal')).toEqual([true, true]);
+});
+
 it('watches a loop as long as that is busy, and no longer than it is told to', () => {
   const simulation = new Simulation();
   expect(simulation.isWatched).toBe(false);
