@@ -167,7 +167,15 @@ export class Door {
       const ip = this.#clients.of(request, addressOf?.(request));
       return { ip, key: this.#clients.keyOf(ip) };
     };
-    return new UpgradeHandler(this.kit, this.#tokens, this.#ws, this.#gate, resolved, whoIs);
+    return new UpgradeHandler(
+      this.kit,
+      this.#tokens,
+      this.#ws,
+      this.#gate,
+      this.#admissions,
+      resolved,
+      whoIs,
+    );
   }
 
   /**

@@ -92,7 +92,7 @@ export interface HttpOptions {
    */
   readonly tokens?: false | KeptTokenOptions | undefined;
   /**
-   * How much a request matters that says nothing of it on its route, for `pando.overload`. Asked before anything has
+   * How much a request matters that says nothing of it on its route, for `pando.overload`; of WebSockets, their handshake. Asked before anything has
    * authenticated the request, and at once: no promise. @defaultValue `'normal'` for all
    */
   readonly priority?: ((request: ArrivingRequest) => RequestPriority | undefined) | undefined;

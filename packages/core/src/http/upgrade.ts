@@ -1,5 +1,6 @@
 import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { abortable, deadline } from '../kernel/abort.js';
 import { isPandoError } from '../kernel/errors.js';
@@ -7,8 +8,10 @@ import type { CounterCell } from '../kernel/meter.js';
 import type { Applicant } from '../realtime/index.js';
 import type { Client } from './clients.js';
 import { StreamRefusedError } from './errors.js';
+import type { AdmissionHandler } from './handlers/admission.js';
 import type { Handshake, WsHandler } from './handlers/ws.js';
 import { requestId } from './headers.js';
+import type { ArrivingRequest } from './http-options.js';
 import type { Kit } from './kit.js';
 import { httpInstruments } from './metrics.js';
 import { originAllowed } from './origin.js';
@@ -40,6 +43,7 @@ export class UpgradeHandler {
   readonly #tokens: TokenTransport;
   readonly #handler: WsHandler;
   readonly #gate: StreamGate;
+  readonly #admissions: AdmissionHandler;
   readonly #entrances: readonly Entrance[];
   readonly #whoIs: (request: IncomingMessage) => Client;
 
@@ -48,6 +52,7 @@ export class UpgradeHandler {
     tokens: TokenTransport,
     handler: WsHandler,
     gate: StreamGate,
+    admissions: AdmissionHandler,
     routes: readonly ResolvedWsRoute[],
     whoIs: (request: IncomingMessage) => Client,
   ) {
@@ -55,6 +60,7 @@ export class UpgradeHandler {
     this.#tokens = tokens;
     this.#handler = handler;
     this.#gate = gate;
+    this.#admissions = admissions;
     this.#whoIs = whoIs;
     this.#entrances = routes.map((route) => ({
       ...route,
@@ -125,6 +131,7 @@ export class UpgradeHandler {
     if (!originAllowed(headers.origin, headers.host, route.origins)) {
       throw new StreamRefusedError(403, 'Pages of this origin may not connect.');
     }
+    using _admission = this.#admissions.admitHandshake(arriving(request, ip));
     await limiter.connect(client, gone);
     const { contexts, clock } = this.#kit.kernel;
     const askedAt = clock.monotonic();
@@ -190,6 +197,15 @@ export class UpgradeHandler {
       status: String(status),
     });
   }
+}
+
+/** What is known of a handshake before anything has looked at it. */
+function arriving(
+  { method = 'GET', url = '/', headers, socket }: IncomingMessage,
+  ip: string,
+): ArrivingRequest {
+  const host = headers.host?.replace(/:\d*$/, '').toLowerCase() ?? '';
+  return { method, url, headers, ip, host, secure: (socket as Partial<TLSSocket>).encrypted === true };
 }
 
 /** An error of the application may say which refusal it means; anything else is a failure. */

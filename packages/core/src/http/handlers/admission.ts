@@ -1,9 +1,9 @@
 import { readOptions } from '../../kernel/options.js';
-import type { AdmissionPermit, RequestPriority } from '../../overload/index.js';
+import type { AdmissionPermit, AdmissionRefusal, RequestPriority } from '../../overload/index.js';
 import { deadlineOf } from '../deadline.js';
 import { ClientGoneError, DeadlineExpiredError, OverloadedError } from '../errors.js';
 import type { ExchangeOutcome } from '../exchange.js';
-import type { ResolvedHttpOptions } from '../http-options.js';
+import type { ArrivingRequest, ResolvedHttpOptions } from '../http-options.js';
 import type { Kit } from '../kit.js';
 import type { Visit } from '../visit.js';
 
@@ -17,6 +17,11 @@ export interface RouteLoad {
 
 /** From what is refused last to what is refused first. */
 const priorities: readonly RequestPriority[] = ['critical', 'normal', 'sheddable'];
+
+const nothing: Disposable = { [Symbol.dispose]() {} };
+
+const errorOf = (refusal: AdmissionRefusal): Error =>
+  refusal.reason === 'expired' ? new DeadlineExpiredError() : new OverloadedError(refusal);
 
 /** Asks `pando.overload` whether a request may begin, before anything of its body is read. */
 export class AdmissionHandler {
@@ -57,6 +62,16 @@ export class AdmissionHandler {
     return this.#ask(visit, asked, group ?? held.group);
   }
 
+  /** Leave for a handshake to go on: it says nothing, however long it takes. Throws what to refuse it with. */
+  admitHandshake(request: ArrivingRequest): Disposable {
+    const { overload } = this.#kit;
+    if (overload === undefined) return nothing;
+    const deadlineAt = deadlineOf(request.headers, overload.deadlineHeader, this.#kit.kernel.clock);
+    const admission = overload.admit({ priority: this.#priorityOf?.(request), deadlineAt });
+    if (!admission.admitted) throw errorOf(admission);
+    return { [Symbol.dispose]: () => admission.done('ignored') };
+  }
+
   /** The request has become a stream: how long that lasts says nothing. */
   becameStream(visit: Visit): void {
     this.#release(visit, 'ignored');
@@ -78,8 +93,7 @@ export class AdmissionHandler {
       visit.admission = { priority, group, permit: admission };
       return undefined;
     }
-    if (admission.reason === 'expired') return new DeadlineExpiredError();
-    return new OverloadedError(admission);
+    return errorOf(admission);
   }
 
   #release(visit: Visit, outcome: Parameters<AdmissionPermit['done']>[0]): void {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { waitFor } from '../../wait-for.js';
 import { createGate, get, type StartApp } from './app.js';
-import { EventStream } from './clients.js';
+import { EventStream, type Refusal, SocketClient } from './clients.js';
 
 /** So many at once, whatever happens; where tests run, the event loop may be late. */
 const bounded = (count: number) => ({
@@ -87,6 +87,39 @@ export function overloadCases(start: StartApp): void {
       using _stream = await EventStream.open(`${app.url}/events`);
       expect(inFlight()).toBe(0);
       expect((await app.get('/quick')).status).toBe(200);
+    });
+
+    it('refuses WebSockets before anybody is asked who it is, by what the adapter says of their priority', async () => {
+      const gate = createGate();
+      const asked: string[] = [];
+      await using app = await start({
+        kit: { overload: bounded(1) },
+        http: { priority: ({ url }) => (url === '/ws?urgent' ? 'critical' : undefined) },
+        routes: [get('/slow', () => gate.opened.then(() => ({})))],
+        ws: {
+          path: '/ws',
+          authenticate({ url }) {
+            asked.push(String(url));
+            return 'ann';
+          },
+        },
+      });
+      const inFlight = () => app.pando.overload?.groups().get('default')?.inFlight;
+      const first = app.get('/slow');
+      await waitFor(() => inFlight() === 1);
+      const refused = (await SocketClient.connect(`${app.url}/ws`)) as Refusal;
+      expect([refused.status, refused.headers['content-type']]).toEqual([503, 'application/problem+json']);
+      expect(refused.headers['retry-after']).toMatch(/^[123]$/);
+      const counted = (priority: string, outcome: string) =>
+        app.metric('pando_overload_requests_total', { group: 'default', priority, outcome });
+      expect(await counted('normal', 'concurrency')).toBe(1);
+      expect(asked).toEqual([]);
+      gate.open();
+      await first;
+      await waitFor(() => inFlight() === 0);
+      using urgent = await SocketClient.open(`${app.url}/ws?urgent`);
+      expect([urgent.closeCode, inFlight()]).toEqual([undefined, 0]);
+      expect(await counted('critical', 'admitted')).toBe(1);
     });
 
     it('refuses first what matters least, and last what matters most', async () => {
