@@ -211,6 +211,30 @@ it('feels a real event loop that stands still', async () => {
   expect(overload.admit({ priority: 'sheddable' })).toMatchObject({ reason: 'lag' });
 });
 
+it('feels a real event loop that does not rest, in whose turns there is too much, and begins one request in each', async () => {
+  await using overload = createOverload({}, { random: () => 1 });
+  await overload.start();
+  const burn = () => {
+    const until = performance.now() + 10;
+    while (performance.now() < until);
+  };
+  const turn = () =>
+    Array.from({ length: 4 }, () => {
+      const admission = overload.admit();
+      if (!admission.admitted) return admission.reason;
+      burn();
+      admission.done();
+      return 'admitted';
+    });
+  const seen: string[][] = [];
+  while (seen.length < 50 && seen.at(-1)?.includes('lag') !== true) {
+    seen.push(turn());
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect(turn()).toEqual(['admitted', 'lag', 'lag', 'lag']);
+  expect(overload.admit({ priority: 'critical' }).admitted).toBe(true);
+});
+
 it.each([
   [{ minConcurrency: 50, maxConcurrency: 10 }, 'overload.maxConcurrency must be at least minConcurrency, 50'],
   [{ initialConcurrency: 2 }, 'overload.initialConcurrency must be a whole number from 5 to 1000, got 2'],
