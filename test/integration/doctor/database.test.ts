@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { createPando } from '@pando/core';
 import { createTestCluster, type TestCluster, waitFor } from '@pando/core/testing';
+import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startPgBouncer } from '../../infra/pgbouncer.js';
 import { consult } from './consult.js';
@@ -13,6 +14,8 @@ beforeAll(async () => {
 });
 afterAll(() => cluster?.close());
 
+const underAnotherName = (url: string) => url.replace('127.0.0.1', 'localhost');
+const as = (role: string, url: string) => url.replace('postgres://postgres@', `postgres://${role}@`);
 const primaryUrl = () => cluster.primary.url;
 const replica = () => cluster.replicas[0] as TestCluster['primary'];
 
@@ -30,8 +33,9 @@ it('finds nothing wrong with a primary and a replica that keeps up', async () =>
 });
 
 it('sees with a plain role what a superuser sees', async () => {
-  const as = (url: string) => url.replace('postgres://postgres@', 'postgres://plain@');
-  const { code, named, of } = await consult('--db', as(primaryUrl()), '--replica', as(replica().url));
+  const { code, named, of } = await consult(
+    ...['--db', as('plain', primaryUrl()), '--replica', as('plain', replica().url)],
+  );
   expect(named('problem')).toEqual([]);
   expect(named('unknown')).toEqual([]);
   expect(of('db.slots')).toEqual(['fine 1 standby connection, with slots']);
@@ -43,7 +47,9 @@ it('counts the connections of all instances against what the server has', async 
   const asked = (...args: string[]) => consult('--db', primaryUrl(), ...args);
   const of = async (...args: string[]) => (await asked(...args)).of('db.connections');
   expect(await of()).toEqual([
-    expect.stringMatching(/^fine 57 for 1 instance, 30 of up to 30 each; \d+ in use/),
+    expect.stringMatching(
+      /^fine 57 for 1 instance, 30 of up to 30 each; \d+ in use .*; --instances says how many there are$/,
+    ),
   ]);
   expect(await of('--instances', '3')).toEqual([
     expect.stringMatching(/^note 57 for 3 instances, 18 of up to 30/),
@@ -102,10 +108,7 @@ it('finds a standby without a slot, and a slot that nobody uses', async () => {
   const isFree = `select from pg_replication_slots where not active`;
   await waitFor(async () => (await cluster.primary.query(isFree)).length === 1);
   await waitFor(async () => (await cluster.primary.query('select from pg_stat_replication')).length === 1);
-  const { code, of } = await consult(
-    '--db',
-    primaryUrl().replace('postgres://postgres@', 'postgres://plain@'),
-  );
+  const { code, of } = await consult('--db', as('plain', primaryUrl()));
   expect(of('db.slots')).toEqual([
     expect.stringMatching(/^note nobody uses slot replica_1, for which .+ is kept$/),
     'problem 1 standby connection without a slot, and wal_keep_size is 0',
@@ -121,6 +124,10 @@ it('finds servers that were mistaken for each other', async () => {
   ]);
   const twice = await consult('--db', primaryUrl(), '--replica', primaryUrl());
   expect(twice.of('replica.role')).toEqual(['note the primary itself']);
+  const renamed = await consult('--db', primaryUrl(), '--replica', underAnotherName(primaryUrl()));
+  expect(renamed.of('replica.role')).toEqual(['note the primary itself']);
+  const standbys = await consult('--db', replica().url, '--replica', replica().url);
+  expect(standbys.named('problem')).toEqual(['db.role']);
   const alone = await consult('--replica', replica().url);
   expect(alone.of('replica.role')).toEqual(['unknown no primary to compare it with']);
   expect(alone.code).toBe(2);
@@ -140,6 +147,39 @@ it('finds effects that nobody carries out', async () => {
     'problem the effects of 1 transaction have waited for more than a minute',
   ]);
   expect(await waiting('young')).toEqual(['fine nothing waits']);
+  const unseen = await consult('--db', as('plain', primaryUrl()), '--name', 'shop');
+  expect(unseen.of('db.outbox')).toEqual(['unknown pando_outbox may not be read']);
+});
+
+it('finds a role that may not ask what routing asks', async () => {
+  await cluster.primary.query('create database guarded');
+  const url = (role: string) => as(role, primaryUrl()).replace(/\/[^/]*$/, '/guarded');
+  const client = new pg.Client(url('postgres'));
+  await client.connect();
+  await client.query('revoke execute on function pg_control_system() from public');
+  await client.end();
+  const { code, of, named } = await consult('--db', url('plain'));
+  expect(of('db.permissions')).toEqual(['problem permission denied for function pg_control_system']);
+  expect(of('db.version')).toEqual([expect.stringMatching(/^fine Postgres/)]);
+  expect(named('unknown')).toEqual([]);
+  expect(code).toBe(1);
+});
+
+it('tells an old server from one that is out of reach', async () => {
+  // It says so to this role alone, and knows as little as such a one does.
+  await cluster.primary.query('create role old login');
+  await cluster.primary.query('create schema twelve');
+  await cluster.primary.query('grant usage on schema twelve to old');
+  await cluster.primary.query(`create function twelve.current_setting(name text) returns text language plpgsql as
+    $$ begin
+      if name = 'server_version' then return '12.17 (Debian 12.17-1)'; end if;
+      raise exception 'unrecognized configuration parameter "%"', name;
+    end $$`);
+  await cluster.primary.query('alter role old set search_path = twelve, pg_catalog, public');
+  const { code, of, named } = await consult('--db', as('old', primaryUrl()));
+  expect(of('db.version')).toEqual(['problem Postgres 12.17']);
+  expect(named('unknown')).toEqual([]);
+  expect(code).toBe(1);
 });
 
 it('knows that a pooler stands before the server', async () => {
@@ -148,4 +188,22 @@ it('knows that a pooler stands before the server', async () => {
   expect(of('db.pooler')).toEqual(['note a pooler stands before the server']);
   expect(of('db.connections')).toEqual([]);
   expect(named('unknown')).toEqual([]);
+});
+
+it('finds a slot whose log is gone', async () => {
+  const { primary } = cluster;
+  await primary.query(`select pg_create_physical_replication_slot('gone', true)`);
+  await primary.query(`alter system set max_slot_wal_keep_size = '1MB'`);
+  await primary.query('select pg_reload_conf()');
+  const isLost = `select from pg_replication_slots where slot_name = 'gone' and wal_status = 'lost'`;
+  await waitFor(async () => {
+    await primary.query('create table filler ()');
+    await primary.query('drop table filler');
+    await primary.query('select pg_switch_wal()');
+    await primary.query('checkpoint');
+    return (await primary.query(isLost)).length === 1;
+  });
+  const { code, of } = await consult('--db', primaryUrl());
+  expect(of('db.slots')).toContain('problem slot gone has lost the log of its standby');
+  expect(code).toBe(1);
 });

@@ -1,13 +1,14 @@
-import { createServer, type RequestListener } from 'node:http';
+import { createServer, type RequestListener, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createPando, type Pando } from '@pando/core';
-import { waitFor } from '@pando/core/testing';
+import { freePort, waitFor } from '@pando/core/testing';
 import { pandoExpress } from '@pando/express-adapter';
 import express from 'express';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { startNginx, startTcpBalancer } from '../../infra/balancers.js';
 import { testRedis } from '../../infra/context.js';
 import { consult } from './consult.js';
+import { silentServers } from './silent-servers.js';
 
 interface Started {
   readonly pando: Pando;
@@ -185,5 +186,97 @@ describe('an instance', () => {
       expect.stringMatching(/^unknown no answer from .* within 300 ms$/),
     ]);
     expect(silent.code).toBe(2);
+  });
+});
+
+describe('what is not as it seems', () => {
+  it('is a stream that has a head and nothing else, or an end', async () => {
+    const streamed = (go: (response: ServerResponse) => void) =>
+      startPlain((request, response) => {
+        if (request.url !== '/events') return ready(request, response);
+        response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders();
+        go(response);
+      });
+    const told = async (url: string) =>
+      (await consult('--url', url, '--stream', '/events', '--timeout-ms', '500')).of('http.stream');
+    expect(await told(await streamed(() => undefined))).toEqual([
+      'problem nothing of /events has arrived behind its head',
+    ]);
+    expect(await told(await streamed((response) => response.end()))).toEqual([
+      'problem /events ended before anything came',
+    ]);
+    expect(await told(await streamed((response) => response.destroy()))).toEqual([
+      expect.stringMatching(/^(problem|unknown) /),
+    ]);
+  });
+
+  it('is a refusal of any request for one of the handshake', async () => {
+    const url = await startPlain((request, response) => {
+      if (request.url !== '/ws') return ready(request, response);
+      response.writeHead(401, { 'x-pando-instance': 'a' }).end();
+    });
+    expect((await consult('--url', url, '--ws', '/ws')).of('http.upgrade')).toEqual([
+      'unknown /ws is answered with 401, as is any request',
+    ]);
+  });
+
+  it('is an end of the connection for an answer to the handshake', async () => {
+    const url = await startPlain((request, response) => {
+      if (request.url === '/ws') return void request.socket.destroy();
+      ready(request, response);
+    });
+    const seen = await consult('--url', url, '--ws', '/ws');
+    expect(seen.of('http.upgrade')).toEqual([
+      expect.stringMatching(/^problem the connection for \/ws ended without an answer: /),
+    ]);
+    expect(seen.of('http.ready')).toEqual([expect.stringMatching(/^fine ready/)]);
+  });
+
+  it('are the metrics of another registry', async () => {
+    const url = await startPlain((request, response) => {
+      if (request.url !== '/metrics') return ready(request, response);
+      response.writeHead(200, { 'x-pando-instance': 'other' }).end('process_cpu_seconds_total 1\n');
+    });
+    const { of } = await consult('--instance', url);
+    expect(of('fleet.per-process')).toEqual([]);
+  });
+
+  it('is a proxy that answers for an app that is not there, or leads elsewhere', async () => {
+    await using nginx = await startNginx({ ports: [await freePort()] });
+    const away = await consult('--url', nginx.url);
+    expect(away.of('http.ready')).toEqual(['problem /health/ready is answered with 502, and not by Pando']);
+    expect(away.code).toBe(1);
+    const url = await startPlain((_request, response) => {
+      response.writeHead(301, { location: 'https://ann:swordfish@shop.example/health/ready' }).end();
+    });
+    const moved = await consult('--url', url);
+    expect(moved.of('http.ready')).toEqual([
+      'unknown /health/ready leads elsewhere, with 301, to shop.example:443',
+    ]);
+    expect(moved.output).not.toContain('swordfish');
+  });
+
+  it('is a balancer one of whose instances takes connections and answers nothing', async () => {
+    await using silent = await silentServers();
+    const well = Number(new URL(await startPlain(ready)).port);
+    await using balancer = await startTcpBalancer({ ports: [well, silent.port] });
+    const { of, code } = await consult('--url', balancer.url, '--timeout-ms', '200');
+    expect(of('http.ready')).toEqual([
+      expect.stringMatching(/^problem \d+ of \d+ requests came to nothing: no answer from .* within 200 ms$/),
+    ]);
+    expect(code).toBe(1);
+  });
+
+  it('is a page with a sign-in, which the URL may name and the report does not', async () => {
+    const url = await startPlain((request, response) => {
+      const isIn = request.headers.authorization === `Basic ${btoa('ann:sword/fish')}`;
+      if (isIn) return ready(request, response);
+      response.writeHead(401).end();
+    });
+    const asked = async (to: string) => consult('--url', to);
+    expect((await asked(url)).of('http.ready')).toEqual([expect.stringMatching(/^unknown .* with 401/)]);
+    const signedIn = await asked(url.replace('http://', 'http://ann:sword%2Ffish@'));
+    expect(signedIn.of('http.ready')).toEqual([expect.stringMatching(/^fine ready/)]);
+    expect(signedIn.output).not.toContain('fish');
   });
 });

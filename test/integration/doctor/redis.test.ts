@@ -118,8 +118,14 @@ it('knows a cluster, and that one without a part of it may stop all of it', asyn
   const each = (told: unknown) => [told, told, told];
   expect(of('redis.version')).toEqual(each(expect.stringMatching(/^fine Redis 7.*, a cluster$/)));
   expect(of('redis.cluster')).toEqual(each('note one missing part stops all of it'));
-  expect(of('redis.permissions')).toEqual(each('fine scripts and channels'));
+  expect(of('redis.permissions')).toEqual(each('fine scripts, keys and channels'));
   expect(of('fleet.members')).toEqual(['fine 1 instance: a']);
+
+  // A replica is a way into a cluster, too; and without a master and its replica some keys are served by nobody.
+  const { host, port } = cluster.nodes[3] as { host: string; port: number };
+  const way = await consult('--redis', `redis://${host}:${port}`, '--name', 'shop');
+  expect(way.of('redis.role')).toEqual([expect.stringMatching(/^fine a replica of 127.0.0.1:\d+, in the/)]);
+  expect(way.of('fleet.members')).toEqual(['fine 1 instance: a']);
 });
 
 it('looks at the kit that it was told of, in the database of the URL', async () => {
@@ -132,4 +138,85 @@ it('looks at the kit that it was told of, in the database of the URL', async () 
   const members = async (at: string) => (await consult('--redis', at, '--name', name)).of('fleet.members');
   expect(await members(`${url}/3`)).toEqual(['fine 1 instance: a']);
   expect(await members(url)).toEqual([`note nobody is called "${name}" there`]);
+});
+
+/** A user that may do what the rules say, and its URL. */
+async function userWith(...rules: string[]) {
+  const server = await redisWith({ args: ['--user', 'app', 'on', '>swordfish', ...rules] });
+  return { server, url: server.url.replace('redis://', 'redis://app:swordfish@') };
+}
+
+it('finds nothing refused to a user of the keys and channels of kits, as the advice has it', async () => {
+  const { server, url } = await userWith('~pando:*', '&pando:*', '+@all', '-@admin');
+  const { of } = await consult('--redis', url, '--name', 'shop');
+  expect(of('redis.permissions')).toEqual(['fine scripts, keys and channels']);
+  expect(of('fleet.members')).toEqual(['note nobody is called "shop" there']);
+  expect(await server.command('dbsize')).toBe(0);
+});
+
+it.each([
+  ['publishing', ['-publish']],
+  ['hearing', ['-subscribe']],
+  ['scripts that are known already', ['-evalsha']],
+  ['sorted sets', ['-@sortedset']],
+  ['streams', ['-@stream']],
+  ['writing', ['-@write']],
+])('finds a user to whom %s is forbidden', async (_what, rules) => {
+  const { url } = await userWith('~*', '&*', '+@all', ...rules);
+  const { code, of } = await consult('--redis', url);
+  expect(of('redis.permissions')).toEqual([expect.stringMatching(/^problem /)]);
+  expect(code).toBe(1);
+});
+
+it('finds a user of other keys, and of other channels', async () => {
+  const { url } = await userWith('~shop:*', '&*', '+@all');
+  const { url: deaf } = await userWith('~*', '&shop:*', '+@all');
+  const { of } = await consult('--redis', url, '--redis', deaf);
+  const refused = expect.stringMatching(/^problem .*(NOPERM|permission|access)/i);
+  expect(of('redis.permissions')).toEqual([refused, refused]);
+});
+
+it('looks at the rest where INFO and CONFIG are kept from a user, and calls nothing well that it cannot see', async () => {
+  const { url } = await userWith('~*', '&*', '+@all', '-@dangerous');
+  const { code, of, named } = await consult('--redis', url);
+  expect(named('problem')).toEqual([]);
+  expect(named('fine')).toEqual(['redis.version', 'redis.role', 'redis.permissions']);
+  expect(of('redis.version')).toEqual([expect.stringMatching(/^fine Redis \d+\.\d+/)]);
+  expect(named('unknown')).toEqual([
+    'redis.eviction',
+    'redis.memory',
+    'redis.output-buffers',
+    'redis.replicas',
+    'redis.connections',
+  ]);
+  expect(code).toBe(2);
+});
+
+it('looks through a Unix socket', async () => {
+  const server = await redisWith({ args: ['--unixsocket', 'redis.sock'] });
+  const [, folder] = (await server.command('config', 'get', 'dir')) as string[];
+  const { code, findings } = await consult('--redis', `unix:${folder}/redis.sock`);
+  expect(findings[0]).toMatchObject({ subject: `Redis ${folder}/redis.sock`, verdict: 'fine' });
+  expect(code).toBe(0);
+});
+
+it('says of a certificate that it does not trust how to have it trusted', async () => {
+  const server = await redisWith({ tls: true });
+  const { code, findings } = await consult('--redis', server.url);
+  expect(findings[0]).toMatchObject({
+    verdict: 'unknown',
+    found: expect.stringMatching(/certificate|self-signed/),
+    todo: expect.stringContaining('NODE_EXTRA_CA_CERTS'),
+  });
+  expect(code).toBe(2);
+});
+
+it('knows a sentinel, and where the server is that it watches', async () => {
+  const master = await redisWith({});
+  const sentinel = await redisWith({ sentinel: [`sentinel monitor shop 127.0.0.1 ${master.port} 1`] });
+  const { code, of } = await consult('--redis', sentinel.url);
+  expect(of('redis.connection')).toEqual([
+    `unknown a sentinel and no server; it watches shop at 127.0.0.1:${master.port}`,
+  ]);
+  expect(code).toBe(2);
 });

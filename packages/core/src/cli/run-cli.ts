@@ -1,4 +1,4 @@
-import { isPandoError } from '../kernel/errors.js';
+import { isPandoError, messageOf } from '../kernel/errors.js';
 import { type ExitCode, exitCodeOf } from './doctor/diagnosis.js';
 import { diagnose } from './doctor/doctor.js';
 import { reportJson, reportText } from './doctor/report.js';
@@ -11,6 +11,8 @@ export interface Console {
   /** What went wrong. */
   complain(text: string): void;
   readonly isColoured: boolean;
+  /** Characters in a line. @defaultValue `80` */
+  readonly columns?: number | undefined;
 }
 
 /** Runs `pando …` and says what the process is to end with. */
@@ -21,7 +23,7 @@ export async function runCli(args: readonly string[], console: Console): Promise
     console.write(usage);
     return command === undefined ? 2 : 0;
   }
-  console.complain(`pando: there is no command "${command}". There is: pando doctor\n`);
+  console.complain('pando: the command is: pando doctor\n'); // and not what was given: it may be a URL
   return 2;
 }
 
@@ -33,11 +35,16 @@ async function doctor(args: readonly string[], console: Console): Promise<ExitCo
       return 0;
     }
     const diagnosis = await diagnose(request);
-    console.write(request.isJson ? reportJson(diagnosis) : reportText(diagnosis, console.isColoured));
+    console.write(
+      request.isJson
+        ? reportJson(diagnosis)
+        : reportText(diagnosis, { isColoured: console.isColoured, columns: console.columns ?? 80 }),
+    );
     return exitCodeOf(diagnosis);
   } catch (cause) {
-    if (!isPandoError(cause)) throw cause;
-    console.complain(`pando doctor: ${cause.message}\n`);
+    // 1 would say that something is wrong with the app.
+    const what = isPandoError(cause) ? cause.message : `it failed itself: ${messageOf(cause)}`;
+    console.complain(`pando doctor: ${what}\n`);
     return 2;
   }
 }

@@ -2,9 +2,12 @@ import { describe, expect, it } from 'vitest';
 import type { Finding } from './check.js';
 import { dbSlots } from './checks/db-slots.js';
 import { dbVersion } from './checks/db-version.js';
+import { fleetRotation } from './checks/fleet-rotation.js';
 import { projectPackages } from './checks/project-packages.js';
 import { redisCluster } from './checks/redis-cluster.js';
 import { redisConnections } from './checks/redis-connections.js';
+import { redisEviction } from './checks/redis-eviction.js';
+import { redisMemory } from './checks/redis-memory.js';
 import { redisRole } from './checks/redis-role.js';
 import { redisRoundTrip } from './checks/redis-round-trip.js';
 import { redisVersion } from './checks/redis-version.js';
@@ -69,10 +72,41 @@ describe('the checks', () => {
     expect(told(replicaLag.examine({ replica: server, primary }))).toEqual([
       'problem more than 10 s behind the primary',
     ]);
-    const slots = [{ name: 'gone', active: false, kept: null, status: 'lost' }];
+    const slots = [
+      { name: 'gone', active: false, kept: null, status: 'lost' },
+      { name: 'going', active: true, kept: '2 GB', status: 'unreserved' },
+      { name: 'well', active: true, kept: '2 GB', status: 'extended' },
+    ];
     expect(told(dbSlots.examine({ ...primary, slots, slotless: 0, standbys: 0 }))).toEqual([
       'problem slot gone has lost the log of its standby',
+      'problem slot going is about to lose the log of its standby',
     ]);
+    // Nobody knows how far the primary of two standbys is.
+    expect(told(replicaLag.examine({ replica: server, primary: server }))).toEqual([]);
+  });
+
+  it('take an archive for where a standby without a slot finds what it missed', () => {
+    const slotless = (isArchived: boolean) => {
+      const server = { slots: [], slotless: 1, standbys: 1, keptLog: '0', isArchived };
+      return told(dbSlots.examine(server as unknown as DatabaseServer));
+    };
+    expect(slotless(false)).toEqual(['problem 1 standby connection without a slot, and wal_keep_size is 0']);
+    expect(slotless(true)).toEqual([
+      'note 1 standby connection without a slot; wal_keep_size is 0, and log is archived',
+    ]);
+  });
+
+  it('say of many members that none is left out, or nothing: chance alone leaves one out', () => {
+    const members = Array.from({ length: 6 }, (_, at) => ({ id: `i${at}`, description: undefined }));
+    const sightings = (count: number) =>
+      Array.from({ length: 24 }, (_, at) => ({ id: `i${at % count}`, isDirect: false, hasRedis: undefined }));
+    const seen = (count: number, of: number) => {
+      const sight = { name: 'app', isRedisGiven: true, members: members.slice(0, of) };
+      return told(fleetRotation.examine({ ...sight, sightings: sightings(count) }));
+    };
+    expect(seen(6, 6)).toEqual(['fine 6 of 6 answered 24 requests']);
+    expect(seen(5, 6)).toEqual([]);
+    expect(seen(3, 4)).toEqual(['note 3 of 4 answered 24 requests; not i3']);
   });
 
   it('know a Redis that is not there yet', () => {
@@ -91,6 +125,25 @@ describe('the checks', () => {
     expect(coverage({ 'cluster-require-full-coverage': 'yes' })).toBe('note');
     expect(coverage({ 'cluster-require-full-coverage': 'no' })).toBe('fine');
     expect(coverage({})).toBe('unknown');
+  });
+
+  it('call nothing well that the server does not tell', () => {
+    const silent = redis({ redis_version: '7.2.4', role: 'master' });
+    expect(told(redisMemory.examine(silent))[0]).toMatch(/^unknown/);
+    expect(told(redisConnections.examine(silent))[0]).toMatch(/^unknown/);
+    expect(told(redisEviction.examine(silent))[0]).toMatch(/^unknown/);
+    const evicting = redis({ maxmemory_policy: 'allkeys-lru' });
+    expect(told(redisEviction.examine(evicting))).toEqual(['problem allkeys-lru']);
+    const old = redis({ connected_clients: '99' }, { maxclients: '100' }); // before 7.0 INFO does not tell
+    expect(told(redisConnections.examine(old))).toEqual(['problem 99 of 100']);
+  });
+
+  it('know a cluster that serves nothing', () => {
+    const info = { cluster_enabled: '1', cluster_state: 'fail', cluster_slots_ok: '10923' };
+    const server = redis(info, { 'cluster-require-full-coverage': 'no' });
+    expect(told(redisCluster.examine(server))).toEqual([
+      'problem cluster_state:fail; 10923 of 16384 slots are served',
+    ]);
   });
 
   it.each([

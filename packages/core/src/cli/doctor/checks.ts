@@ -1,6 +1,7 @@
 import type { Check } from './check.js';
 import { dbConnections, type SharedServer } from './checks/db-connections.js';
 import { dbOutbox } from './checks/db-outbox.js';
+import { dbPermissions } from './checks/db-permissions.js';
 import { dbPooler } from './checks/db-pooler.js';
 import { dbRole } from './checks/db-role.js';
 import { dbSlots } from './checks/db-slots.js';
@@ -27,7 +28,7 @@ import { redisRoundTrip } from './checks/redis-round-trip.js';
 import { redisVersion } from './checks/redis-version.js';
 import { replicaLag } from './checks/replica-lag.js';
 import { type ReplicaOf, replicaRole } from './checks/replica-role.js';
-import type { DatabaseServer } from './database-server.js';
+import type { DatabaseGreeting, DatabaseServer } from './database-server.js';
 import type { FleetSight } from './fleet-sight.js';
 import type { HttpServer } from './http-server.js';
 import type { Project } from './project.js';
@@ -46,14 +47,14 @@ const redis: readonly Check<RedisServer>[] = [
   redisRoundTrip,
 ];
 
-const database: readonly Check<DatabaseServer>[] = [dbVersion, dbPooler];
+const database: readonly Check<DatabaseGreeting>[] = [dbVersion, dbPooler, dbPermissions];
 const primary: readonly Check<DatabaseServer>[] = [dbRole, dbSlots, dbOutbox];
 const shared: readonly Check<SharedServer>[] = [dbConnections];
 const replica: readonly Check<ReplicaOf>[] = [replicaRole, replicaLag];
 const http: readonly Check<HttpServer>[] = [httpReady, httpStream, httpUpgrade, httpMetrics];
 const behindBalancer: readonly Check<BehindBalancer>[] = [httpKeepAlive];
 const fleet: readonly Check<FleetSight>[] = [fleetMembers, fleetOutsiders, fleetVersions, fleetRotation];
-const project: readonly Check<Project>[] = [projectPackages];
+const project: readonly [Check<Project>] = [projectPackages];
 
 /** All that is looked at, by what it is of. */
 export const checks = Object.freeze({

@@ -1,5 +1,6 @@
 import { messageOf, PandoOptionsError } from '../../kernel/errors.js';
 import { nearestOf } from '../../kernel/nearest.js';
+import { unknown } from './check.js';
 import { checkNames, checks, type reachNames } from './checks.js';
 import { type DatabaseSight, lookAtDatabase } from './database-server.js';
 import { type Diagnosis, type Entry, entriesOf } from './diagnosis.js';
@@ -8,7 +9,7 @@ import { type HttpServer, lookAtHttp } from './http-server.js';
 import { lookAtProject } from './project.js';
 import { lookAtRedis, type RedisServer } from './redis-server.js';
 import type { DoctorRequest } from './request.js';
-import { placeOf } from './words.js';
+import { placeOf, withoutSecrets } from './words.js';
 
 /** Looks at all that was named, and changes nothing; throws `PandoOptionsError` for a check that does not exist. */
 export async function diagnose(request: DoctorRequest): Promise<Diagnosis> {
@@ -22,20 +23,20 @@ function refuseUnknown(name: string): void {
   const hint = nearest === undefined ? `They are: ${checkNames.join(', ')}.` : `Did you mean ${nearest}?`;
   throw new PandoOptionsError({
     code: 'PANDO_OPTIONS',
-    message: `there is no check ${name} to skip. ${hint}`,
+    message: `--skip names a check that does not exist. ${hint}`,
   });
 }
 
 /** What was seen of one thing, or why it was not. */
 type Look<Seen> =
   | { readonly label: string; readonly seen: Seen }
-  | { readonly label: string; readonly cause: unknown };
+  | { readonly label: string; readonly failure: string };
 
-async function look<Seen>(label: string, looking: Promise<Seen>): Promise<Look<Seen>> {
+async function look<Seen>(label: string, url: string, looking: Promise<Seen>): Promise<Look<Seen>> {
   try {
     return { label, seen: await looking };
   } catch (cause) {
-    return { label, cause };
+    return { label, failure: withoutSecrets(messageOf(cause), url) };
   }
 }
 
@@ -72,7 +73,7 @@ class Examination {
   #lookAtRedis(): Promise<readonly Look<RedisServer>[]> {
     const { redis, name, timeoutMs } = this.#request;
     return Promise.all(
-      redis.map((url) => look(`Redis ${placeOf(url, 6_379)}`, lookAtRedis({ url, name, timeoutMs }))),
+      redis.map((url) => look(`Redis ${placeOf(url, 6_379)}`, url, lookAtRedis({ url, name, timeoutMs }))),
     );
   }
 
@@ -80,7 +81,7 @@ class Examination {
   async #lookAtDatabases(): Promise<readonly Look<DatabaseSight>[]> {
     const { db, replicas, name, timeoutMs } = this.#request;
     const at = (kind: string, url: string, awaited?: string) =>
-      look(`${kind} ${placeOf(url, 5_432)}`, lookAtDatabase({ url, name, timeoutMs, awaited }));
+      look(`${kind} ${placeOf(url, 5_432)}`, url, lookAtDatabase({ url, name, timeoutMs, awaited }));
     const primary = db === undefined ? undefined : await at('Postgres', db);
     const awaited = primary !== undefined && 'seen' in primary ? primary.seen.lsn : undefined;
     const others = await Promise.all(replicas.map((url) => at('Replica', url, awaited)));
@@ -93,6 +94,7 @@ class Examination {
     const at = (target: string, isDirect: boolean) =>
       look(
         `${isDirect ? 'Instance' : 'App'} ${placeOf(target, target.startsWith('https:') ? 443 : 80)}`,
+        target,
         lookAtHttp({ ...paths, url: target, isDirect }),
       );
     return Promise.all([
@@ -124,16 +126,22 @@ class Examination {
   ): Promise<readonly Entry[]> {
     const { db, instanceCount, pool, connectionBudget: budget } = this.#request;
     const instances = instanceCount ?? Math.max(1, members.length);
+    const isCounted = instanceCount !== undefined || members.length > 0;
     const [first] = looks;
     const primary =
       db !== undefined && first !== undefined && 'seen' in first ? first.seen.server : undefined;
-    return this.#each(looks, 'db.connection', async ({ server }, label) => [
-      ...(await entriesOf(server, label, checks.database, this.#skip)),
-      ...(server === primary
-        ? await entriesOf(server, label, checks.primary, this.#skip)
-        : await entriesOf({ replica: server, primary }, label, checks.replica, this.#skip)),
-      ...(await entriesOf({ server, instances, pool, budget }, label, checks.shared, this.#skip)),
-    ]);
+    return this.#each(looks, 'db.connection', async ({ greeting, server }, label) => {
+      const entries = await entriesOf(greeting, label, checks.database, this.#skip);
+      if (server === undefined) return entries;
+      const shared = { server, instances, isCounted, pool, budget };
+      return [
+        ...entries,
+        ...(server === primary
+          ? await entriesOf(server, label, checks.primary, this.#skip)
+          : await entriesOf({ replica: server, primary }, label, checks.replica, this.#skip)),
+        ...(await entriesOf(shared, label, checks.shared, this.#skip)),
+      ];
+    });
   }
 
   async #httpEntries(looks: readonly Look<HttpServer>[]): Promise<readonly Entry[]> {
@@ -147,6 +155,13 @@ class Examination {
   async #projectEntries(): Promise<readonly Entry[]> {
     const project = await lookAtProject(this.#request.project);
     if (project === undefined) return [];
+    if ('failure' in project) {
+      const [{ name, why }] = checks.project;
+      const finding = unknown(project.failure, 'Correct it.');
+      return this.#skip.has(name)
+        ? []
+        : [{ check: name, subject: `Project ${project.label}`, why, ...finding }];
+    }
     return entriesOf(project, `Project ${project.label}`, checks.project, this.#skip);
   }
 
@@ -162,14 +177,19 @@ class Examination {
     return found.flat().filter((entry) => !this.#skip.has(entry.check));
   }
 
-  #outOfReach(check: string, { label, cause }: { readonly label: string; readonly cause: unknown }): Entry {
+  #outOfReach(
+    check: string,
+    { label, failure }: { readonly label: string; readonly failure: string },
+  ): Entry {
     return {
       check,
       subject: label,
       why: 'What cannot be reached from here cannot be looked at.',
       verdict: 'unknown',
-      found: messageOf(cause),
-      todo: 'Start it, correct the URL and its credentials, or run this where the app runs.',
+      found: failure,
+      todo: /certificate|self-signed/i.test(failure)
+        ? 'Name the file of the authority that signed it in NODE_EXTRA_CA_CERTS.'
+        : 'Start it, correct the URL and its credentials, or run this where the app runs.',
     };
   }
 }

@@ -12,6 +12,8 @@ export interface HttpAnswer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly text: string;
+  /** Whether all of the text was read. */
+  readonly isWhole: boolean;
 }
 
 /** How to ask. */
@@ -20,7 +22,7 @@ export interface AskOptions {
   readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
-const maxTextLength = 1_000_000;
+const maxTextLength = 4_000_000;
 
 /** Below a base path: `https://app/api` and `/health/ready` are `https://app/api/health/ready`. */
 export function under(base: string, path: string): URL {
@@ -33,24 +35,31 @@ export function under(base: string, path: string): URL {
 
 /** Asks on a connection of its own, which it would keep: balancers choose anew for each connection. */
 export async function ask(url: URL, options: AskOptions): Promise<HttpAnswer> {
+  const { timeoutMs } = options;
   const { response, sent } = await begin(url, options);
+  // What never ends, and is never silent for long, is no answer either.
+  const timer = setTimeout(() => response.destroy(new SilenceError(url, timeoutMs)), timeoutMs);
   let text = '';
+  let isWhole = true;
   try {
     for await (const chunk of response.setEncoding('utf8')) {
       text += chunk;
-      if (text.length > maxTextLength) break;
+      if (text.length <= maxTextLength) continue;
+      isWhole = false;
+      break;
     }
   } finally {
+    clearTimeout(timer);
     sent.destroy();
   }
-  return { status: response.statusCode ?? 0, headers: response.headers, text };
+  return { status: response.statusCode ?? 0, headers: response.headers, text, isWhole };
 }
 
 /** The beginning of a stream. */
 export interface StreamBeginning {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
-  /** The bytes that came first; undefined when none came in time. */
+  /** The bytes that came first; empty when it ended without any, undefined when none came in time. */
   readonly first: string | undefined;
 }
 
@@ -86,7 +95,7 @@ export async function askStream(
   }
 }
 
-/** Asks for a WebSocket: the status of the answer, `101` when it is one. */
+/** Asks for a WebSocket: the status of the answer, `101` when it is one. Rejects when the connection just ends. */
 export function askUpgrade(url: URL, { timeoutMs, headers }: AskOptions): Promise<number> {
   const sent = send(url, {
     connection: 'Upgrade',
@@ -97,8 +106,7 @@ export function askUpgrade(url: URL, { timeoutMs, headers }: AskOptions): Promis
     origin: url.origin,
     ...headers,
   });
-  return new Promise<number>((resolve, reject) => {
-    sent.setTimeout(timeoutMs, () => sent.destroy(new SilenceError(url, timeoutMs)));
+  const asked = new Promise<number>((resolve, reject) => {
     sent.once('upgrade', (_response, socket) => {
       socket.destroy();
       resolve(101);
@@ -107,9 +115,10 @@ export function askUpgrade(url: URL, { timeoutMs, headers }: AskOptions): Promis
       sent.destroy();
       resolve(response.statusCode ?? 0);
     });
-    sent.once('error', reject);
+    sent.on('error', reject);
     sent.end();
   });
+  return within(timeoutMs, asked, sent, url);
 }
 
 /** Nothing came within the time. */
@@ -126,12 +135,27 @@ interface Begun {
 
 function begin(url: URL, { timeoutMs, headers }: AskOptions): Promise<Begun> {
   const sent = send(url, { connection: 'keep-alive', ...headers });
-  return new Promise((resolve, reject) => {
-    sent.setTimeout(timeoutMs, () => sent.destroy(new SilenceError(url, timeoutMs)));
+  const begun = new Promise<Begun>((resolve, reject) => {
     sent.once('response', (response) => resolve({ sent, response }));
-    sent.once('error', reject);
+    sent.on('error', reject);
     sent.end();
   });
+  return within(timeoutMs, begun, sent, url);
+}
+
+/** Gives up when nothing has come of it in time. The timeout of a request does not begin before there is a connection. */
+async function within<Outcome>(
+  timeoutMs: number,
+  outcome: Promise<Outcome>,
+  sent: ClientRequest,
+  url: URL,
+): Promise<Outcome> {
+  const timer = setTimeout(() => sent.destroy(new SilenceError(url, timeoutMs)), timeoutMs);
+  try {
+    return await outcome;
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function send(url: URL, headers: Readonly<Record<string, string>>): ClientRequest {

@@ -2,20 +2,21 @@ import { Cluster, Redis } from 'ioredis';
 import type { FleetMember } from '../../kernel/fleet.js';
 import { createKeys, type Keys } from '../../kernel/keys.js';
 import { GuardedConnector } from '../../redis/connectors.js';
-import { placeOf } from './words.js';
+import { type Refusal, refusalOf } from './redis-refusal.js';
+import { placeOf, withoutSecrets } from './words.js';
 
 /** What there is to see of one Redis server. */
 export interface RedisServer {
   /** `host:port`. */
   readonly label: string;
-  /** All of `INFO`. */
+  /** All of `INFO`; in a cluster of `CLUSTER INFO`, too. Where that is not permitted, what the greeting says. */
   readonly info: ReadonlyMap<string, string>;
   /** Settings by name; without those that this user may not ask for. */
   readonly settings: ReadonlyMap<string, string>;
   /** Of a command that costs nothing, the median. */
   readonly roundTripMs: number;
-  /** What the server says when it will not run scripts on keys of the kit, or let its channels be heard. */
-  readonly refusal: string | undefined;
+  /** Why it does not run what rooms run on keys of the kit, or does not let its channels be heard. */
+  readonly refusal: Refusal | undefined;
   /** Who holds a lease in the kit's fleet; undefined where that cannot be read. */
   readonly members: readonly FleetMember[] | undefined;
 }
@@ -29,7 +30,9 @@ export interface RedisPlaceOptions {
 }
 
 const settingNames = [
+  'maxmemory',
   'maxmemory-policy',
+  'maxclients',
   'client-output-buffer-limit',
   'min-replicas-to-write',
   'cluster-require-full-coverage',
@@ -37,7 +40,12 @@ const settingNames = [
 
 /** Looks at a server, and changes nothing there; rejects when it cannot be reached or lets nobody in. */
 export async function lookAtRedis({ url, name, timeoutMs }: RedisPlaceOptions): Promise<RedisServer> {
-  const client = new Redis(url, connectionOptions(timeoutMs));
+  const options = connectionOptions(timeoutMs);
+  const { protocol, pathname } = new URL(url);
+  const client =
+    protocol === 'unix:'
+      ? new Redis({ ...options, path: decodeURIComponent(pathname) })
+      : new Redis(url, options);
   let lastError: unknown;
   client.on('error', (cause: unknown) => {
     lastError = cause;
@@ -47,7 +55,8 @@ export async function lookAtRedis({ url, name, timeoutMs }: RedisPlaceOptions): 
       throw lastError ?? cause;
     });
     const keys = createKeys(name, client.options.db);
-    const info = fieldsOf(await client.info());
+    const info = await infoOf(client);
+    if (info.get('redis_mode') === 'sentinel') throw new Error(await mastersOf(client));
     const home = info.get('cluster_enabled') === '1' ? clusterOf(client, timeoutMs) : client;
     try {
       return {
@@ -55,7 +64,7 @@ export async function lookAtRedis({ url, name, timeoutMs }: RedisPlaceOptions): 
         info,
         settings: await settingsOf(client),
         roundTripMs: await roundTripOf(client),
-        refusal: await refusalOf(home, client, keys),
+        refusal: hidden(await refusalOf(home, client, keys), url),
         members: await membersOf(home, keys).catch(() => undefined),
       };
     } finally {
@@ -92,6 +101,43 @@ function clusterOf({ options }: Redis, timeoutMs: number): Cluster {
   return cluster;
 }
 
+function hidden(refusal: Refusal | undefined, url: string): Refusal | undefined {
+  return refusal && { ...refusal, message: withoutSecrets(refusal.message, url) };
+}
+
+async function infoOf(client: Redis): Promise<ReadonlyMap<string, string>> {
+  try {
+    const info = fieldsOf(await client.info());
+    if (info.get('cluster_enabled') !== '1') return info;
+    const cluster = await client.call('CLUSTER', 'INFO').catch(() => '');
+    return new Map([...info, ...fieldsOf(String(cluster))]);
+  } catch (cause) {
+    if (!/^NOPERM|unknown command/.test((cause as Error).message)) throw cause;
+    return greetingOf(client);
+  }
+}
+
+/** What anybody who may come in is told: many providers, and `-@dangerous`, keep `INFO` from the app. */
+async function greetingOf(client: Redis): Promise<ReadonlyMap<string, string>> {
+  const said = (await client.call('HELLO')) as readonly unknown[];
+  const of = (name: string) => String(said[said.indexOf(name) + 1]);
+  return new Map([
+    ['redis_version', of('version')],
+    ['redis_mode', of('mode')],
+    ['cluster_enabled', of('mode') === 'cluster' ? '1' : '0'],
+    ['role', of('role') === 'master' ? 'master' : 'slave'],
+  ]);
+}
+
+async function mastersOf(client: Redis): Promise<string> {
+  const masters = ((await client.call('SENTINEL', 'MASTERS').catch(() => [])) ?? []) as string[][];
+  const told = masters.map((fields) => {
+    const of = (name: string) => fields[fields.indexOf(name) + 1];
+    return `${of('name')} at ${of('ip')}:${of('port')}`;
+  });
+  return `a sentinel and no server; it watches ${told.join(', ') || 'nothing'}`;
+}
+
 /** `name:value` in each line. */
 function fieldsOf(text: string): ReadonlyMap<string, string> {
   return new Map(
@@ -103,12 +149,11 @@ function fieldsOf(text: string): ReadonlyMap<string, string> {
 }
 
 async function settingsOf(client: Redis): Promise<ReadonlyMap<string, string>> {
-  const found = new Map<string, string>();
-  for (const name of settingNames) {
+  const answers = settingNames.map(async (name): Promise<[string, string][]> => {
     const [, value] = ((await client.call('CONFIG', 'GET', name).catch(() => [])) ?? []) as string[];
-    if (value !== undefined) found.set(name, value);
-  }
-  return found;
+    return value === undefined ? [] : [[name, value]];
+  });
+  return new Map((await Promise.all(answers)).flat());
 }
 
 async function roundTripOf(client: Redis): Promise<number> {
@@ -119,17 +164,6 @@ async function roundTripOf(client: Redis): Promise<number> {
     times.push(performance.now() - startedAt);
   }
   return times.sort((a, b) => a - b)[4] as number;
-}
-
-async function refusalOf(home: Redis | Cluster, client: Redis, keys: Keys): Promise<string | undefined> {
-  try {
-    await home.call('EVAL', "return redis.call('EXISTS', KEYS[1])", '1', keys.atomic('epoch'));
-    await client.subscribe(keys.atomic('doctor'));
-    await client.unsubscribe();
-    return undefined;
-  } catch (cause) {
-    return (cause as Error).message;
-  }
 }
 
 /** Those whose lease has not ended by the server's clock, and what each says of itself. */

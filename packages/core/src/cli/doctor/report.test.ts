@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { Verdict } from './check.js';
 import { type Entry, exitCodeOf } from './diagnosis.js';
-import { reportJson, reportText } from './report.js';
+import { reportJson, reportText, type Screen } from './report.js';
+
+const plain: Screen = { isColoured: false, columns: 80 };
 
 const entry = (verdict: Verdict, check = 'redis.memory'): Entry => ({
   ...{ check, subject: 'Redis db:6379', why: 'It matters.', verdict, found: 'so it is' },
@@ -20,7 +22,7 @@ describe('a diagnosis', () => {
 
   it('reads thing by thing, with reasons and advice where something is to be done', () => {
     const entries = [entry('fine', 'redis.version'), entry('problem')];
-    expect(reportText({ entries }, false)).toBe(
+    expect(reportText({ entries }, plain)).toBe(
       [
         'Redis db:6379',
         '  ✓ redis.version  so it is',
@@ -32,7 +34,20 @@ describe('a diagnosis', () => {
         '',
       ].join('\n'),
     );
-    expect(reportText({ entries }, true)).toContain('\u001b[31m✗\u001b[0m redis.memory');
+    expect(reportText({ entries }, { ...plain, isColoured: true })).toContain(
+      '\u001b[31m✗\u001b[0m redis.memory',
+    );
+  });
+
+  it('keeps to the lines of the screen, and leaves long words whole', () => {
+    const words = Array.from({ length: 40 }, (_, at) => `word${at}`).join(' ');
+    const host = `${'x'.repeat(90)}:6379`;
+    const entries = [{ ...entry('problem'), found: `${words} ${host}`, why: words, todo: words }];
+    const lines = reportText({ entries }, plain).split('\n');
+    const long = lines.filter((line) => line.length > 80);
+    expect(long).toEqual([expect.stringMatching(/^ +x+:6379$/)]);
+    expect(lines.filter((line) => line.startsWith(' '.repeat(18)))).not.toHaveLength(0);
+    expect(lines.join(' ').replaceAll(/\s+/g, ' ')).toContain(`${words} ${host} ${words} → ${words}`);
   });
 
   it('is for programs, too', () => {

@@ -96,10 +96,10 @@ Ends with 0 when all is well, 1 when a promise is in danger, 2 when something co
 export function readRequest(args: readonly string[]): DoctorRequest {
   const values = parsed(args);
   const name = values.name ?? 'app';
-  createKeys(name); // throws for one that no kit could have
+  if (!isName(name)) refuse('--name must be 1 to 64 letters, digits, "-" or "_".');
   return {
     name,
-    redis: urls('redis', values.redis, /^rediss?:$/),
+    redis: urls('redis', values.redis, /^(rediss?|unix):$/),
     db: values.db === undefined ? undefined : urls('db', [values.db], postgres)[0],
     replicas: urls('replica', values.replica, postgres),
     url: values.url === undefined ? undefined : urls('url', [values.url], web)[0],
@@ -131,8 +131,12 @@ function parsed(args: readonly string[]) {
     return parseArgs({ args: [...args], options, allowPositionals: false }).values;
   } catch (cause) {
     const { code, message } = cause as Error & { readonly code?: string };
-    const given = /'--([^'=]+)/.exec(message)?.[1] ?? '';
+    // What stands in the place of an option may be a URL, with a password in it.
+    if (code === 'ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL')
+      return refuse('every value needs its option in front, such as --redis. See pando doctor --help.');
     if (code !== 'ERR_PARSE_ARGS_UNKNOWN_OPTION') return refuse(message);
+    const given = /'--?([a-z0-9-]+)'/i.exec(message)?.[1];
+    if (given === undefined) return refuse('unknown option. See pando doctor --help.');
     const nearest = nearestOf(given, Object.keys(options));
     return refuse(
       `unknown option --${given}.${nearest === undefined ? ' See pando doctor --help.' : ` Did you mean --${nearest}?`}`,
@@ -144,17 +148,38 @@ function refuse(message: string): never {
   throw new PandoOptionsError({ code: 'PANDO_OPTIONS', message });
 }
 
-/** Messages never repeat a URL: it may hold a password. */
+function isName(name: string): boolean {
+  try {
+    createKeys(name);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Messages never repeat what was given: it may hold a password, wherever it was put. */
 function urls(option: string, given: readonly string[] = [], scheme: RegExp): readonly string[] {
   for (const url of given) {
     if (!URL.canParse(url) || !scheme.test(new URL(url).protocol))
-      refuse(`--${option} must be a URL whose scheme is ${examples[option]}.`);
+      refuse(
+        `--${option} must be a URL whose scheme is ${examples[option]}; special characters of its password percent-encoded.`,
+      );
+    if (scheme !== web && hasLooseAt(url))
+      refuse(
+        `--${option} has an "@" behind its host: percent-encode "/", "?" and "#" of the password (%2F, %3F, %23).`,
+      );
   }
   return given;
 }
 
+/** A password that was not encoded, and so ended the host too early: its rest would be taken for a path, its beginning for a port. */
+function hasLooseAt(url: string): boolean {
+  const { pathname, search, hash } = new URL(url);
+  return pathname.includes('@') || hash.includes('@') || (search.includes('@') && !search.includes('='));
+}
+
 const examples: Readonly<Record<string, string>> = {
-  redis: 'redis: or rediss:',
+  redis: 'redis:, rediss: or unix:',
   db: 'postgres:',
   replica: 'postgres:',
   url: 'http: or https:',
@@ -163,12 +188,15 @@ const examples: Readonly<Record<string, string>> = {
 
 function path(option: string, given: string | undefined): string | undefined {
   if (given === undefined || given.startsWith('/')) return given;
-  return refuse(`--${option} must be a path such as "/events", got ${JSON.stringify(given)}.`);
+  return refuse(`--${option} must be a path such as "/events".`);
 }
 
 function whole(option: string, given: string | undefined, least = 1): number | undefined {
   if (given === undefined) return undefined;
   const number = Number(given);
-  if (/^\d+$/.test(given) && Number.isSafeInteger(number) && number >= least) return number;
-  return refuse(`--${option} must be a whole number of at least ${least}, got ${JSON.stringify(given)}.`);
+  if (/^\d+$/.test(given) && number >= least && number <= most) return number;
+  return refuse(`--${option} must be a whole number from ${least} to ${most}.`);
 }
+
+/** As long as a timer can wait, in ms. */
+const most = 2_147_483_647;

@@ -17,11 +17,31 @@ export function percent(ratio: number): string {
   return `${Math.round(ratio * 100)} %`;
 }
 
-/** Where a URL leads, without its credentials; what is no URL is told by that alone. */
+/** Where a URL leads, without its credentials: a host and a port, or a socket; what is no URL is told by that alone. */
 export function placeOf(url: string, defaultPort: number): string {
   if (!URL.canParse(url)) return '(no URL)';
-  const { hostname, port } = new URL(url);
-  return `${hostname || 'localhost'}:${port || defaultPort}`;
+  const { protocol, hostname, port, pathname, searchParams } = new URL(url);
+  const given = protocol.startsWith('postgres') ? searchParams.get('host') : undefined;
+  const name = decoded(protocol === 'unix:' ? pathname : given || hostname || 'localhost');
+  return name.startsWith('/') ? name : `${name}:${port || defaultPort}`;
+}
+
+/** What others said, without what a URL hides: some servers repeat what they did not understand, passwords too. */
+export function withoutSecrets(text: string, url: string): string {
+  if (!URL.canParse(url)) return text;
+  const { password, searchParams } = new URL(url);
+  const secrets = [password, decoded(password), searchParams.get('password') ?? ''];
+  return secrets
+    .filter((secret) => secret !== '')
+    .reduce((rest, secret) => rest.replaceAll(secret, '…'), text);
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 /** `6.2.14` as numbers; what is missing is 0. */

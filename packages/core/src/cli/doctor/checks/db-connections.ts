@@ -6,6 +6,8 @@ import { count } from '../words.js';
 export interface SharedServer {
   readonly server: DatabaseServer;
   readonly instances: number;
+  /** Whether somebody said, or Redis knew, how many there are. */
+  readonly isCounted: boolean;
   /** `db.pool.size` and `db.pool.overflow`. */
   readonly pool: { readonly size: number; readonly overflow: number };
   /** `db.connectionBudget`, where it is a number. */
@@ -16,7 +18,7 @@ export interface SharedServer {
 export const dbConnections: Check<SharedServer> = {
   name: 'db.connections',
   why: 'Instances share what the server has; a small share makes callers wait in the pool, and a budget that is not there makes the server refuse.',
-  examine({ server: { capacity, others, isPooled }, instances, pool, budget }) {
+  examine({ server: { capacity, others, isPooled }, instances, isCounted, pool, budget }) {
     if (isPooled) return [];
     if (budget !== undefined && budget > capacity)
       return [
@@ -28,7 +30,7 @@ export const dbConnections: Check<SharedServer> = {
     const total = budget ?? capacity;
     const wanted = pool.size + pool.overflow;
     const share = Math.floor(total / instances) - 1;
-    const found = `${total} for ${count(instances, 'instance')}, ${Math.min(share, wanted)} of up to ${wanted} each; ${others} in use by other programs`;
+    const found = `${total} for ${count(instances, 'instance')}, ${Math.min(share, wanted)} of up to ${wanted} each; ${others} in use by other programs${isCounted ? '' : '; --instances says how many there are'}`;
     const todo =
       'Raise max_connections, or lower db.pool.size and db.pool.overflow (docs/how-to/size-pools.md).';
     if (share < pool.size) return [problem(found, todo)];

@@ -1,4 +1,4 @@
-import { type Check, fine, problem } from '../check.js';
+import { type Check, fine, problem, unknown } from '../check.js';
 import type { DatabaseServer } from '../database-server.js';
 import { count } from '../words.js';
 
@@ -8,6 +8,8 @@ export const dbOutbox: Check<DatabaseServer> = {
   why: 'Invalidations, messages and effects of committed transactions wait there when Redis is away or a handler fails: others see old values meanwhile.',
   examine({ isStandby, waitingEffects }) {
     if (isStandby) return [];
+    if (waitingEffects === undefined)
+      return [unknown('pando_outbox may not be read', 'Grant this role select on pando_outbox.')];
     if (waitingEffects === 0) return [fine('nothing waits')];
     return [
       problem(

@@ -1,8 +1,8 @@
 import { type Check, fine, note } from '../check.js';
-import type { DatabaseServer } from '../database-server.js';
+import type { DatabaseGreeting } from '../database-server.js';
 
 /** Whether Pando talks to the server itself. */
-export const dbPooler: Check<DatabaseServer> = {
+export const dbPooler: Check<DatabaseGreeting> = {
   name: 'db.pooler',
   why: 'A pooler hides which server answered, and the proof that a read is fresh rests on that.',
   examine({ isPooled }) {

@@ -14,9 +14,10 @@ export const httpKeepAlive: Check<BehindBalancer> = {
   why: 'Whoever closes first must be the balancer: a request on a connection that the app closes at that moment fails with 502.',
   examine({ server: { answers, isDirect }, balancerIdleMs }) {
     const [answer] = answers;
-    if (!isDirect || answer === undefined) return [];
+    // Who is no instance is told of already, and its connections are not those that the balancer keeps.
+    if (!isDirect || answer?.headers['x-pando-instance'] === undefined) return [];
     const { connection, 'keep-alive': keepAlive } = answer.headers;
-    if (connection === 'close') return [fine('keeps no connection')];
+    if (connection?.toLowerCase() === 'close') return [fine('keeps no connection')];
     const seconds = /timeout=(\d+)/.exec(String(keepAlive ?? ''))?.[1];
     if (seconds === undefined) return [fine('never closes an idle connection')];
     const found = `closes idle connections after ${seconds} s, the balancer after ${balancerIdleMs / 1_000} s`;

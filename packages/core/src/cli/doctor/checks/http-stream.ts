@@ -7,7 +7,12 @@ export const httpStream: Check<HttpServer> = {
   why: 'What buffers or compresses a stream holds events back until enough of them have come.',
   examine({ stream }) {
     if (stream === undefined) return [];
-    const { path, beginning } = stream;
+    const { path } = stream;
+    if ('failure' in stream)
+      return [
+        unknown(`${path} came to nothing: ${stream.failure}`, 'See what cuts it: the proxy, or the app.'),
+      ];
+    const { beginning } = stream;
     const buffered =
       'Switch buffering off for event streams: proxy_buffering off, and no proxy_ignore_headers X-Accel-Buffering, in nginx.';
     if (beginning === undefined) return [problem(`${path} has not begun in time`, buffered)];
@@ -29,6 +34,13 @@ export const httpStream: Check<HttpServer> = {
         ),
       ];
     if (first === undefined) return [problem(`nothing of ${path} has arrived behind its head`, buffered)];
+    if (first === '')
+      return [
+        problem(
+          `${path} ended before anything came`,
+          'Look in the log of the app, and of the proxy, for who ends it.',
+        ),
+      ];
     return [fine(`${path} begins at once`)];
   },
 };

@@ -7,19 +7,21 @@ export const httpUpgrade: Check<HttpServer> = {
   why: 'A proxy that does not pass Upgrade and Connection on refuses every WebSocket.',
   examine({ upgrade, isDirect }) {
     if (upgrade === undefined) return [];
-    const { path, status } = upgrade;
+    const { path } = upgrade;
+    const todo =
+      'Pass Upgrade and Connection on in the proxy, with HTTP/1.1, and see that the path is right.';
+    if ('failure' in upgrade)
+      return [problem(`the connection for ${path} ended without an answer: ${upgrade.failure}`, todo)];
+    const { status, plainStatus } = upgrade;
     if (status === 101) return [fine(`${path} opens`)];
     const found = `${path} is answered with ${status}`;
-    if (status === 401 || status === 403 || status === 429)
-      return [fine(`${found}: the handshake reaches the app, which refuses it`)];
+    // Who answers the same to any request may not have seen that it was a handshake, or may not be the app.
+    if (plainStatus === status)
+      return [unknown(`${found}, as is any request`, 'Give a path that needs no sign-in with --ws.')];
+    if (plainStatus !== undefined) return [fine(`${found}: the handshake reaches the app, which refuses it`)];
     if (status === 404 && isDirect)
       return [unknown(`${found} by the instance itself`, 'Give the path of its WebSockets with --ws.')];
     if (status >= 500) return [unknown(found, 'See that the app runs.')];
-    return [
-      problem(
-        found,
-        'Pass Upgrade and Connection on in the proxy, with HTTP/1.1, and see that the path is right.',
-      ),
-    ];
+    return [problem(found, todo)];
   },
 };

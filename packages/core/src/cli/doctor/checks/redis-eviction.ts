@@ -8,11 +8,11 @@ export const redisEviction: Check<RedisServer> = {
   why: 'With an allkeys policy a full Redis drops state that has no expiry: the secret, what the cache knows of invalidations. Counters of limits begin anew, caches start empty, tokens are refused.',
   examine({ info, settings }) {
     const policy = info.get('maxmemory_policy') ?? settings.get('maxmemory-policy');
-    const maxBytes = Number(info.get('maxmemory') ?? 0);
+    const maxBytes = Number(info.get('maxmemory') ?? settings.get('maxmemory') ?? Number.NaN);
     if (policy === undefined)
       return [unknown('the server does not say its policy', 'Look at maxmemory-policy where it is set.')];
     if (maxBytes === 0) return [fine(`nothing is evicted: no maxmemory (${policy})`)];
-    const found = `${policy} at ${bytes(maxBytes)}`;
+    const found = Number.isNaN(maxBytes) ? policy : `${policy} at ${bytes(maxBytes)}`;
     if (policy.startsWith('allkeys'))
       return [problem(found, 'Set maxmemory-policy to volatile-lru, or give Pando a Redis of its own.')];
     if (policy === 'volatile-ttl' || policy === 'volatile-random')

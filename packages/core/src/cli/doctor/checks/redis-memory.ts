@@ -1,4 +1,4 @@
-import { type Check, fine, note, problem } from '../check.js';
+import { type Check, fine, note, problem, unknown } from '../check.js';
 import type { RedisServer } from '../redis-server.js';
 import { bytes, count, percent } from '../words.js';
 
@@ -7,7 +7,11 @@ export const redisMemory: Check<RedisServer> = {
   name: 'redis.memory',
   why: 'A full Redis evicts, or refuses writes: publishing fails, limits fall back to what onUnavailable says.',
   examine({ info }) {
-    const used = Number(info.get('used_memory') ?? 0);
+    if (!info.has('used_memory'))
+      return [
+        unknown('the server does not say how full it is', 'Let this user run INFO, or look at it elsewhere.'),
+      ];
+    const used = Number(info.get('used_memory'));
     const max = Number(info.get('maxmemory') ?? 0);
     const evicted = Number(info.get('evicted_keys') ?? 0);
     const isRefusing = (info.get('maxmemory_policy') ?? 'noeviction') === 'noeviction';

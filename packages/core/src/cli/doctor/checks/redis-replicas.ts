@@ -8,8 +8,15 @@ export const redisReplicas: Check<RedisServer> = {
   why: 'A master that lost its replicas and goes on alone takes writes that are gone when another one is promoted.',
   examine({ info, settings }) {
     if (info.get('role') === 'slave') return [];
-    const replicas = Number(info.get('connected_slaves') ?? 0);
     const least = settings.get('min-replicas-to-write');
+    if (!info.has('connected_slaves'))
+      return [
+        unknown(
+          'the server does not say whether it has any',
+          'Let this user run INFO, or look at it elsewhere.',
+        ),
+      ];
+    const replicas = Number(info.get('connected_slaves'));
     if (replicas === 0) return [fine('none: what is lost with the server is said, not mistaken')];
     if (least === undefined)
       return [

@@ -11,6 +11,7 @@ export const replicaLag: Check<ReplicaOf> = {
   why: 'Reads that need more than a replica has wait for it, and go to the primary when it takes longer. Beyond db.maxLagMs it serves nobody.',
   examine({ replica, primary }) {
     if (primary === undefined || replica.system !== primary.system || !replica.isStandby) return [];
+    if (primary.isStandby) return []; // which is told of: nobody knows how far its own primary is
     if (replica.isReplayPaused)
       return [problem('its replay is paused', 'Run there: select pg_wal_replay_resume()')];
     const { caughtUpMs } = replica;

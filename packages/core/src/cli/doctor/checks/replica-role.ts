@@ -18,7 +18,7 @@ export const replicaRole: Check<ReplicaOf> = {
     if (replica.system !== primary.system)
       return [problem(`has other data than ${primary.label}`, 'Name standbys of db.primary in db.replicas.')];
     if (replica.isStandby) return [fine(`a standby of ${primary.label}`)];
-    if (replica.label === primary.label)
+    if (replica.started === primary.started)
       return [
         note(
           'the primary itself',
