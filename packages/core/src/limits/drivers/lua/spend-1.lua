@@ -16,7 +16,7 @@ local now = time[1] * 1000000 + time[2]
 local floor, ceil, max = math.floor, math.ceil, math.max
 local unpacked, packed = struct.unpack, struct.pack
 local slack = 0.000001
-local out, n, k = {}, 0, 0
+local out, n, k = { 0, 0, 0 }, 0, 0 -- made at its size, for one counter
 
 for row = 1, #ARGV, 5 do
   local way, p, l, cost = ARGV[row + 1], ARGV[row + 2] + 0, ARGV[row + 3] + 0, ARGV[row + 4] + 0
