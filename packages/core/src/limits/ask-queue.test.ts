@@ -53,6 +53,26 @@ describe('the queue before a store', () => {
     expect(sizes()).toEqual([1]);
   });
 
+  it('lets asks that have come alone for long leave at once, and gathers again when two come together', async () => {
+    const { calls, push, sizes, outcomes } = setting();
+    for (let call = 0; call < 9; call++) {
+      push(1);
+      if (call === 8) expect(sizes()).toHaveLength(9);
+      await turn();
+      await calls[call]?.answer();
+    }
+    push(2);
+    expect(sizes()).toEqual(Array(10).fill(1));
+    await calls[9]?.answer();
+    await turn();
+    await calls[10]?.answer();
+    push(2);
+    await turn();
+    expect(sizes()).toEqual([...Array(11).fill(1), 2]);
+    await calls[11]?.answer();
+    expect(outcomes).toEqual(Array.from({ length: 13 }, (_, index) => index + 1));
+  });
+
   it('makes one call of what is asked in a turn, and answers each in its order', async () => {
     const { calls, push, sizes, outcomes } = setting();
     push(5);

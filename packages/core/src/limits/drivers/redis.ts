@@ -1,6 +1,6 @@
 import type { Signalled } from '../../kernel/abort.js';
 import { isCluster } from '../../redis/client.js';
-import type { RedisFloor, RedisScript } from '../../redis/ports.js';
+import type { RedisCallOptions, RedisFloor, RedisScript } from '../../redis/ports.js';
 import { fnv1a } from '../fnv.js';
 import type {
   Algorithm,
@@ -61,7 +61,7 @@ class RedisStore implements LimitStore {
   readonly places: number;
   readonly #redis: RedisFloor;
   readonly #isOwner: boolean;
-  readonly #timeoutMs: number;
+  readonly #within: RedisCallOptions;
   readonly #channel: string;
   /** What keys begin with, by place. */
   readonly #prefixes: readonly string[];
@@ -71,7 +71,7 @@ class RedisStore implements LimitStore {
   constructor({ redis, isOwner, timeoutMs }: RedisStoreInit) {
     this.#redis = redis;
     this.#isOwner = isOwner;
-    this.#timeoutMs = timeoutMs;
+    this.#within = { timeoutMs };
     this.#channel = redis.keys.atomic('limits', 'forgotten');
     this.#prefixes = isCluster(redis.client as Parameters<typeof isCluster>[0])
       ? evenTags(clusterPlaces).map((tag) => redis.keys.spread('limits', `{${tag}}`, ''))
@@ -122,30 +122,27 @@ class RedisStore implements LimitStore {
     const keys: string[] = [];
     const rows: (string | number)[] = [];
     let last: LimitAsk | undefined;
-    let form: RuleForm | undefined;
-    let begun = 0;
     for (const ask of asks) {
-      if (ask.kind !== 'spend') return undefined;
-      if (ask.rule !== last?.rule || ask.amount !== last.amount) {
-        if (last !== undefined) rows[rows.length - 5] = keys.length - begun;
-        begun = keys.length;
-        form = this.#formOf(ask.rule);
-        if (form.single === undefined) return undefined;
-        rows.push(0, ...form.single, ask.amount);
-        last = ask;
+      const { rule, kind, amount, key } = ask;
+      if (kind !== 'spend') return undefined;
+      if (rule !== last?.rule || amount !== last.amount) {
+        const { single } = this.#formOf(rule);
+        if (single === undefined) return undefined;
+        rows.push(0, single.algorithm, single.windowMicros, single.limit, amount);
       }
-      keys.push(`${prefix}${ask.rule.id}:${ask.key}`);
+      keys.push(`${prefix}${rule.id}:${key}`);
+      (rows[rows.length - 5] as number)++;
+      last = ask;
     }
-    rows[rows.length - 5] = keys.length - begun;
-    return this.#redis.run(spendScript, keys, rows, { timeoutMs: this.#timeoutMs });
+    return this.#redis.run(spendScript, keys, rows, this.#within);
   }
 
   async #count(asks: readonly LimitAsk[], prefix: string): Promise<unknown> {
     const call = new Call();
     for (const ask of asks) call.add(ask, prefix);
     const rules = `[${call.rules.map((rule) => this.#formOf(rule).json).join(',')}]`;
-    const options = { timeoutMs: this.#timeoutMs };
-    const reply = await this.#redis.run(countScript, call.keys, [rules, `[${call.asks.join(',')}]`], options);
+    const args = [rules, `[${call.asks.join(',')}]`];
+    const reply = await this.#redis.run(countScript, call.keys, args, this.#within);
     if (asks.some(isNews)) this.#announce(asks);
     return reply;
   }
@@ -181,18 +178,21 @@ class RedisStore implements LimitStore {
 /** A rule as the scripts read it. */
 interface RuleForm {
   readonly json: string;
-  /** Algorithm, window and limit, where the script for counters of one window knows them. */
-  readonly single: readonly [string, string, string] | undefined;
+  /** Where the script for counters of one window knows it. */
+  readonly single:
+    | { readonly algorithm: number; readonly windowMicros: number; readonly limit: number }
+    | undefined;
 }
 
 function formOf({ algorithm, windows }: LimitRule): RuleForm {
-  const numbers = [
-    algorithms[algorithm],
-    ...windows.flatMap(({ limit, windowMs }) => [windowMs * 1_000, limit]),
-  ];
-  const [way, window, limit] = numbers.map(String) as [string, string, string];
+  const number = algorithms[algorithm];
+  const flat = windows.flatMap(({ limit, windowMs }) => [windowMs * 1_000, limit]);
+  const [windowMicros = 0, limit = 0] = flat;
   const isSingle = windows.length === 1 && algorithm !== 'strict';
-  return { json: JSON.stringify(numbers), single: isSingle ? [way, window, limit] : undefined };
+  return {
+    json: JSON.stringify([number, ...flat]),
+    single: isSingle ? { algorithm: number, windowMicros, limit } : undefined,
+  };
 }
 
 /** What one run of the script for everything is given. */
