@@ -14,7 +14,10 @@ import type { ErrorRequestHandler, Request, Response, Router } from 'express';
 /** Listens for the adapter suite with an application of Express, built as its users build theirs. */
 export function listenWith(framework: typeof express): AdapterHarness['listen'] {
   return async (spec, port) => {
-    const { context, priority, limit, cacheResponse, sse, listen } = pandoExpress(spec.pando, spec.http);
+    const { context, priority, limit, cacheResponse, sse, listen, clientAddress } = pandoExpress(
+      spec.pando,
+      spec.http,
+    );
     const app = framework();
     if (spec.trustProxy) app.set('trust proxy', true);
     app.use((_req, res, next) => {
@@ -45,7 +48,8 @@ export function listenWith(framework: typeof express): AdapterHarness['listen'] 
         ...(cache ? [cacheResponse(cacheOptionsFor(cache, requestOf))] : []),
       ];
       routerAt(mount)[verb](path, ...before, (req, res, next) => {
-        const answer = async (): Promise<void> => send(res, await handler(requestOf(req)));
+        const answer = async (): Promise<void> =>
+          send(res, await handler(requestOf(req), clientAddress(req)));
         answer().catch(next); // Express 4 would drop what an async handler throws
       });
     }

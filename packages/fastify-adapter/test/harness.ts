@@ -55,7 +55,8 @@ export function listenWith(framework: typeof fastify): AdapterHarness['listen'] 
           method,
           url: path,
           config,
-          handler: async (request, reply) => send(reply, await handler(requestOf(request))),
+          handler: async (request, reply) =>
+            send(reply, await handler(requestOf(request), app.pando.clientAddress(request))),
         });
       });
     }

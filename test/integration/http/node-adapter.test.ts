@@ -60,7 +60,12 @@ const harness: AdapterHarness = {
 
 function routesOf(
   { routes, streams }: SuiteApp,
-  { limit, load, sse }: Pick<ReturnType<typeof pandoNode>, 'limit' | 'load' | 'sse'>,
+  {
+    limit,
+    load,
+    sse,
+    clientAddress,
+  }: Pick<ReturnType<typeof pandoNode>, 'limit' | 'load' | 'sse' | 'clientAddress'>,
 ): readonly Route[] {
   return [
     ...routes.map(({ method, mount = '', path, handler, limit: limited, load: said }): Route => {
@@ -74,7 +79,7 @@ function routesOf(
         async answer(request, response, asked) {
           requests.set(request, asked);
           await pass?.(request);
-          send(response, await handler(asked));
+          send(response, await handler(asked, clientAddress(request)));
         },
       };
     }),

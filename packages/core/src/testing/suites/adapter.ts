@@ -1,6 +1,7 @@
 import { describe } from 'vitest';
 import { accessCases } from './adapter/access.js';
 import { starter } from './adapter/app.js';
+import { attemptCases } from './adapter/attempts.js';
 import { contextCases } from './adapter/context.js';
 import { errorCases } from './adapter/errors.js';
 import { exchangeCases } from './adapter/exchange.js';
@@ -47,6 +48,7 @@ export function adapterSuite(harness: AdapterHarness): void {
     exchangeCases(start, supports);
     contextCases(start);
     limitCases(start);
+    if (redis !== undefined) attemptCases(start, redis);
     overloadCases(start);
     sseCases(start);
     deliveryCases(start, redis);

@@ -43,7 +43,8 @@ export interface SuiteRoute {
   readonly path: string;
   /** The prefix under which a router (Express) or a plugin scope (Fastify) is mounted, for instance `/tenants/:tenant`. */
   readonly mount?: string | undefined;
-  readonly handler: (request: SuiteRequest) => SuiteAnswer | Promise<SuiteAnswer>;
+  /** `address` is the client's, as the adapter's own `clientAddress` tells it. */
+  readonly handler: (request: SuiteRequest, address: string) => SuiteAnswer | Promise<SuiteAnswer>;
   /** The adapter's limit on this route; the adapter's own options get those of {@link LimitOptions}. */
   readonly limit?: SuiteLimit | undefined;
   /** How much the route matters, said in the framework's own way: once it is known that this route answers. */
@@ -147,7 +148,7 @@ export interface AdapterSupport {
  *       const cached = cache && cacheOptionsFor(cache, requestOf);
  *       const config = { pando: { ...load, limit: limited, cache: cached } };
  *       const answer = async (request: FastifyRequest, reply: FastifyReply) =>
- *         send(reply, await handler(requestOf(request)));
+ *         send(reply, await handler(requestOf(request), app.pando.clientAddress(request)));
  *       app.register(async (scope) => scope.route({ method, url: path, config, handler: answer }), { prefix });
  *     }
  *     for (const { mount: prefix = '', path, plan } of spec.streams) {
