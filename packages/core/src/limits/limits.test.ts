@@ -270,6 +270,14 @@ describe('a policy with a store of its own', () => {
     expect(await limits.reward('write', 'ann', 1)).toMatchObject({ allowed: true, remaining: 1 });
   });
 
+  it('is refused by it also where that comes from another copy of the library', async () => {
+    const store = new RateLimiterMemory({ points: 2, duration: 60 });
+    const result = { remainingPoints: 0, consumedPoints: 3, msBeforeNext: 5_000, isFirstInDuration: false };
+    store.consume = () => Promise.reject(result);
+    const decision = await limitsOf({ write: { store } }).consume('write', 'ann');
+    expect(decision).toMatchObject({ allowed: false, retryAfterMs: 5_000, source: 'store' });
+  });
+
   it('is decided without it when it fails, or does not answer in time', async () => {
     const broken = new RateLimiterMemory({ points: 2, duration: 60 });
     broken.consume = () => Promise.reject(new Error('away'));
