@@ -1,20 +1,12 @@
 import { writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { createLimits } from '@pando/core/limits';
-import { createTemporaryFolder, GuardedProcess, waitFor } from '@pando/core/testing';
+import { createTemporaryFolder, type GuardedProcess, waitFor } from '@pando/core/testing';
 import { expect, it, onTestFinished } from 'vitest';
-import { bundleEntry } from '../../infra/bundle-entry.js';
 import { testRedis } from '../../infra/context.js';
+import { mostOfFixed, mostWithin, passedOf, startInstance } from './instances.js';
 
 /** Calls that may have passed without a word when a process ends, and one that was counted with what it was lent. */
 const slack = 10;
-
-interface Passed {
-  readonly policy: string;
-  readonly source: string;
-  readonly askedAt: number;
-  readonly answeredAt: number;
-}
 
 const windowMs = 400;
 const policyOf = (algorithm: string, limit: number, lease: boolean) => ({
@@ -25,44 +17,6 @@ const policyOf = (algorithm: string, limit: number, lease: boolean) => ({
 });
 const asked = { limit: 30, lease: false };
 const leased = { limit: 90, lease: true };
-
-/** Starts the fixture as an instance of its own. */
-async function start(
-  { url, name }: ReturnType<typeof testRedis>,
-  folder: string,
-  instance: string,
-  policies: object,
-): Promise<GuardedProcess> {
-  const entry = await bundleEntry(fileURLToPath(new URL('../../fixtures/limits-app.ts', import.meta.url)));
-  return GuardedProcess.start(process.execPath, [entry], {
-    outputFile: `${folder}/${instance}.log`,
-    env: {
-      ...process.env,
-      REDIS_URL: url,
-      NAME: name,
-      POLICIES: JSON.stringify(policies),
-      STOP_FILE: `${folder}/stop`,
-    },
-  });
-}
-
-/** What an instance has let pass. */
-const passedOf = (instance: GuardedProcess): readonly Passed[] =>
-  instance
-    .output()
-    .split('\n')
-    .filter((line) => line.endsWith('}'))
-    .map((line) => JSON.parse(line) as Passed);
-
-/** The most calls that are sure to have passed within so long: asked and answered in it. */
-function mostWithin(passed: readonly Passed[], lengthMs: number): number {
-  return Math.max(
-    ...passed.map(
-      ({ askedAt: from }) =>
-        passed.filter(({ askedAt, answeredAt }) => askedAt >= from && answeredAt < from + lengthMs).length,
-    ),
-  );
-}
 
 it.each([
   ['asking about each call', asked],
@@ -75,9 +29,10 @@ it.each([
     const policies = Object.fromEntries(
       ['sliding', 'strict', 'fixed'].map((each) => [named(each), policyOf(each, limit, lease)]),
     );
-    const redis = testRedis();
+    const { url, name } = testRedis();
     const processes: GuardedProcess[] = [];
-    for (const each of ['a', 'b']) processes.push(await start(redis, folder.path, each, policies));
+    for (const each of ['a', 'b'])
+      processes.push(await startInstance(folder.path, each, { redis: url, name, policies }));
     // Both take part in each policy, over several windows.
     await waitFor(
       () =>
@@ -94,30 +49,25 @@ it.each([
     const of = (algorithm: string) => all.filter((each) => each.policy === named(algorithm));
     expect(mostWithin(of('strict'), windowMs)).toBeLessThanOrEqual(limit);
     expect(mostWithin(of('sliding'), windowMs / 10)).toBeLessThanOrEqual(1.1 * limit);
-    // A fixed window begins with a call that passes: at most one more begins than fit between the first and the last.
-    const fixed = of('fixed');
-    const spanMs =
-      Math.max(...fixed.map(({ answeredAt }) => answeredAt)) -
-      Math.min(...fixed.map(({ askedAt }) => askedAt));
-    expect(fixed.length).toBeLessThanOrEqual(limit * (Math.floor(spanMs / windowMs) + 1));
+    expect(of('fixed').length).toBeLessThanOrEqual(mostOfFixed(of('fixed'), limit, windowMs));
     expect(all.some(({ source }) => source === 'lease')).toBe(lease);
   },
   120_000,
 );
 
 it('an instance that is killed takes along no more than it was lent', async () => {
-  const redis = testRedis();
+  const { url, name } = testRedis();
   await using folder = await createTemporaryFolder('pando-limits-');
   const limit = 4_000;
   const atLeast = 1_000;
   const policies = {
     killed: { windows: { limit, windowMs: 3_600_000 }, algorithm: 'fixed', lease: { forMs: 10_000 } },
   } as const;
-  const instance = await start(redis, folder.path, 'a', policies);
+  const instance = await startInstance(folder.path, 'a', { redis: url, name, policies });
   await waitFor(() => passedOf(instance).length >= atLeast, { timeoutMs: 60_000 });
   await instance.kill();
 
-  const limits = createLimits({ redis: redis.url, name: redis.name, policies, decisionTimeoutMs: 10_000 });
+  const limits = createLimits({ redis: url, name, policies, decisionTimeoutMs: 10_000 });
   onTestFinished(() => limits.close());
   await limits.start();
   const { remaining } = await limits.peek('killed', 'everybody');
