@@ -228,8 +228,9 @@ it('an event is published once, however late and however often its row is carrie
     [{ title: 'new' }, { title: 'newer' }],
     [{ title: 'new' }, { title: 'newer' }],
   ]);
-  const held = one.pando.kernel.keys.atomic('realtime', 'held-ids');
-  await waitFor(async () => (await one.pando.redis?.call(['HLEN', held])) === 0, {
+  const ids = async () =>
+    (await one.pando.redis?.call(['KEYS', one.pando.kernel.keys.atomic('realtime', 'id', '*')])) as string[];
+  await waitFor(async () => (await ids()).length === 0, {
     message: 'the ids to be forgotten with their rows',
   });
 });

@@ -1,10 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createKernel } from '../../packages/core/src/kernel/kernel.js';
+import { createPando } from '../../packages/core/src/pando.js';
 import { RedisBroker } from '../../packages/core/src/realtime/drivers/redis.js';
+import type { RealtimeOptions } from '../../packages/core/src/realtime/index.js';
 import { packMessage, unpackEntry } from '../../packages/core/src/realtime/packing.js';
 import { createRedisFloor } from '../../packages/core/src/redis/index.js';
 import { presenceStoreSuite } from '../../packages/core/src/testing/suites/presence.js';
+import { TestOutlet, TestSocket } from '../../packages/core/src/testing/suites/realtime/wires.js';
 import { brokerSuite, brokerSuiteRetention } from '../../packages/core/src/testing/suites/realtime.js';
 import { waitFor } from '../../packages/core/src/testing/wait-for.js';
 import { type RedisCluster, type RedisServer, startRedisCluster } from '../infra/redis.js';
@@ -37,6 +40,22 @@ async function setup() {
   return { name, broker };
 }
 
+/** A kit on that cluster, and what it has logged. */
+async function openKit(on: RedisCluster, realtime: RealtimeOptions) {
+  const messages: unknown[] = [];
+  const say = (_fields: unknown, text: unknown) => void messages.push(text);
+  const pando = await createPando({
+    name: `cluster-${randomBytes(4).toString('hex')}`,
+    redis: { nodes: on.nodes.map(({ host, port }) => ({ host, port })), startTimeoutMs: 1_000 },
+    logger: { debug: () => undefined, info: say, warn: say, error: say },
+    lifecycle: { signals: false },
+    secret: 'of this cluster alone, thirty-two bytes',
+    realtime,
+  });
+  opened.push(pando);
+  return { pando, messages };
+}
+
 const message = (id?: string) => ({ id, packed: packMessage('', '1') });
 const masters = () => cluster.nodes.slice(0, 3);
 const found = async (node: RedisServer, ...command: readonly [string, ...string[]]) =>
@@ -55,6 +74,60 @@ it('durable appends wait for a replica of the master that has the channel', asyn
   for (const id of [undefined, 'row:1']) await append(id, 1);
   await expect(append(undefined, 2)).rejects.toMatchObject({ code: 'PANDO_REALTIME_UNAVAILABLE' });
   expect((await joined.read('c', { from: '0-0', limit: 10 })).entries).toHaveLength(3);
+});
+
+it('on a cluster without sharded pub/sub a kit starts, and only channels are refused, by an error that says why', async () => {
+  const args = ['--rename-command', 'SPUBLISH', ''];
+  await using old = await startRedisCluster({ masters: 1, replicasPerMaster: 0, args });
+  const { pando, messages } = await openKit(old, { channels: { 'plain:*': { plain: true } } });
+  const { realtime } = pando;
+  const tooOld = {
+    code: 'PANDO_REDIS_VERSION',
+    message: expect.stringContaining('Update its nodes to Redis 7'),
+  };
+  expect(messages).toContainEqual(expect.stringContaining('Update its nodes to Redis 7'));
+
+  expect(await pando.cache.getOrLoad('k', async () => 'loaded')).toBe('loaded');
+  const heard: unknown[] = [];
+  await realtime.subscribe('plain:a', ({ data }) => void heard.push(data));
+  await realtime.publish('plain:a', 1);
+  await waitFor(() => heard.length === 1);
+  expect(await realtime.presence('room')).toMatchObject({ users: 0 });
+
+  await expect(realtime.publish('room', 1)).rejects.toMatchObject(tooOld);
+  await expect(realtime.position('room')).rejects.toMatchObject(tooOld);
+  await expect(realtime.subscribe('room', () => undefined)).rejects.toMatchObject(tooOld);
+  const outlet = new TestOutlet();
+  await expect(realtime.openSse(outlet, { channels: ['plain:a', 'room'] })).rejects.toMatchObject(tooOld);
+  expect(outlet.writes).toBe(0);
+  expect(() => realtime.openSocket(new TestSocket(), { channels: ['room'] })).toThrow(
+    expect.objectContaining(tooOld),
+  );
+  const socket = new TestSocket();
+  realtime.openSocket(socket, { authorize: () => true });
+  for (const [id, c] of ['room', 'plain:a'].entries()) socket.say({ t: 'sub', id, c });
+  await waitFor(() => socket.frames.length === 2);
+  expect(socket.frames).toMatchObject([
+    { t: 'err', id: 0, c: 'room', code: 'unavailable' },
+    { t: 'sub', id: 1, c: 'plain:a' },
+  ]);
+  expect(await realtime.checks()[0]?.run({ signal: AbortSignal.timeout(5_000) })).toMatchObject({
+    status: 'degraded',
+    detail: tooOld.message,
+  });
+});
+
+it('a kit that started while its cluster was away learns afterwards that the cluster is too old', async () => {
+  const args = ['--rename-command', 'SPUBLISH', ''];
+  await using old = await startRedisCluster({ masters: 1, replicasPerMaster: 0, args });
+  const [master] = old.nodes as [RedisServer];
+  await master.kill();
+  const { pando } = await openKit(old, {});
+  const check = () => pando.realtime.checks()[0]?.run({ signal: AbortSignal.timeout(5_000) });
+  await master.restart({ keepData: true });
+  await waitFor(async () => String((await check())?.detail).includes('Update its nodes'), {
+    timeoutMs: 30_000,
+  });
 });
 
 describe('the channels of a kit in a cluster', () => {
@@ -107,15 +180,20 @@ describe('the channels of a kit in a cluster', () => {
     const joined = await broker();
     const held = { ...message('row:1'), isHeld: true };
     await Promise.all(channels.map((channel) => joined.append(channel, [held])));
-    const left = async () => {
-      const keys = await Promise.all(
-        masters().map((master) => found(master, 'keys', `pando:{${name}*held-ids`)),
-      );
-      return keys.flat().length;
+    const lives = async () => {
+      const of = async (master: RedisServer) =>
+        Promise.all(
+          (await found(master, 'keys', `pando:{${name}*:realtime:id:*`)).map((key) =>
+            master.command('pttl', key),
+          ),
+        );
+      return (await Promise.all(masters().map(of))).flat().map(Number);
     };
-    expect(await left()).toBeGreaterThan(3);
+    const { heldIdMs, idempotencyMs } = brokerSuiteRetention;
+    const isHeld = (leftMs: number) => leftMs > idempotencyMs && leftMs <= heldIdMs;
+    expect((await lives()).filter(isHeld)).toHaveLength(channels.length);
     await joined.release(channels.map((channel) => ({ channel, id: 'row:1' })));
-    expect(await left()).toBe(0);
+    expect((await lives()).filter(isHeld)).toEqual([]);
   });
 
   it('carry what others publish, on whatever node, where they are plain', async () => {

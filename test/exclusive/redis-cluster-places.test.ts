@@ -74,7 +74,7 @@ describe.each<[string, () => RedisOption]>([
       open(patiently(option()), { name }),
       open(patiently(option()), { name }),
     ]);
-    await floor.startPlaces();
+    expect(await floor.provePlaces()).toBe(true);
     for (const place of onePerMaster(floor)) {
       const [a, channel] = [place.key('test', 'a'), place.key('test', 'channel')];
       expect(await place.call(['INCR', a])).toBe(1);
@@ -320,7 +320,7 @@ it('places on a cluster without sharded pub/sub are refused with an error that s
   const args = ['--rename-command', 'SPUBLISH', ''];
   await using old = await startRedisCluster({ masters: 1, replicasPerMaster: 0, args });
   const floor = await open({ nodes: old.nodes.map(({ host, port }) => ({ host, port })) });
-  await expect(floor.startPlaces()).rejects.toThrow(RedisVersionError);
+  await expect(floor.provePlaces()).rejects.toThrow(RedisVersionError);
 });
 
 /** Tells who carried it out. */

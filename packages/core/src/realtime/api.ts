@@ -41,7 +41,7 @@ export interface Realtime extends Room {
    * Resolves once the message is stored and announced. Messages of one caller to one channel keep their
    * order; those of one turn share a packet. Inside a request the event carries what the request wrote.
    *
-   * @throws `InvalidChannelError`, `InvalidEventError`, `EventTooLargeError`, `RealtimeRoleError`: nothing was published.
+   * @throws `InvalidChannelError`, `InvalidEventError`, `EventTooLargeError`, `RealtimeRoleError`, `RedisVersionError`: nothing was published.
    * `RealtimeUnavailableError`, or the signal's reason: it may have been published; repeat with the same `id`.
    */
   publish(channel: string, event: unknown, options?: PublishOptions): Promise<Published>;
@@ -60,7 +60,7 @@ export interface Realtime extends Room {
    * Resolves once the position is known from which it listens, which while Redis is away takes as long as that.
    * Each call runs in a context of its own that has seen the message's token. What `listener` throws is logged.
    *
-   * @throws `InvalidChannelError`, `RealtimeRoleError`; the signal's reason when it aborts before that: nothing is subscribed then.
+   * @throws `InvalidChannelError`, `RealtimeRoleError`, `RedisVersionError`; the signal's reason when it aborts before that: nothing is subscribed then.
    */
   subscribe(
     channel: string,
@@ -93,14 +93,14 @@ export interface Realtime extends Room {
   /**
    * Serves a server-sent event stream whose headers have been sent; resolves after the first bytes.
    *
-   * @throws What {@link Realtime.refusal} says: ask it before the headers go out.
+   * @throws What {@link Realtime.refusal} says: ask it before the headers go out. `RedisVersionError`.
    */
   openSse(outlet: Outlet, session: SseSession): Promise<Connection>;
 
   /**
    * Serves an accepted WebSocket. While draining or full, or with too many of its user's, it is closed at once with a code that says to come back.
    *
-   * @throws `InvalidChannelError`, `TooManyChannelsError` for the channels it is to start with.
+   * @throws `InvalidChannelError`, `TooManyChannelsError`, `RedisVersionError` for the channels it is to start with.
    */
   openSocket<Identity>(socket: Socket, session: SocketSession<Identity>): SocketConnection;
 

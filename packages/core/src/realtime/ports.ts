@@ -164,6 +164,8 @@ export interface Broker extends AsyncDisposable {
   readonly self: string;
   /** Who is on which channel. Costs nothing until it is used. */
   readonly presence: PresenceStore;
+  /** Why what is not Pando's own, nor `plain`, has nowhere to be, until somebody changes the servers; undefined while it has, or nobody knows. */
+  readonly obstacle: Error | undefined;
   /** Whether announcements arrive, as far as anybody can tell. */
   readonly isLive: boolean;
   /** Opens what the broker needs; resolves even while it cannot be reached. Call once, before all else. */

@@ -179,6 +179,8 @@ export class RealtimeRoom implements Realtime {
     this.#starting ??= this.#broker
       .start({ onRestored, onBlind: () => hub.onBlind() }, { signal })
       .then(() => {
+        const { obstacle } = this.#broker;
+        if (obstacle !== undefined) this.#kernel.logger.warn({ err: obstacle }, obstacle.message);
         if (this.#options.role !== 'publish-only' && this.#closing === undefined) this.#orders.hear();
       });
     return abortable(this.#starting, signal);
@@ -202,6 +204,8 @@ export class RealtimeRoom implements Realtime {
     this.#assertOpen();
     if (this.#options.role === 'publish-only') throw new RealtimeRoleError('publish-only', 'follows nothing');
     assertFollowableName(channel);
+    const obstacle = this.#hub.obstacleTo(channel);
+    if (obstacle !== undefined) throw obstacle;
     if (isPresenceChannel(channel)) this.#roster.wake();
     const { contexts, logger } = this.#kernel;
     const subscription = new LocalSubscription({
@@ -297,13 +301,12 @@ export class RealtimeRoom implements Realtime {
       {
         name: 'realtime',
         critical: false,
-        run: async () =>
-          this.#broker.isLive
-            ? { status: 'healthy' }
-            : {
-                status: 'degraded',
-                detail: 'announcements may be late: connections stay, and catch up afterwards',
-              },
+        run: async () => {
+          const { obstacle, isLive } = this.#broker;
+          const late = 'announcements may be late: connections stay, and catch up afterwards';
+          if (obstacle === undefined && isLive) return { status: 'healthy' };
+          return { status: 'degraded', detail: obstacle?.message ?? late };
+        },
       },
     ];
   }

@@ -56,6 +56,7 @@ export class Reception {
     const { sse, newId } = this.#init;
     const { roster } = sse;
     const channels = [...new Set(session.channels)];
+    this.#checkObstacles(channels);
     const connection = new SseConnection(newId(), outlet, { ...session, channels }, sse);
     if (this.#isStopped(connection, channels, session.askedAt)) return connection;
     this.connections.add(connection);
@@ -69,11 +70,12 @@ export class Reception {
     return connection;
   }
 
-  /** Serves a socket, or closes it at once. @throws `InvalidChannelError`, `TooManyChannelsError` */
+  /** Serves a socket, or closes it at once. @throws `InvalidChannelError`, `TooManyChannelsError`, `RedisVersionError` */
   openSocket(socket: Socket, session: SocketSession): SocketConnection {
     const { ws, newId } = this.#init;
     const { channels = [] } = session;
     this.#admission.checkChannels(channels);
+    this.#checkObstacles(channels);
     const connection = new WsConnection(newId(), socket, session, ws);
     const refusal = this.#admission.limit(connection.user, connection.address);
     if (refusal !== undefined) {
@@ -95,6 +97,14 @@ export class Reception {
     take();
     this.connections.add(connection);
     return true;
+  }
+
+  #checkObstacles(channels: readonly string[]): void {
+    const { hub } = this.#init.sse;
+    for (const channel of channels) {
+      const obstacle = hub.obstacleTo(channel);
+      if (obstacle !== undefined) throw obstacle;
+    }
   }
 
   /** Ends a connection that was allowed before somebody ordered otherwise. */

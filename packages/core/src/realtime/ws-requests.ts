@@ -101,6 +101,7 @@ export class WsRequests {
       if (this.#asker.follows(channel)) this.#refuse(id, channel, 'already-subscribed');
       else if (this.#asker.channelCount >= this.#env.maxChannels)
         this.#refuse(id, channel, 'too-many-channels');
+      else if (this.#env.hub.obstacleTo(channel) !== undefined) this.#refuse(id, channel, 'unavailable');
       else if (isPresenceChannel(channel)) {
         if (await this.#may(id, channel, 'presence')) this.#asker.follow(channel, since.get(channel), id);
       } else if (await this.#may(id, channel, 'subscribe')) {

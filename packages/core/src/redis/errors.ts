@@ -39,13 +39,14 @@ export class RedisRefusedError extends PandoError {
 /**
  * The servers of the cluster are too old for what was asked of them: channels spread over a cluster need sharded pub/sub.
  *
- * Update them to Redis 7 or later, or Valkey. A single server, or one behind sentinels, may be Redis 6.2.
+ * Update them to Redis 7 or later, or Valkey. Everything but channels works without, `plain` channels, too, and so does a single
+ * server, or one behind sentinels, of Redis 6.2.
  */
 export class RedisVersionError extends PandoError {
   constructor(server: string) {
     super({
       code: 'PANDO_REDIS_VERSION',
-      message: `${server} has no sharded pub/sub (SPUBLISH), which channels in a cluster need. Update its nodes to Redis 7 or later, or Valkey.`,
+      message: `${server} has no sharded pub/sub (SPUBLISH), which channels in a cluster need; nothing else does. Update its nodes to Redis 7 or later, or Valkey.`,
       status: 503,
     });
   }

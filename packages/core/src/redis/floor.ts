@@ -211,11 +211,13 @@ class Floor implements RedisFloor {
     return tag === this.tag ? this : (this.#places?.place(tag) ?? this);
   }
 
-  async startPlaces(options: Signalled = {}): Promise<void> {
+  async provePlaces(options: Signalled = {}): Promise<boolean> {
     options.signal?.throwIfAborted();
-    if (this.#places === undefined || !this.isUp) return;
+    if (this.#places === undefined) return true;
+    if (!this.isUp) return false;
     const [known] = (await this.call(['COMMAND', 'INFO', 'SPUBLISH'], options)) as readonly unknown[];
     if (known === null) throw new RedisVersionError(this.#server);
+    return true;
   }
 
   key(room: string, ...parts: readonly string[]): string {

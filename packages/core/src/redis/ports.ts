@@ -144,10 +144,10 @@ export interface RedisFloor extends RedisPlace, AsyncDisposable {
    */
   place(tag: string): RedisPlace;
   /**
-   * To be awaited once before places are used. Rejects with `RedisVersionError` where a cluster has no sharded pub/sub;
-   * resolves where nobody can be asked yet.
+   * Asks whether places can be used. Rejects with `RedisVersionError` where a cluster has no sharded pub/sub; resolves to false
+   * where nobody can be asked now.
    */
-  startPlaces(options?: Signalled): Promise<void>;
+  provePlaces(options?: Signalled): Promise<boolean>;
   /** As of a place, for whatever places `send` sends to. */
   together(send: () => void): void;
   /** The command connection itself, for libraries that want a client (rate-limiter-flexible). Never close it. */

@@ -285,6 +285,10 @@ export class MemoryBroker implements Broker {
     });
   }
 
+  get obstacle(): undefined {
+    return undefined;
+  }
+
   get isLive(): boolean {
     return this.#world.isUp && !this.#isClosed;
   }

@@ -2,17 +2,21 @@ import { isPandoError } from '../../kernel/errors.js';
 import { RedisReplyError } from '../../redis/errors.js';
 import type { RedisPlace } from '../../redis/ports.js';
 import { RealtimeUnavailableError } from '../errors.js';
+import type { RedisSlots } from './redis-slots.js';
 
 const ROOM = 'realtime';
 
 /** Where the channels of one place are kept in Redis, and how a call there ends. */
 export class RedisChannels {
   readonly place: RedisPlace;
+  readonly #slots: RedisSlots | undefined;
   /** How many of its channels are listened to. */
   listeners = 0;
 
-  constructor(place: RedisPlace) {
+  /** @param slots - what has to be known before the place is used. Absent: nothing. */
+  constructor(place: RedisPlace, slots?: RedisSlots) {
     this.place = place;
+    this.#slots = slots;
   }
 
   /** The command by which scripts announce. */
@@ -43,6 +47,7 @@ export class RedisChannels {
   /** Runs a call, once more if it came upon a data set that has lost its epoch. */
   async ask<T>(failure: string, call: () => Promise<T>): Promise<T> {
     try {
+      if (this.#slots?.isProven === false) await this.#slots.prove();
       return await call().catch(async (cause: unknown) => {
         if (!(cause instanceof RedisReplyError && cause.kind === 'NOEPOCH')) throw cause;
         await this.renewEpoch();
@@ -52,7 +57,7 @@ export class RedisChannels {
       if (isPandoError(cause, 'PANDO_REDIS_UNAVAILABLE') || cause instanceof RedisReplyError) {
         throw new RealtimeUnavailableError(failure, cause);
       }
-      throw cause; // closed, or the caller's own abort
+      throw cause; // closed, too old, or the caller's own abort
     }
   }
 

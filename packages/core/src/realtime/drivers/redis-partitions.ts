@@ -2,6 +2,7 @@ import type { RedisFloor } from '../../redis/ports.js';
 import { isPandosOwn } from '../channel-name.js';
 import { partitionOf, partitionTags } from './partitions.js';
 import { RedisChannels } from './redis-channels.js';
+import { RedisSlots } from './redis-slots.js';
 
 /**
  * Which place each channel is kept in: in a cluster the channels of applications are shared among places, so that all masters
@@ -9,6 +10,7 @@ import { RedisChannels } from './redis-channels.js';
  */
 export class RedisPartitions {
   readonly home: RedisChannels;
+  readonly slots: RedisSlots;
   readonly #floor: RedisFloor;
   readonly #opened: (channels: RedisChannels) => void;
   readonly #parts: (RedisChannels | undefined)[] = [];
@@ -18,6 +20,7 @@ export class RedisPartitions {
 
   /** @param opened - is told of each place but the home when it is first used. */
   constructor(floor: RedisFloor, opened: (channels: RedisChannels) => void) {
+    this.slots = new RedisSlots(floor);
     this.#floor = floor;
     this.#opened = opened;
     this.home = new RedisChannels(floor);
@@ -59,7 +62,7 @@ export class RedisPartitions {
       this.#isWhole = true;
       return this.home;
     }
-    const part = new RedisChannels(place);
+    const part = new RedisChannels(place, this.slots);
     this.#parts[partition] = part;
     this.#opened(part);
     return part;

@@ -62,11 +62,16 @@ export class RedisBroker implements Broker {
     return this.#partitions.areLive;
   }
 
+  get obstacle(): Error | undefined {
+    return this.#partitions.slots.obstacle;
+  }
+
   async start(listener: BrokerListener, options?: Signalled): Promise<void> {
     this.#listener = listener;
     this.#hear(this.#floor);
+    this.#listening.push(this.#floor.events.on('up', () => void this.#prove()));
     if (this.#ownsFloor) await this.#floor.start(options);
-    await this.#floor.startPlaces(options);
+    await this.#prove(options);
   }
 
   append(
@@ -181,6 +186,11 @@ export class RedisBroker implements Broker {
   async #close(): Promise<void> {
     for (const subscription of this.#listening) subscription[Symbol.dispose]();
     if (this.#ownsFloor) await this.#floor.close();
+  }
+
+  /** Who cannot be used now will be asked again, by whoever uses it. */
+  async #prove({ signal }: Signalled = {}): Promise<void> {
+    await this.#partitions.slots.prove({ signal }).catch(() => signal?.throwIfAborted());
   }
 
   /** What happens to a place may have happened to all that is in it. */

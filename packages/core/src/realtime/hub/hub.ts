@@ -2,6 +2,7 @@ import type { Clock } from '../../kernel/clock.js';
 import { messageOf } from '../../kernel/errors.js';
 import type { Logger } from '../../kernel/logger.js';
 import type { TokenCodec } from '../../kernel/token-codec.js';
+import { isPandosOwn } from '../channel-name.js';
 import type { ChannelPlans } from '../channel-plans.js';
 import type { Broker, BrokerListener } from '../ports.js';
 import { compareIds } from '../position.js';
@@ -107,6 +108,11 @@ export class Hub implements BrokerListener {
   /** How many channels are followed. */
   get size(): number {
     return this.#channels.size;
+  }
+
+  /** Why the channel cannot be followed, as long as the servers are what they are. */
+  obstacleTo(name: string): Error | undefined {
+    return isPandosOwn(name) || this.#plans.of(name).isPlain ? undefined : this.#broker.obstacle;
   }
 
   /** A reader of the channel, which begins with {@link Reader.join}. */
