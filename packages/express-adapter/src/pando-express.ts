@@ -120,7 +120,7 @@ export function pandoExpress(pando: Kit, options?: HttpOptions): PandoExpress {
     door.exchange(request, response, new ExpressView(request, labels));
   // Where no context() came before, the visit begins here.
   const visitOf = (request: ExpressRequest, response: ServerResponse): Visit =>
-    door.visit(request, () => exchangeOf(request, response));
+    door.visitOf(request) ?? door.begin(request, exchangeOf(request, response));
 
   const isProbe = ({ method, url }: ExpressRequest) =>
     door.probes.find(method ?? '', url ?? '') !== undefined;
@@ -136,7 +136,8 @@ export function pandoExpress(pando: Kit, options?: HttpOptions): PandoExpress {
     if (problem === undefined) return next(error);
     // Express logs what its own handler answers: what is answered here must not go unnoticed either.
     if (problem.status >= 500) pando.kernel.logger.error({ err: error }, 'A request failed.');
-    exchangeOf(request, response).reply(problem.status, problem.headers, problem.body);
+    const { exchange } = door.visitOf(request) ?? { exchange: exchangeOf(request, response) };
+    exchange.reply(problem.status, problem.headers, problem.body);
   };
 
   return {
@@ -161,8 +162,7 @@ export function pandoExpress(pando: Kit, options?: HttpOptions): PandoExpress {
       const route = door.limitedRoute(policy, options);
       return (request, response, next) => {
         const visit = visitOf(request, response);
-        const pass = () => door.limit(visit, route, request);
-        door.enter(visit, () => void pass().then(() => door.run(visit, next), next));
+        door.enter(visit, () => door.limit(visit, route, request, next));
       };
     },
 

@@ -14,11 +14,13 @@ import type {
   FastifyPluginAsync,
   FastifyReply,
   FastifyRequest,
+  onRequestHookHandler,
   RouteOptions,
 } from 'fastify';
 import fastifyPlugin from 'fastify-plugin';
 import { addCachedRoutes } from './cached-routes.js';
 import { addProblemBodies } from './problem-bodies.js';
+import { refusalsOf } from './refusals.js';
 import type { PandoFastify, PandoFastifyOptions, RouteLimit } from './types.js';
 
 const plugin: FastifyPluginAsync<PandoFastifyOptions> = async (app, options) => {
@@ -48,8 +50,11 @@ const plugin: FastifyPluginAsync<PandoFastifyOptions> = async (app, options) => 
 
   /** What routes say that were registered after this plugin. */
   const settled = new WeakSet<object>();
+  const refuse = refusalsOf(app);
+
   const visitOf = (request: FastifyRequest, reply: FastifyReply): Visit =>
-    door.visit(request.raw, () => door.exchange(request.raw, reply.raw, new FastifyView(request, reply)));
+    door.visitOf(request.raw) ??
+    door.begin(request.raw, door.exchange(request.raw, reply.raw, new FastifyView(request, reply)));
 
   app.addHook('onRequest', (request, reply, done) => {
     const settings = request.routeOptions.config?.pando;
@@ -59,7 +64,7 @@ const plugin: FastifyPluginAsync<PandoFastifyOptions> = async (app, options) => 
     const visit = visitOf(request, reply);
     const refusal = door.refusal(visit, settings);
     if (refusal === undefined) door.enter(visit, done);
-    else done(refusal);
+    else refuse(request, reply, refusal, done);
   });
   // A hook of the application may have gone on in a callback of another context: of a pool, say.
   app.addHook('preValidation', (request, _reply, done) => door.resume(request.raw, done));
@@ -75,8 +80,11 @@ const plugin: FastifyPluginAsync<PandoFastifyOptions> = async (app, options) => 
 
   function addLimit(route: RouteOptions, options: RouteLimit): void {
     const limited = door.limitedRoute(options.policy, options, ['policy']);
-    const pass = async (request: FastifyRequest, reply: FastifyReply): Promise<void> =>
-      door.limit(visitOf(request, reply), limited, request);
+    const pass: onRequestHookHandler = (request, reply, done) =>
+      door.limit(visitOf(request, reply), limited, request, (refusal) => {
+        if (refusal === undefined) done();
+        else refuse(request, reply, refusal as Error, done);
+      });
     // An address is known before anything else; who somebody is, the application's own hooks have to find out first.
     if (limited.asks) route.preHandler = [...[route.preHandler ?? []].flat(), pass];
     else route.onRequest = [pass, ...[route.onRequest ?? []].flat()];

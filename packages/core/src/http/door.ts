@@ -26,6 +26,9 @@ import { UpgradeHandler } from './upgrade.js';
 import type { Visit } from './visit.js';
 import { resolveWsRoutes, type WsRoute } from './ws-route.js';
 
+/** A request with its visit to some door. */
+type Visited = IncomingMessage & Record<symbol, Visit | undefined>;
+
 /** Everything an adapter hands requests to; knows no framework. */
 export class Door {
   readonly kit: Kit;
@@ -42,7 +45,8 @@ export class Door {
   readonly #sse: SseHandler;
   readonly #tokens: TokenTransport;
   readonly #ws: WsHandler;
-  readonly #visits = new WeakMap<IncomingMessage, Visit>();
+  /** Under which a request carries its visit: a `WeakMap` of them makes every collection of garbage longer. */
+  readonly #visit = Symbol('pando.visit');
 
   /** `beside`: see {@link resolveHttpOptions}. */
   constructor(kit: Kit, options: HttpOptions | undefined, beside?: readonly string[]) {
@@ -74,13 +78,22 @@ export class Door {
     return this.#clients.of(request, told);
   }
 
-  /** The visit of a request; begins it, with the exchange that `open` makes, where that has not happened yet. */
-  visit(request: IncomingMessage, open: () => Exchange): Visit {
-    let visit = this.#visits.get(request);
-    if (visit === undefined) {
-      visit = this.#begin(open());
-      this.#visits.set(request, visit);
-    }
+  /** The visit of a request, where it has begun. */
+  visitOf(request: IncomingMessage): Visit | undefined {
+    return (request as Visited)[this.#visit];
+  }
+
+  /** Begins the visit of a request. */
+  begin(request: IncomingMessage, exchange: Exchange): Visit {
+    const record = this.#metrics.begin(exchange);
+    const { context, ready } = this.#contexts.open(exchange);
+    const visit: Visit = { exchange, context, record, admission: undefined, isRecorded: false, ready };
+    exchange.onEnd((outcome) => {
+      this.#metrics.end(record, outcome);
+      this.#admissions.ended(visit, outcome);
+      this.#sse.ended(exchange);
+    });
+    (request as Visited)[this.#visit] = visit;
     return visit;
   }
 
@@ -103,7 +116,7 @@ export class Door {
 
   /** Runs code in the context of a request's visit, where the framework has lost it on the way; without a visit, as it is. */
   resume<T>(request: IncomingMessage, code: () => T): T {
-    const visit = this.#visits.get(request);
+    const visit = this.visitOf(request);
     return visit === undefined ? code() : this.run(visit, code);
   }
 
@@ -127,18 +140,26 @@ export class Door {
     this.#admissions.check(settings);
   }
 
-  /** Says why the request may not begin now; undefined where it may: see {@link AdmissionHandler.admit}. Never throws. */
+  /**
+   * Says why the request may not begin now, whoever is banned by address or what {@link AdmissionHandler.admit} says; undefined
+   * where it may. Never throws.
+   */
   refusal(visit: Visit, load: RouteLoad = {}): Error | undefined {
     try {
-      return this.#admissions.admit(visit, load);
+      return this.#limits.ban(visit.exchange.ip) ?? this.#admissions.admit(visit, load);
     } catch (error) {
       return error as Error;
     }
   }
 
-  /** Lets the request pass, or rejects with `LimitExceededError`: see {@link LimitHandler.consume}. */
-  limit<Request>({ exchange }: Visit, route: LimitedRoute<Request>, request: Request): Promise<void> {
-    return this.#limits.consume(exchange, route, request);
+  /** Lets the request pass, or hands on a `LimitExceededError`: see {@link LimitHandler.consume}. */
+  limit<Request>(
+    { exchange }: Visit,
+    route: LimitedRoute<Request>,
+    request: Request,
+    next: (refusal?: unknown) => void,
+  ): void {
+    this.#limits.consume(exchange, route, request, next);
   }
 
   /** The cache of one route's answers. @throws `PandoOptionsError` */
@@ -165,6 +186,8 @@ export class Door {
     const resolved = resolveWsRoutes(routes);
     const whoIs = (request: IncomingMessage): Client => {
       const ip = this.#clients.of(request, addressOf?.(request));
+      const ban = this.#limits.ban(ip);
+      if (ban !== undefined) throw ban;
       return { ip, key: this.#clients.keyOf(ip) };
     };
     return new UpgradeHandler(
@@ -187,17 +210,5 @@ export class Door {
     this.#sse.closeAll();
     this.#ws.closeAll();
     return closed;
-  }
-
-  #begin(exchange: Exchange): Visit {
-    const record = this.#metrics.begin(exchange);
-    const context = this.#contexts.open(exchange);
-    const visit: Visit = { exchange, record, admission: undefined, isRecorded: false, ...context };
-    exchange.onEnd((outcome) => {
-      this.#metrics.end(record, outcome);
-      this.#admissions.ended(visit, outcome);
-      this.#sse.ended(exchange);
-    });
-    return visit;
   }
 }

@@ -30,15 +30,13 @@ abstract class LimitError extends HttpError {
   /** When the client is told to come back: up to a tenth later than it could, so that not all come at once. */
   readonly retryAfterMs: number;
 
-  constructor(
-    decision: Decision,
-    { what, ...init }: { readonly code: string; readonly status: number; readonly what: string },
-  ) {
+  constructor(decision: Decision, code: string, status: number, what: string) {
     const share = Math.random();
     const seconds = Math.max(1, Math.ceil(decision.retryAfterMs / 1_000));
     const jittered = seconds + Math.floor(share * (Math.floor(seconds / 10) + 1));
     super({
-      ...init,
+      code,
+      status,
       message: `${what} Try again in ${jittered} s.`,
       retryable: true,
       headers: { 'retry-after': String(jittered), 'cache-control': 'no-store' },
@@ -59,11 +57,12 @@ export class LimitExceededError extends LimitError {
   readonly quota: string;
 
   constructor(decision: Decision, quota: string = decision.policy) {
-    super(decision, {
-      code: 'PANDO_HTTP_LIMIT_EXCEEDED',
-      what: `The limit "${quota}" of ${decision.limit} is used up.`,
-      status: 429,
-    });
+    super(
+      decision,
+      'PANDO_HTTP_LIMIT_EXCEEDED',
+      429,
+      `The limit "${quota}" of ${decision.limit} is used up.`,
+    );
     this.quota = quota;
   }
 }
@@ -76,11 +75,12 @@ export class LimitExceededError extends LimitError {
  */
 export class LimitUnavailableError extends LimitError {
   constructor(decision: Decision) {
-    super(decision, {
-      code: 'PANDO_HTTP_LIMIT_UNAVAILABLE',
-      what: `The limit "${decision.policy}" cannot be checked at the moment.`,
-      status: 503,
-    });
+    super(
+      decision,
+      'PANDO_HTTP_LIMIT_UNAVAILABLE',
+      503,
+      `The limit "${decision.policy}" cannot be checked at the moment.`,
+    );
   }
 }
 

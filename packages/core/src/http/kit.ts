@@ -20,7 +20,7 @@ export interface Kit {
   readonly tokenShelf: TokenShelf;
   readonly cache: Pick<Cache, 'get' | 'getOrLoad' | 'lifetime'>;
   readonly realtime: Pick<Realtime, 'openSse' | 'openSocket' | 'refusal'>;
-  readonly limits: Pick<Limits, 'policy' | 'policies' | 'consume'>;
+  readonly limits: Pick<Limits, 'policy' | 'policies' | 'consume' | 'decide' | 'banOf'>;
   readonly overload?: Pick<Overload, 'admit' | 'checkGroup' | 'deadlineHeader'> | undefined;
   readonly health: Pick<Health, 'live' | 'startup' | 'ready' | 'report' | 'group' | 'groups'>;
   readonly metrics: Pick<Metrics, 'contentType' | 'expose'>;

@@ -59,6 +59,11 @@ export const httpInstruments = {
       reason: ['status', 'cookie', 'secret', 'directive', 'vary', 'stream', 'size', 'wrote', 'method'],
     },
   },
+  banned: {
+    name: 'pando_http_banned_total',
+    help: 'Requests and WebSocket handshakes that were refused at the door, as the address of the client is banned.',
+    type: 'counter',
+  },
   upgrades: {
     name: 'pando_http_upgrades_total',
     help: 'WebSocket handshakes by route template and the status that answered them.',

@@ -1,6 +1,6 @@
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import compression from 'compression';
 import { afterEach, expect, test } from 'vitest';
 import { isPandoError } from '../kernel/errors.js';
@@ -135,6 +135,39 @@ test('the signal aborts when the client goes away, and the end is told once', as
   await waitFor(() => outcomes.length > 0);
   expect(outcomes).toEqual(['aborted']);
   expect(isPandoError(signal?.reason, 'PANDO_HTTP_CLIENT_GONE')).toBe(true);
+});
+
+test('requests that wait behind another of their connection end with it', async () => {
+  const warnings: unknown[] = [];
+  const onWarning = (warning: unknown) => warnings.push(warning);
+  process.on('warning', onWarning);
+  const outcomes = new Map<string, ExchangeOutcome>();
+  let arrived = 0;
+  let open: IncomingMessage['socket'] | undefined;
+  const url = await serve((exchange, response, request) => {
+    arrived++;
+    open = request.socket;
+    exchange.onEnd((outcome) => outcomes.set(exchange.url, outcome));
+    if (exchange.url !== '/1') response.end('ok');
+  });
+  const client = connect(Number(new URL(url).port), '127.0.0.1');
+  const waiting = Array.from({ length: 30 }, (_, index) => `/${index + 1}`);
+  client.write(waiting.map((path) => `GET ${path} HTTP/1.1\r\nhost: pando\r\n\r\n`).join(''));
+  await waitFor(() => arrived === 30);
+  const listeners = open?.listenerCount('close');
+  client.destroy();
+  await waitFor(() => outcomes.size === 30);
+  expect(new Set(outcomes.values())).toEqual(new Set(['aborted']));
+
+  const served = connect(Number(new URL(url).port), '127.0.0.1');
+  served.write('GET /a HTTP/1.1\r\nhost: pando\r\n\r\nGET /b HTTP/1.1\r\nhost: pando\r\n\r\n');
+  await waitFor(() => outcomes.has('/a') && outcomes.has('/b'));
+  expect([outcomes.get('/a'), outcomes.get('/b')]).toEqual(['answered', 'answered']);
+  expect(open?.listenerCount('close')).toBeLessThan(listeners ?? 0);
+  expect(open?.getMaxListeners()).toBe(EventEmitter.defaultMaxListeners);
+  served.destroy();
+  process.off('warning', onWarning);
+  expect(warnings).toEqual([]);
 });
 
 test('HEAD gets the headers of GET and no body', async () => {

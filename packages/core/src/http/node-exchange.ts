@@ -59,6 +59,7 @@ export class NodeExchange implements Exchange {
       this.#answered = isWhole(response);
     });
     response.on('close', () => this.#end());
+    if (hasConnectionHeader(response) && response.socket === null) this.#outlast(request.socket);
   }
 
   get method(): string {
@@ -175,6 +176,17 @@ export class NodeExchange implements Exchange {
     this.#view.detach?.();
     this.#response.statusCode = status;
     for (const name in headers) this.#response.setHeader(name, headers[name] as string);
+  }
+
+  /** Of a request that waits for the answer to one before it on its connection, node:http says nothing when that closes. */
+  #outlast(socket: IncomingMessage['socket']): void {
+    const onClose = (): void => this.#end();
+    socket.setMaxListeners(socket.getMaxListeners() + 1); // as many may wait as the client has sent
+    socket.once('close', onClose);
+    this.#response.once('close', () => {
+      socket.off('close', onClose);
+      socket.setMaxListeners(socket.getMaxListeners() - 1);
+    });
   }
 
   #end(): void {

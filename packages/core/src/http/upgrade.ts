@@ -45,6 +45,7 @@ export class UpgradeHandler {
   readonly #gate: StreamGate;
   readonly #admissions: AdmissionHandler;
   readonly #entrances: readonly Entrance[];
+  /** Throws for whom nobody lets in. */
   readonly #whoIs: (request: IncomingMessage) => Client;
 
   constructor(

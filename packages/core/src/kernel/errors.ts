@@ -24,13 +24,15 @@ export class PandoError extends Error {
   readonly code: string;
   readonly retryable: boolean;
   readonly status: number | undefined;
-  readonly [brand] = true;
-
   constructor(init: PandoErrorInit) {
     super(init.message, init.cause === undefined ? {} : init); // a cause is shown even if it is undefined
     this.code = init.code;
     this.retryable = init.retryable ?? false;
     this.status = init.status;
+  }
+
+  get [brand](): true {
+    return true;
   }
 
   /** The same as `status`, by the name that many error handlers ask for. */

@@ -96,6 +96,14 @@ export class Bans {
     };
   }
 
+  /** The ban of an address, or of a network around it. */
+  around(address: string): Ban | undefined {
+    const ban = this.#index.find(address, address, this.#kernel.clock.monotonic());
+    if (ban === undefined) return undefined;
+    const { subject, reason, bannedAt, endsAt } = ban;
+    return { subject, reason, bannedAt, endsAt };
+  }
+
   /** Counts a call that was refused so. */
   count({ policy }: Decision): void {
     let cell = this.#refused.get(policy);

@@ -56,6 +56,7 @@ export function createLimits(options: LimitsOptions = {}, wiring: LimitsWiring =
     bans: redis === undefined ? createMemoryBans(bans, kernel.clock) : createRedisBans(redis),
     stores: createOwnStores(resolved, kernel),
     allowed: resolved.allowed,
+    allowedByAll: resolved.allowedByAll,
     limiter: createLimiter,
   });
 }

@@ -65,21 +65,21 @@ export class Desk implements Counted {
     }
   }
 
-  /** Decides, with the store or without. */
-  decide(kind: AskKind, key: string, amount: number): Promise<Decision> {
+  /** Decides, with the store or without; at once where that does not have to be asked. */
+  decide(kind: AskKind, key: string, amount: number): Decision | Promise<Decision> {
     const since = this.#office.kernel.clock.monotonic();
     const isCall = kind === 'spend';
     const held = isCall ? this.#leases?.spend(key, amount, since) : undefined;
-    if (held !== undefined) return Promise.resolve(this.#told(held, 'lease', isCall, since));
+    if (held !== undefined) return this.#told(held, 'lease', isCall, since);
     const denial = isCall ? this.#denials?.find(key, amount, since) : undefined;
-    if (denial !== undefined) return Promise.resolve(this.#denied(denial, since));
+    if (denial !== undefined) return this.#denied(denial, since);
     if (this.#store === this.#office.local) {
       const verdict = this.#office.local.answer({ rule: this.rule, key, kind, amount });
-      return Promise.resolve(this.#told(verdict, 'memory', isCall, since));
+      return this.#told(verdict, 'memory', isCall, since);
     }
     if (!this.#store.isUp) {
       this.#office.unanswered(this.#store, undefined);
-      return Promise.resolve(this.#without(kind, key, amount, since));
+      return this.#without(kind, key, amount, since);
     }
     if (kind === 'penalize' || kind === 'block') this.#office.forget(this.rule, key, kind);
     return new Promise((resolve) => {

@@ -41,6 +41,11 @@ export interface Limits extends Room {
    * @throws The signal's reason when it aborts: the cost may have been spent then.
    */
   consume(policy: string, key: string, options?: ConsumeOptions): Promise<Decision>;
+  /**
+   * The same for code that runs for every request: gives the decision itself, not a promise of it, where Redis does not have to
+   * be asked: out of a lease, a refusal that is known to stand, a ban, a count in memory. Takes no signal.
+   */
+  decide(policy: string, key: string, options?: Omit<ConsumeOptions, 'signal'>): Decision | Promise<Decision>;
   /** Tells what {@link Limits.consume} would, and spends nothing. */
   peek(policy: string, key: string, options?: ConsumeOptions): Promise<Decision>;
   /** Spends the points whether there is room or not: the key pays for them later. Tells how it stands then. */
@@ -91,6 +96,11 @@ export interface Limits extends Room {
   /** Everything that is banned, as this instance knows it. */
   bans(): readonly Ban[];
   /**
+   * The ban that meets whoever comes from this address, as this instance knows it: of the address, or of a network around it.
+   * None meets who stands on the allow list of the whole room.
+   */
+  banOf(address: string): Ban | undefined;
+  /**
    * The policy as a limiter of rate-limiter-flexible, for what takes one. Points that do not fit are not counted, unlike in
    * that library's own.
    */
@@ -116,6 +126,8 @@ export interface LimitsInit {
   readonly stores?: ReadonlyMap<string, LimitStore> | undefined;
   /** Who is never counted, by policy. */
   readonly allowed?: ReadonlyMap<string, AllowList> | undefined;
+  /** Who is counted by none. */
+  readonly allowedByAll?: AllowList | undefined;
   limiter(room: LimiterSource, policy: Policy): PolicyLimiter;
 }
 
@@ -161,20 +173,28 @@ export class LimitsRoom implements Limits {
 
   consume(policy: string, key: string, options: ConsumeOptions = {}): Promise<Decision> {
     const { cost = 1 } = options;
-    return this.#decide('spend', policy, key, cost, options);
+    return this.#promise('spend', policy, key, cost, options);
+  }
+
+  decide(
+    policy: string,
+    key: string,
+    { cost = 1, tier, address }: ConsumeOptions = {},
+  ): Decision | Promise<Decision> {
+    return this.#decide('spend', policy, key, cost, tier, address);
   }
 
   peek(policy: string, key: string, options: ConsumeOptions = {}): Promise<Decision> {
     const { cost = 1 } = options;
-    return this.#decide('peek', policy, key, cost, options);
+    return this.#promise('peek', policy, key, cost, options);
   }
 
   penalize(policy: string, key: string, points: number, options: Signalled = {}): Promise<Decision> {
-    return this.#decide('penalize', policy, key, points, options);
+    return this.#promise('penalize', policy, key, points, options);
   }
 
   reward(policy: string, key: string, points: number, options: Signalled = {}): Promise<Decision> {
-    return this.#decide('reward', policy, key, points, options);
+    return this.#promise('reward', policy, key, points, options);
   }
 
   reset(policy: string, key: string, { signal }: Signalled = {}): Promise<void> {
@@ -208,6 +228,11 @@ export class LimitsRoom implements Limits {
     return this.#bans.list();
   }
 
+  banOf(address: string): Ban | undefined {
+    const ban = this.#bans.around(address);
+    return ban !== undefined && this.#init.allowedByAll?.has(address, address) ? undefined : ban;
+  }
+
   limiter(policy: string): PolicyLimiter {
     const source: LimiterSource = {
       consume: (...call) => this.consume(...call),
@@ -215,7 +240,7 @@ export class LimitsRoom implements Limits {
       penalize: (...call) => this.penalize(...call),
       reward: (...call) => this.reward(...call),
       reset: (...call) => this.reset(...call),
-      block: (name, key, durationMs) => {
+      block: async (name, key, durationMs) => {
         checkKey(name, key);
         return this.#of(name).desk.decide('block', counterKey(key), Math.ceil(durationMs * 1_000));
       },
@@ -262,32 +287,47 @@ export class LimitsRoom implements Limits {
     for (const attempts of this.#attempts.values()) attempts.forget(rule, key, kind);
   }
 
-  #decide(
+  #promise(
     kind: AskKind,
     policy: string,
     key: string,
     amount: number,
     { tier, address, signal }: ConsumeOptions,
   ): Promise<Decision> {
+    if (!signal?.aborted) {
+      const decision = this.#decide(kind, policy, key, amount, tier, address);
+      return decision instanceof Promise ? abortable(decision, signal) : Promise.resolve(decision);
+    }
+    this.#check(policy, key, amount, tier);
+    return Promise.reject(signal.reason);
+  }
+
+  #decide(
+    kind: AskKind,
+    policy: string,
+    key: string,
+    amount: number,
+    tier: string | undefined,
+    address: string | undefined,
+  ): Decision | Promise<Decision> {
+    const { desk, own } = this.#check(policy, key, amount, tier);
+    if (this.#isClosed) return Promise.reject(new ClosedError('The limits room'));
+    if (this.#init.allowed?.get(policy)?.has(key, address)) return own.exempt(kind, tier);
+    if (kind === 'spend' || kind === 'peek') {
+      const ban = this.#bans.refusal(own.policy, key, address);
+      if (ban !== undefined && kind === 'spend') this.#bans.count(ban);
+      if (ban !== undefined) return ban;
+    }
+    return desk === false ? own.exempt(kind, tier) : desk.decide(kind, counterKey(key), amount);
+  }
+
+  /** Throws what is wrong with a call; gives the desk of the policy, and the one that decides, if any does. */
+  #check(policy: string, key: string, amount: number, tier: string | undefined) {
     const desks = this.#of(policy);
     const desk = desks.at(tier);
     if (!Number.isSafeInteger(amount) || amount < 1) throw new LimitCostError(policy, amount);
     checkKey(policy, key);
-    if (this.#isClosed) return Promise.reject(new ClosedError('The limits room'));
-    if (this.#init.allowed?.get(policy)?.has(key, address))
-      return signal?.aborted ? Promise.reject(signal.reason) : Promise.resolve(desks.desk.exempt(kind, tier));
-    const ban =
-      kind === 'spend' || kind === 'peek' ? this.#bans.refusal(desks.desk.policy, key, address) : undefined;
-    if (ban !== undefined) {
-      if (kind === 'spend') this.#bans.count(ban);
-      return Promise.resolve(ban);
-    }
-    if (desk === false)
-      return signal?.aborted ? Promise.reject(signal.reason) : Promise.resolve(desks.desk.exempt(kind, tier));
-    if (signal === undefined) return desk.decide(kind, counterKey(key), amount);
-    return signal.aborted
-      ? Promise.reject(signal.reason)
-      : abortable(desk.decide(kind, counterKey(key), amount), signal);
+    return { desk, own: desks.desk };
   }
 
   #checkOpen(): void {

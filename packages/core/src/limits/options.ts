@@ -102,6 +102,8 @@ export interface ResolvedLimitsOptions {
   readonly stores: ReadonlyMap<string, Limiter>;
   /** Who is never counted, by policy. */
   readonly allowed: ReadonlyMap<string, AllowList>;
+  /** Who is counted by none. */
+  readonly allowedByAll: AllowList | undefined;
   readonly decisionTimeoutMs: number;
   readonly maxLocalKeys: number;
 }
@@ -135,6 +137,7 @@ export function resolveLimitsOptions(options: LimitsOptions = {}): ResolvedLimit
     policies: readPolicies(reader, common, beside),
     protections: readProtections(reader, choices, common.onUnavailable),
     ...beside,
+    allowedByAll: common.allow.length > 0 ? new AllowList(common.allow) : undefined,
     decisionTimeoutMs: reader.ms('decisionTimeoutMs', limitsDefaults.decisionTimeoutMs),
     maxLocalKeys: reader.int('maxLocalKeys', limitsDefaults.maxLocalKeys, { min: 1 }),
   };

@@ -28,12 +28,14 @@ interface Case extends LimitOptions<string> {
   readonly ip?: string;
   readonly form?: LimitHeaders;
   readonly times?: number;
+  /** Whether the decision is made at once. */
+  readonly isKnown?: boolean;
 }
 
 /** Consumes; says who was counted, what the answer says, and what was logged. */
 async function consume(
   decision: Partial<Decision> = {},
-  { ip = '203.0.113.7', form = 'draft', times = 1, ...options }: Case = {},
+  { ip = '203.0.113.7', form = 'draft', times = 1, isKnown = false, ...options }: Case = {},
 ) {
   const policy = decision.policy ?? 'write';
   const made: Decision = {
@@ -55,9 +57,10 @@ async function consume(
     limits: {
       policies: room.policies,
       policy: (name: string) => room.policy(name),
-      async consume(name: string, key: string, asking?: { readonly cost?: number; readonly tier?: string }) {
+      banOf: () => undefined,
+      decide(name: string, key: string, asking?: { readonly cost?: number; readonly tier?: string }) {
         asked.push([name, key, asking?.cost, asking?.tier]);
-        return made;
+        return isKnown ? made : Promise.resolve(made);
       },
     },
   };
@@ -73,7 +76,7 @@ async function consume(
   const route = handler.route(policy, options);
   let refusal: unknown;
   for (let request = 0; request < times; request++)
-    refusal = await handler.consume(exchange, route, 'the request').catch((error) => error);
+    refusal = await new Promise((next) => handler.consume(exchange, route, 'the request', next));
   return {
     asked,
     headers,

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { waitFor } from '../../wait-for.js';
 import { get, ownFormat, quiet, type StartApp } from './app.js';
+import { SocketClient } from './clients.js';
 import type { SuiteRequest } from './harness.js';
 
 const plans = { tiers: { free: '2/min', premium: '4/min', enterprise: false } } as const;
@@ -86,6 +88,49 @@ export function limitCases(start: StartApp): void {
       expect([(await as('bob')).status, handled]).toEqual([403, 1]);
       await app.pando.limits.unban('127.0.0.0/8');
       expect([(await as('bob')).status, handled]).toEqual([200, 2]);
+    });
+
+    it('let nobody in from a banned address: not to routes without a limit, streams or sockets', async () => {
+      await using app = await start({
+        kit,
+        routes: [get('/free', () => ({ body: 'ok' }))],
+        streams: [{ path: '/events', plan: () => ({ channels: ['posts'] }) }],
+        ws: { path: '/ws', authorize: () => true },
+        onError: ownFormat,
+      });
+      await app.pando.limits.ban('127.0.0.1', { reason: 'scrapes' });
+      for (const path of ['/free', '/events', '/nowhere']) {
+        const refused = await app.get(path);
+        expect([path, refused.status, await refused.text()]).toEqual([path, 403, 'own: PANDO_HTTP_BANNED']);
+      }
+      expect(await SocketClient.connect(`${app.url}/ws`)).toMatchObject({ status: 403 });
+      expect(await app.metric('pando_http_banned_total')).toBe(4);
+      expect((await app.get('/health/live')).status).toBe(200);
+      await app.pando.limits.unban('127.0.0.1');
+      expect((await app.get('/free')).status).toBe(200);
+    });
+
+    it('let in who stands on the allow list of all policies, banned or not', async () => {
+      await using app = await start({
+        kit: { limits: { allow: ['127.0.0.1'] } },
+        routes: [get('/free', () => ({}))],
+      });
+      await app.pando.limits.ban('127.0.0.0/8');
+      expect((await app.get('/free')).status).toBe(200);
+    });
+
+    it('keep the headers of middleware on refusals: pages of other origins may read them', async () => {
+      const before = { 'access-control-allow-origin': '*', vary: 'Origin' };
+      const limited = get('/limited', () => ({}), { limit: { policy: 'two' } });
+      await using app = await start({ kit, routes: [limited], before });
+      for (let call = 0; call < 2; call++) await app.get('/limited');
+      const refused = await app.get('/limited');
+      expect(refused.status).toBe(429);
+      expect(refused.headers.get('access-control-allow-origin')).toBe('*');
+      expect(refused.headers.get('access-control-expose-headers')).toContain('ratelimit');
+      expect(refused.headers.get('x-pando-instance')).toBe(app.pando.instanceId);
+      const counted = { method: 'GET', route: '/limited', status: '429' };
+      await waitFor(async () => (await app.metric('pando_http_requests_total', counted)) === 1);
     });
 
     it('ask each request for its key, cost and tier, and take along what was spent when the plan changes', async () => {
