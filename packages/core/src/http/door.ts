@@ -23,11 +23,11 @@ import type { SsePlan } from './sse-plan.js';
 import { StreamGate } from './stream-gate.js';
 import { TokenTransport } from './token-transport.js';
 import { UpgradeHandler } from './upgrade.js';
-import type { Visit } from './visit.js';
+import { type Visit, visitKey } from './visit.js';
 import { resolveWsRoutes, type WsRoute } from './ws-route.js';
 
-/** A request with its visit to some door. */
-type Visited = IncomingMessage & Record<symbol, Visit | undefined>;
+/** A request with its latest visit. */
+type Visited = IncomingMessage & { [visitKey]?: Visit | undefined };
 
 /** Everything an adapter hands requests to; knows no framework. */
 export class Door {
@@ -45,8 +45,6 @@ export class Door {
   readonly #sse: SseHandler;
   readonly #tokens: TokenTransport;
   readonly #ws: WsHandler;
-  /** Under which a request carries its visit: a `WeakMap` of them makes every collection of garbage longer. */
-  readonly #visit = Symbol('pando.visit');
 
   /** `beside`: see {@link resolveHttpOptions}. */
   constructor(kit: Kit, options: HttpOptions | undefined, beside?: readonly string[]) {
@@ -80,20 +78,31 @@ export class Door {
 
   /** The visit of a request, where it has begun. */
   visitOf(request: IncomingMessage): Visit | undefined {
-    return (request as Visited)[this.#visit];
+    let visit = (request as Visited)[visitKey];
+    while (visit !== undefined && visit.door !== this) visit = visit.before;
+    return visit;
   }
 
   /** Begins the visit of a request. */
   begin(request: IncomingMessage, exchange: Exchange): Visit {
     const record = this.#metrics.begin(exchange);
     const { context, ready } = this.#contexts.open(exchange);
-    const visit: Visit = { exchange, context, record, admission: undefined, isRecorded: false, ready };
+    const visit: Visit = {
+      door: this,
+      before: (request as Visited)[visitKey],
+      exchange,
+      context,
+      record,
+      admission: undefined,
+      isRecorded: false,
+      ready,
+    };
     exchange.onEnd((outcome) => {
       this.#metrics.end(record, outcome);
       this.#admissions.ended(visit, outcome);
       this.#sse.ended(exchange);
     });
-    (request as Visited)[this.#visit] = visit;
+    (request as Visited)[visitKey] = visit;
     return visit;
   }
 

@@ -59,6 +59,6 @@ export type { HttpServer } from './server-guard.js';
 export type { SlowClientOptions } from './slow-clients.js';
 export type { SsePlan } from './sse-plan.js';
 export type { CachedAnswer } from './stored-answer.js';
-export type { Visit } from './visit.js';
+export { type Visit, visitKey } from './visit.js';
 export type { WsClient, WsLimits } from './ws-limits.js';
 export type { WsMessage, WsOverrun, WsRoute } from './ws-route.js';

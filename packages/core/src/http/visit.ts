@@ -10,8 +10,18 @@ export interface HeldAdmission {
   readonly permit: AdmissionPermit;
 }
 
-/** One request on its way through the door. */
+/**
+ * Under which a request carries its visits: a `WeakMap` of requests would make every collection of garbage longer. Whoever makes
+ * messages of a class of their own gives it a place.
+ */
+export const visitKey: unique symbol = Symbol('pando.visit');
+
+/** One request on its way through a door. */
 export interface Visit {
+  /** Where it entered. */
+  readonly door: object;
+  /** Its visit to another door: there may be several kits in one application. */
+  readonly before: Visit | undefined;
   readonly exchange: Exchange;
   /** In which its code runs. While its answer is recorded for the cache it is another one, derived from the first. */
   context: RequestContext;
