@@ -96,12 +96,12 @@ export function limitCases(start: StartApp): void {
         routes: [get('/free', () => ({ body: 'ok' }))],
         streams: [{ path: '/events', plan: () => ({ channels: ['posts'] }) }],
         ws: { path: '/ws', authorize: () => true },
-        onError: ownFormat,
       });
       await app.pando.limits.ban('127.0.0.1', { reason: 'scrapes' });
       for (const path of ['/free', '/events']) {
         const refused = await app.get(path);
-        expect([path, refused.status, await refused.text()]).toEqual([path, 403, 'own: PANDO_HTTP_BANNED']);
+        expect([path, refused.status]).toEqual([path, 403]);
+        expect(await refused.json()).toMatchObject({ code: 'PANDO_HTTP_BANNED' });
       }
       expect(await SocketClient.connect(`${app.url}/ws`)).toMatchObject({ status: 403 });
       expect(await app.metric('pando_http_banned_total')).toBe(3);
