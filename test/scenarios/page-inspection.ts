@@ -6,6 +6,17 @@
 /** By how many pixels the page is wider than the window. */
 export const overhang = 'document.documentElement.scrollWidth - document.documentElement.clientWidth';
 
+/** Texts in sight that end where their box does. Fields scroll, and three dots say that there is more. */
+export const cutTexts = `
+  [...document.querySelectorAll('body *:not(input, textarea)')]
+    .filter((element) => element.checkVisibility() && element.textContent.trim() !== '')
+    .filter((element) => {
+      const { overflowX, textOverflow, clipPath } = getComputedStyle(element);
+      return ['hidden', 'clip'].includes(overflowX) && textOverflow !== 'ellipsis' && clipPath === 'none';
+    })
+    .filter((element) => element.scrollWidth > element.clientWidth)
+    .map((element) => element.textContent.trim())`;
+
 /** Fields and buttons in sight that say nothing about what they are for. */
 export const namelessControls = `
   [...document.querySelectorAll('a, button, input, textarea')]

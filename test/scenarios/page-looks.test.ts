@@ -8,7 +8,7 @@ import { launchBrowser, type TestBrowser } from '../infra/browser.js';
 import { testDatabase } from '../infra/context.js';
 import { type InstanceGroup, startInstances } from '../infra/instances.js';
 import { BlogClient } from './blog-client.js';
-import { faintTexts, namelessControls, overhang } from './page-inspection.js';
+import { cutTexts, faintTexts, namelessControls, overhang } from './page-inspection.js';
 import { Visitor } from './page-visitor.js';
 
 const blog = new URL('../../examples/blog-api/', import.meta.url);
@@ -46,6 +46,7 @@ describe.each(themes)('the page in the %s', (colorScheme) => {
       const { page } = visitor;
       const inspect = async (where: string) => {
         expect(await page.evaluate(overhang), `${where}: too wide`).toBe(0);
+        expect(await page.evaluate(cutTexts), `${where}: cut`).toEqual([]);
         expect(await page.evaluate(faintTexts), `${where}: too faint`).toEqual([]);
         expect(await page.evaluate(namelessControls), `${where}: nameless`).toEqual([]);
       };
@@ -59,11 +60,14 @@ describe.each(themes)('the page in the %s', (colorScheme) => {
       await visitor.at('account-mode').click();
       await inspect('registering');
       await page.keyboard.press('Escape');
+      const readers = await visitor.watch('readers');
       await visitor.register('Somebody whose name is rather long');
       await visitor.say(`A word without end: ${'o'.repeat(300)}`);
       await visitor.at('chat-line').first().waitFor();
       await visitor.at('like').click();
       await inspect('after some use');
+      await waitFor(async () => (await visitor.readers()) === 'You');
+      expect(await readers(), 'one who signs in is nobody else').not.toContain('You and 1 guest');
       await visitor.at('fleet-open').click();
       await visitor.at('fleet-row').getByText('ready').waitFor();
       await inspect('the instances');

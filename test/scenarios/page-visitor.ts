@@ -95,12 +95,24 @@ export class Visitor implements AsyncDisposable {
   }
 
   /** Notes from now on what the page says of its connection; resolves to the notes so far. */
-  async watchConnection(): Promise<() => Promise<readonly string[]>> {
+  watchConnection(): Promise<() => Promise<readonly string[]>> {
+    return this.watch('live-text');
+  }
+
+  /** Notes each new text of a place of the page, also when that is made anew; resolves to the notes so far. */
+  async watch(testId: string): Promise<() => Promise<readonly string[]>> {
     // As text: the types of browsers are not those of the tests.
     const notes = await this.page.evaluateHandle<readonly string[]>(`(() => {
-      const live = document.querySelector('[data-testid=live-text]');
       const texts = [];
-      new MutationObserver(() => texts.push(live.textContent)).observe(live, { childList: true });
+      const look = () => document.querySelector('[data-testid=${testId}]')?.textContent;
+      let last = look();
+      const note = () => {
+        const text = look();
+        if (text === undefined || text === last) return;
+        last = text;
+        texts.push(text);
+      };
+      new MutationObserver(note).observe(document.body, { childList: true, characterData: true, subtree: true });
       return texts;
     })()`);
     return () => notes.jsonValue();

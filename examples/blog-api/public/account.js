@@ -42,7 +42,10 @@ export function openAccount(mode) {
   dialog.querySelector('h2').textContent = title;
   dialog.querySelector('[type=submit]').textContent = isNew ? 'Create' : title;
   dialog.querySelector('[data-only=register]').hidden = !isNew;
-  dialog.querySelector('[name=password]').autocomplete = isNew ? 'new-password' : 'current-password';
+  const password = dialog.querySelector('[name=password]');
+  password.autocomplete = isNew ? 'new-password' : 'current-password';
+  password.placeholder = isNew ? 'At least 8 characters' : '';
+  password.minLength = isNew ? 8 : 0; // a wrong one is the server's to refuse
   $('account-mode').textContent = isNew ? 'I have an account' : 'I have no account';
   if (!dialog.open) dialog.showModal();
 }

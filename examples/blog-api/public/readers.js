@@ -15,18 +15,21 @@ export function readersPanel(postId) {
   let waiting; // events that came while the list was on its way
 
   const show = () => {
-    const self = me === undefined ? `guest:${visitor()}` : `user:${me.id}`;
-    const people = [...members].filter(([id]) => id.startsWith('user:'));
+    const asGuest = `guest:${visitor()}`;
+    const self = me === undefined ? asGuest : `user:${me.id}`;
+    // Who has just signed in is for some seconds still there as a guest, too.
+    const there = [...members].filter(([id]) => id === self || id !== asGuest);
+    const people = there.filter(([id]) => id.startsWith('user:'));
     const isGuest = members.has(self) && me === undefined;
-    const guests = members.size - people.length - (isGuest ? 1 : 0);
+    const guests = there.length - people.length - (isGuest ? 1 : 0);
     const others = people.filter(([id]) => id !== self).map(([, name]) => name);
     const known = [...(members.has(self) ? ['you'] : []), ...others];
     const list = known.slice(0, shown);
     if (known.length > shown) list.push(counted(known.length - shown, 'other'));
     if (guests > 0) list.push(counted(guests, 'guest'));
     names.textContent = sentence(list);
-    names.dataset.count = members.size;
-    faces.replaceChildren(...[...members.values()].slice(0, shown).map(avatar));
+    names.dataset.count = there.length;
+    faces.replaceChildren(...there.slice(0, shown).map(([, name]) => avatar(name)));
   };
 
   const apply = ({ type, id, info }) => {
