@@ -219,6 +219,18 @@ it('the latest comments of a long discussion are shown, and the earlier ones whe
   await from(1);
 });
 
+it('a sign-in that is refused says why, and no more of it once an account is made instead', async () => {
+  await using visitor = await Visitor.open(chromium.browser, url);
+  await visitor.at('sign-in').click();
+  await visitor.at('email').fill('nobody@example.com');
+  await visitor.at('password').fill('short');
+  await visitor.at('account-submit').click();
+  await visitor.at('account-error').getByText('is wrong').waitFor();
+  await visitor.at('account-mode').click();
+  expect(await visitor.texts('account-error')).toEqual(['']);
+  expect(await visitor.at('password').getAttribute('minlength')).toBe('8');
+});
+
 it('a keyboard is enough', async () => {
   await using visitor = await Visitor.open(chromium.browser, url, { viewport: { width: 360, height: 740 } });
   const { keyboard } = visitor.page;

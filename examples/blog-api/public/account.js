@@ -42,6 +42,7 @@ export function openAccount(mode) {
   dialog.querySelector('h2').textContent = title;
   dialog.querySelector('[type=submit]').textContent = isNew ? 'Create' : title;
   dialog.querySelector('[data-only=register]').hidden = !isNew;
+  dialog.querySelector('.error').textContent = '';
   const password = dialog.querySelector('[name=password]');
   password.autocomplete = isNew ? 'new-password' : 'current-password';
   password.placeholder = isNew ? 'At least 8 characters' : '';
