@@ -3,6 +3,7 @@ import { createPando } from '@pando/core';
 import { createTestCluster, type TestCluster, waitFor } from '@pando/core/testing';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { startAlternatingName } from '../../infra/one-name.js';
 import { startPgBouncer } from '../../infra/pgbouncer.js';
 import { consult } from './consult.js';
 
@@ -131,6 +132,21 @@ it('finds servers that were mistaken for each other', async () => {
   const alone = await consult('--replica', replica().url);
   expect(alone.of('replica.role')).toEqual(['unknown no primary to compare it with']);
   expect(alone.code).toBe(2);
+});
+
+it('looks at each server behind one name', async () => {
+  await using name = await startAlternatingName([replica().url, primaryUrl()]);
+  await replica().pauseReplay();
+  const { findings, of } = await consult('--db', primaryUrl(), '--replica', name.url);
+  await replica().resumeReplay();
+  expect([...of('replica.role')].sort()).toEqual([
+    `fine a standby of 127.0.0.1:${cluster.primary.port}`,
+    'note the primary itself',
+  ]);
+  expect(of('replica.lag')).toEqual(['problem its replay is paused']);
+  expect(new Set(findings.map(({ subject }) => subject.replace(/^.* \(/, '(')))).toEqual(
+    new Set([`Postgres 127.0.0.1:${cluster.primary.port}`, '(1 of 2)', '(2 of 2)']),
+  );
 });
 
 it('finds effects that nobody carries out', async () => {

@@ -179,6 +179,27 @@ describe('the lifecycle', () => {
     expect(log).toHaveLength(2);
   });
 
+  it('does not wait for itself when a hook closes it, and is closed behind that all the same', async () => {
+    const { lifecycle, clock, hook, log } = createStage();
+    lifecycle.register({
+      name: 'server',
+      phase: 'requests',
+      stop: async () => {
+        await lifecycle.close();
+        log.push('server closed');
+      },
+    });
+    hook('cache', 'rooms', 100);
+    const shutdown = lifecycle.shutdown('test');
+    await clock.advance(1);
+    expect(log).toContain('server closed');
+    expect(lifecycle.state).toBe('draining');
+    await clock.advance(100);
+    expect(await shutdown).toMatchObject({ clean: true });
+    expect(lifecycle.state).toBe('closed');
+    expect(clock.pending).toBe(0);
+  });
+
   it('ends the wait, not the shutdown, when the caller aborts', async () => {
     const { lifecycle, clock, hook } = createStage();
     hook('http', 'requests', 100);

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { abortable, type Signalled } from '../kernel/abort.js';
 import { sleep } from '../kernel/clock.js';
 import { messageOf } from '../kernel/errors.js';
@@ -64,7 +65,12 @@ export interface Lifecycle extends AsyncDisposable {
    * The caller's signal ends its own wait, not the shutdown.
    */
   shutdown(reason: string, options?: Signalled): Promise<ShutdownReport>;
-  /** Shuts down without the readiness delay and stops listening to signals. Idempotent; never rejects. */
+  /**
+   * Shuts down without the readiness delay and stops listening to signals. Idempotent; never rejects.
+   *
+   * Within a hook it resolves at once, and the shutdown goes on: an application that closes the kit when its server closes would
+   * wait for itself, since the shutdown closes the server.
+   */
   close(): Promise<void>;
 }
 
@@ -90,10 +96,10 @@ class Entry {
     this.hook = hook;
   }
 
-  async stop(signal: AbortSignal): Promise<void> {
+  async stop(signal: AbortSignal, within: AsyncLocalStorage<true>): Promise<void> {
     this.outcome = 'running';
     try {
-      await this.hook.stop({ signal });
+      await within.run(true, () => this.hook.stop({ signal }));
       this.outcome = 'done';
     } catch (cause) {
       this.outcome = 'failed';
@@ -113,6 +119,8 @@ export class LifecycleRoom implements Lifecycle {
   readonly #signalBindings: Disposable[] = [];
   readonly #draining = new AbortController();
   readonly #hurry = new AbortController();
+  /** Whether a hook is what calls. */
+  readonly #within = new AsyncLocalStorage<true>();
   #state: LifecycleState = 'starting';
   #phase = -1;
   #signalledAt: number | undefined;
@@ -182,13 +190,18 @@ export class LifecycleRoom implements Lifecycle {
 
   async close(): Promise<void> {
     this.#hurry.abort();
-    await this.shutdown('close');
-    this.releaseSignals();
-    for (const binding of this.#bindings.splice(0)) binding[Symbol.dispose]();
+    const ended = this.shutdown('close').then(() => this.#release());
+    if (this.#within.getStore() === undefined) await ended;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #release(): void {
+    this.releaseSignals();
+    for (const binding of this.#bindings.splice(0)) binding[Symbol.dispose]();
+    this.#within.disable();
   }
 
   #onSignal(signal: NodeJS.Signals): void {
@@ -255,7 +268,7 @@ export class LifecycleRoom implements Lifecycle {
       await (phase === 'intake' ? Promise.all([ended, this.#serveOn(delayMs)]) : ended);
     }
     // What was aborted in an earlier phase may still be letting go: it has until the very end.
-    await this.#within(endsAt, [...this.#entries]);
+    await this.#settled(endsAt, [...this.#entries]);
 
     const report = this.#report(reason, clock.monotonic() - beganAt);
     this.#enter('closed');
@@ -275,14 +288,14 @@ export class LifecycleRoom implements Lifecycle {
     if (entries.length === 0) return;
     const cutAt = Math.min(clock.monotonic() + budgetMs, endsAt);
     const controller = new AbortController();
-    for (const entry of entries) entry.ended = entry.stop(controller.signal);
-    if (await this.#within(cutAt, entries)) return;
+    for (const entry of entries) entry.ended = entry.stop(controller.signal, this.#within);
+    if (await this.#settled(cutAt, entries)) return;
     controller.abort(new PhaseTimeoutError(phase, budgetMs));
-    await this.#within(Math.min(cutAt + graceMs, endsAt), entries);
+    await this.#settled(Math.min(cutAt + graceMs, endsAt), entries);
   }
 
   /** Waits for the hooks to end, not beyond the instant. Tells whether all have. */
-  async #within(instant: number, entries: readonly Entry[]): Promise<boolean> {
+  async #settled(instant: number, entries: readonly Entry[]): Promise<boolean> {
     const { clock } = this.#kernel;
     const enough = new AbortController();
     const all = Promise.all(entries.map(({ ended }) => ended)).then(() => enough.abort());

@@ -40,6 +40,19 @@ async function look<Seen>(label: string, url: string, looking: Promise<Seen>): P
   }
 }
 
+/** To one name: enough to meet each of a few servers behind it. */
+const replicaVisits = 4;
+
+/** Each server behind one name once, or why one could not be looked at. */
+function distinct(looks: readonly Look<DatabaseSight>[]): readonly Look<DatabaseSight>[] {
+  const nodes = new Map(
+    looks.map((one) => ['seen' in one ? (one.seen.server?.started ?? one.label) : one.failure, one]),
+  );
+  const found = [...nodes.values()];
+  if (found.length === 1) return found;
+  return found.map((one, at) => ({ ...one, label: `${one.label} (${at + 1} of ${found.length})` }));
+}
+
 const seenIn = <Seen>(looks: readonly Look<Seen>[]): readonly Seen[] =>
   looks.flatMap((one) => ('seen' in one ? [one.seen] : []));
 
@@ -84,8 +97,12 @@ class Examination {
       look(`${kind} ${placeOf(url, 5_432)}`, url, lookAtDatabase({ url, name, timeoutMs, awaited }));
     const primary = db === undefined ? undefined : await at('Postgres', db);
     const awaited = primary !== undefined && 'seen' in primary ? primary.seen.lsn : undefined;
-    const others = await Promise.all(replicas.map((url) => at('Replica', url, awaited)));
-    return primary === undefined ? others : [primary, ...others];
+    const others = await Promise.all(
+      replicas.map(async (url) =>
+        distinct(await Promise.all(Array.from({ length: replicaVisits }, () => at('Replica', url, awaited)))),
+      ),
+    );
+    return primary === undefined ? others.flat() : [primary, ...others.flat()];
   }
 
   #lookAtHttp(): Promise<readonly Look<HttpServer>[]> {

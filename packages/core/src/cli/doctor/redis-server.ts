@@ -81,6 +81,7 @@ function connectionOptions(timeoutMs: number) {
     lazyConnect: true,
     connectTimeout: timeoutMs,
     commandTimeout: timeoutMs,
+    disconnectTimeout: 200, // who does not say farewell is left
     connectionName: 'pando-doctor',
     retryStrategy: null as unknown as undefined, // one attempt: a report of now
     maxRetriesPerRequest: 0,
