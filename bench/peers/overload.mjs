@@ -31,6 +31,15 @@ const loads = [
     perSecond: 750,
     what: 'a processor that does less than 250 requests in a second is asked for 750',
   },
+  {
+    id: 'connections',
+    path: '/processor',
+    clients: 4,
+    quietPerSecond: 175,
+    perSecond: 750,
+    opensMany: true,
+    what: 'the same, with a connection for each request, as nginx does it unless told otherwise',
+  },
 ];
 
 function ask(agent, port, path, isCritical) {
@@ -52,8 +61,8 @@ function ask(agent, port, path, isCritical) {
 }
 
 /** As many answers a second as there are when each client asks as soon as it has one. */
-async function peakOf({ port }, { path, clients }, seconds) {
-  const agent = new Agent({ keepAlive: true });
+async function peakOf({ port }, { path, clients, opensMany }, seconds) {
+  const agent = new Agent({ keepAlive: !opensMany });
   const until = performance.now() + seconds * 1_000;
   let good = 0;
   const client = async () => {
@@ -65,8 +74,8 @@ async function peakOf({ port }, { path, clients }, seconds) {
 }
 
 /** Sends so many a second, answered or not; leaves the first seconds out. */
-async function flood({ port }, path, perSecond, seconds) {
-  const agent = new Agent({ keepAlive: true });
+async function flood({ port }, { path, opensMany }, perSecond, seconds) {
+  const agent = new Agent({ keepAlive: !opensMany });
   const answers = [];
   const began = performance.now();
   const total = perSecond * (firstSeconds + seconds);
@@ -111,8 +120,8 @@ export async function show(_servers, { isQuick, versionOf, own }) {
       try {
         const served = await child.ask('open', { guard: library });
         const peak = await peakOf(served, load, 3);
-        const quiet = await flood(served, load.path, load.quietPerSecond, 3);
-        const answers = await flood(served, load.path, load.perSecond, seconds);
+        const quiet = await flood(served, load, load.quietPerSecond, 3);
+        const answers = await flood(served, load, load.perSecond, seconds);
         rows[index].outcomes[library] = summary(answers, seconds, { peak, quiet });
       } finally {
         child.close();

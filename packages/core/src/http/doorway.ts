@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { deadline, type Signalled } from '../kernel/abort.js';
@@ -124,9 +125,10 @@ export class Doorway {
 
   /** Says that the instance serves, and makes a shutdown of the kit end this server as well. Idempotent. */
   enlist(): void {
-    const { lifecycle } = this.#door.kit;
+    const { lifecycle, overload } = this.#door.kit;
     if (this.#hooks.length > 0 || this.#closing !== undefined || lifecycle.draining.aborted) return;
     outlast(this.#server, this.#door.balancerIdleMs, this.#door.kit.kernel.logger);
+    if (overload !== undefined) this.#hooks.push(onConnection(this.#server, () => overload.accepted()));
     this.#hooks.push(
       lifecycle.register({ name: 'http: clients', phase: 'intake', stop: () => this.#guard.sendAway() }),
       // Not in the intake phase: until the balancer has noticed, new connections come in and must be served.
@@ -176,6 +178,11 @@ export class Doorway {
     await this.#framework.release?.();
     if (unanswered.length > 0) throw new RequestsCutError(unanswered);
   }
+}
+
+function onConnection(server: EventEmitter, listener: () => void): Disposable {
+  server.on('connection', listener);
+  return { [Symbol.dispose]: () => void server.off('connection', listener) };
 }
 
 function bind(server: HttpServer, { port, host }: ListenAddress): Promise<void> {

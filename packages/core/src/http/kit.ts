@@ -21,7 +21,7 @@ export interface Kit {
   readonly cache: Pick<Cache, 'get' | 'getOrLoad' | 'lifetime'>;
   readonly realtime: Pick<Realtime, 'openSse' | 'openSocket' | 'refusal'>;
   readonly limits: Pick<Limits, 'policy' | 'policies' | 'consume' | 'decide' | 'banOf'>;
-  readonly overload?: Pick<Overload, 'admit' | 'checkGroup' | 'deadlineHeader'> | undefined;
+  readonly overload?: Pick<Overload, 'accepted' | 'admit' | 'checkGroup' | 'deadlineHeader'> | undefined;
   readonly health: Pick<Health, 'live' | 'startup' | 'ready' | 'report' | 'group' | 'groups'>;
   readonly metrics: Pick<Metrics, 'contentType' | 'expose'>;
   readonly lifecycle: Pick<Lifecycle, 'state' | 'draining' | 'ready' | 'register' | 'releaseSignals'>;

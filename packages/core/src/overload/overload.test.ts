@@ -127,6 +127,18 @@ it('takes in little at a time once the turns of the loop have been too long for 
   expect(outcomes(overload, all)).toEqual(['lag', 'lag', 'lag']);
 });
 
+it('begins little while connections wait for long to be accepted', async () => {
+  const { overload, clock, told } = await roomOf();
+  Object.assign(told, { isBusy: true, turnMs: 4 });
+  for (let turn = 0; turn < 60; turn++) {
+    overload.accepted();
+    const admission = overload.admit();
+    if (admission.admitted) admission.done();
+    await clock.advance(4);
+  }
+  expect(outcomes(overload, all)).toEqual(['lag', 'lag', 'admitted']);
+});
+
 it('admits only what is critical while too many wait for the database, but for a moment of it', async () => {
   const { overload, clock, told } = await roomOf();
   told.waiting = 2.5;

@@ -88,6 +88,11 @@ export interface Overload extends Room {
    * ```
    */
   admit(request?: AdmissionRequest): Admission;
+  /**
+   * Says that a server has accepted a connection. Where each request has one of its own, most of what waits has not been
+   * accepted yet. Adapters say it.
+   */
+  accepted(): void;
   /** Checks at once that there is such a group. @throws `UnknownGroupError` */
   checkGroup(name: string): void;
   /** The budget of that name, for the whole process: what retries the same thing shares one. */
@@ -179,6 +184,10 @@ export class OverloadRoom implements Overload {
     if (reason === undefined || this.mode === 'observe') return new Permit(group);
     const retryAfterMs = retryFromMs + this.#surroundings.random() * (retryUpToMs - retryFromMs);
     return { admitted: false, reason, retryAfterMs };
+  }
+
+  accepted(): void {
+    this.#gate?.accepted();
   }
 
   checkGroup(name: string): void {

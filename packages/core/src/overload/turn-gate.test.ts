@@ -56,6 +56,34 @@ class Simulation implements LoopWatch {
     this.#endTurn();
   }
 
+  /**
+   * Connections that arrive whether or not others are done, each with one request, one in five of them critical: one is accepted
+   * in a turn, and its request read in the next. At most 511 wait.
+   */
+  connect(durationMs: number, everyMs: number, workMs: number): Outcome {
+    const end = this.now + durationMs;
+    const waits: number[] = [];
+    const refused = { critical: 0, normal: 0, sheddable: 0 };
+    const backlog: number[] = [];
+    let read: number | undefined;
+    let count = 0;
+    for (let nextAt = this.now; this.now < end; ) {
+      for (; nextAt <= this.now; nextAt += everyMs) if (backlog.length < 511) backlog.push(nextAt);
+      const ready = read;
+      read = backlog.shift();
+      if (ready === undefined && read === undefined) this.rest(nextAt - this.now);
+      if (ready !== undefined) {
+        const priority = count++ % 5 === 0 ? 'critical' : 'normal';
+        if (this.#begin(priority, workMs)) waits.push(this.now - ready);
+        else refused[priority] += 1;
+      }
+      if (read !== undefined) this.gate.accepted();
+      this.now += 0.1;
+      if (ready !== undefined || read !== undefined) this.#endTurn();
+    }
+    return { waits, refused };
+  }
+
   /** Requests that arrive whether or not others are done, one in five of them critical; returns how long those waited that were begun, and how many were not. */
   run(durationMs: number, everyMs: number): Outcome {
     const end = this.now + durationMs;
@@ -82,9 +110,9 @@ class Simulation implements LoopWatch {
     for (let turn = 0; turn < 8; turn++) this.turn(...Array.from({ length: 10 }, () => 'critical' as const));
   }
 
-  #begin(priority: RequestPriority): boolean {
+  #begin(priority: RequestPriority, forMs = workMs): boolean {
     const isRefused = this.gate.refuses(priority);
-    this.now += isRefused ? refusalMs : workMs;
+    this.now += isRefused ? refusalMs : forMs;
     return !isRefused;
   }
 
@@ -109,6 +137,33 @@ it('does as much as ever when three times as much is asked, keeps nobody waiting
 it('bounds the first turns, too', () => {
   const { waits } = new Simulation().run(2_000, workMs / 3);
   expect(Math.max(...waits)).toBeLessThan(500);
+});
+
+it('does so where each request has a connection of its own, and most of what waits has not been accepted', () => {
+  const simulation = new Simulation();
+  simulation.connect(2_000, workMs / 3, workMs);
+  const { waits, refused } = simulation.connect(10_000, workMs / 3, workMs);
+  expect(refused.critical).toBe(0);
+  expect(waits.length * workMs).toBeGreaterThan(0.8 * 10_000);
+  expect(Math.max(...waits)).toBeLessThan(10 * targetMs);
+});
+
+it('lets any number of connections come together whose requests are soon done', () => {
+  const { refused } = new Simulation().connect(10_000, 0.5, 0.5);
+  expect(refused).toEqual({ critical: 0, normal: 0, sheddable: 0 });
+});
+
+it('lets connections pass as long as none waits for long, whatever their requests cost', () => {
+  const { refused } = new Simulation().connect(10_000, workMs / 0.9, workMs);
+  expect(refused).toEqual({ critical: 0, normal: 0, sheddable: 0 });
+});
+
+it('takes a turn without a new connection as a sign that none waits, however busy the loop', () => {
+  const simulation = new Simulation();
+  for (let turn = 0; turn < 500; turn++) {
+    if (turn % 2 === 0) simulation.gate.accepted();
+    expect(simulation.turn('normal')).toEqual([true]);
+  }
 });
 
 it('refuses nothing of what the processor does without a queue', () => {

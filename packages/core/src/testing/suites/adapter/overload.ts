@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+import type { Overload } from '../../../overload/index.js';
 import { waitFor } from '../../wait-for.js';
 import { createGate, get, type StartApp } from './app.js';
 import { EventStream, type Refusal, SocketClient } from './clients.js';
@@ -120,6 +121,17 @@ export function overloadCases(start: StartApp): void {
       using urgent = await SocketClient.open(`${app.url}/ws?urgent`);
       expect([urgent.closeCode, inFlight()]).toEqual([undefined, 0]);
       expect(await counted('critical', 'admitted')).toBe(1);
+    });
+
+    it('is told of connections when they are accepted', async () => {
+      const gate = createGate();
+      const routes = [get('/slow', () => gate.opened.then(() => ({})))];
+      await using app = await start({ kit: { overload: bounded(10) }, routes });
+      const accepted = vi.spyOn(app.pando.overload as Overload, 'accepted');
+      const asked = [app.get('/slow'), app.get('/slow')];
+      await waitFor(() => accepted.mock.calls.length === 2);
+      gate.open();
+      await Promise.all(asked);
     });
 
     it('refuses first what matters least, and last what matters most', async () => {
