@@ -130,6 +130,7 @@ class RedisStore implements LimitStore {
         if (single === undefined) return undefined;
         rows.push(0, single.algorithm, single.windowMicros, single.limit, amount);
       }
+      if (key === last?.key && rule === last.rule) return undefined; // a hot key: the other script reads it once for all
       keys.push(`${prefix}${rule.id}:${key}`);
       (rows[rows.length - 5] as number)++;
       last = ask;

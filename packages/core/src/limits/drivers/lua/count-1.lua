@@ -213,34 +213,6 @@ local function way_of(rule)
   return way
 end
 
-local forms = {}
-local function form_of(length)
-  local form = forms[length]
-  if form == nil then
-    form = '<' .. string.rep('d', length)
-    forms[length] = form
-  end
-  return form
-end
-
-local function read(rule, size, text)
-  if rule[1] == 2 then
-    return cmsgpack.unpack(text)
-  elseif #text < 8 * size then
-    return {} -- no counter of ours
-  end
-  local s = { struct.unpack(form_of(#text / 8), text) }
-  s[#s] = nil -- where it ended
-  return s
-end
-
-local function written(rule, s)
-  if rule[1] == 2 then
-    return cmsgpack.pack(s)
-  end
-  return struct.pack(form_of(#s), unpack(s))
-end
-
 local rules, asks = cjson.decode(ARGV[1]), cjson.decode(ARGV[2])
 local stored = redis.call('MGET', unpack(KEYS))
 local states, changed, moved, out = {}, {}, {}, {}
@@ -290,7 +262,17 @@ while i <= #asks do
   local block = windows * way.size + 1
   local s = states[index]
   if s == nil then
-    s = stored[index] and read(rule, windows * way.size, stored[index]) or {}
+    local text = stored[index]
+    if not text then
+      s = {}
+    elseif rule[1] == 2 then
+      s = cmsgpack.unpack(text)
+    elseif #text < 8 * windows * way.size then
+      s = {} -- no counter of ours
+    else
+      s = { struct.unpack('<' .. string.rep('d', #text / 8), text) }
+      s[#s] = nil -- where the text ended
+    end
     states[index] = s
   end
   if kind == 5 then
@@ -353,6 +335,7 @@ end
 
 for index, rule in pairs(changed) do
   local s, way = states[index], way_of(rule)
+  local text = rule[1] == 2 and cmsgpack.pack(s) or struct.pack('<' .. string.rep('d', #s), unpack(s))
   if moved[index] then
     local windows = (#rule - 1) / 2
     local keep = (s[windows * way.size + 1] or 0) - now
@@ -363,12 +346,12 @@ for index, rule in pairs(changed) do
       keep = max(keep, way.keep(s, a, rule[w * 2], rule[w * 2 + 1]))
     end
     if is_used and keep > 0 then
-      redis.call('SET', KEYS[index], written(rule, s), 'PX', ceil(keep / 1000))
+      redis.call('SET', KEYS[index], text, 'PX', ceil(keep / 1000))
     else
       redis.call('DEL', KEYS[index])
     end
   else
-    redis.call('SET', KEYS[index], written(rule, s), 'KEEPTTL')
+    redis.call('SET', KEYS[index], text, 'KEEPTTL')
   end
 end
 
