@@ -198,7 +198,7 @@ describe('what is not as it seems', () => {
         go(response);
       });
     const told = async (url: string) =>
-      (await consult('--url', url, '--stream', '/events', '--timeout-ms', '500')).of('http.stream');
+      (await consult('--url', url, '--stream', '/events', '--timeout-ms', '2000')).of('http.stream');
     expect(await told(await streamed(() => undefined))).toEqual([
       'problem nothing of /events has arrived behind its head',
     ]);
@@ -260,9 +260,9 @@ describe('what is not as it seems', () => {
     await using silent = await silentServers();
     const well = Number(new URL(await startPlain(ready)).port);
     await using balancer = await startTcpBalancer({ ports: [well, silent.port] });
-    const { of, code } = await consult('--url', balancer.url, '--timeout-ms', '200');
+    const { of, code } = await consult('--url', balancer.url, '--timeout-ms', '2000');
     expect(of('http.ready')).toEqual([
-      expect.stringMatching(/^problem \d+ of \d+ requests came to nothing: no answer from .* within 200 ms$/),
+      expect.stringMatching(/^problem \d+ of \d+ requests came to nothing: no answer from .* within 2000 ms$/),
     ]);
     expect(code).toBe(1);
   });
