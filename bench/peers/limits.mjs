@@ -86,6 +86,36 @@ export const comparisons = [
     load: many,
     rows: { 'limits.refused.many.vs-rate-limiter-flexible': { ...perSecond('refusals'), target: 10 } },
   },
+  {
+    what: 'refusing banned keys, 1,000 of 100,000 bans in turn, 64 at once; beside a round trip to Redis for each',
+    ours: 'bannedKeys',
+    theirs: 'rateLimiterRefusals',
+    peer: 'rate-limiter-flexible',
+    load: many,
+    rows: {
+      'limits.banned.vs-rate-limiter-flexible': { ...perSecond('refusals'), target: 10 },
+      'limits.banned.cpu.vs-rate-limiter-flexible': { ...cpuMicros('refusal'), target: 10 },
+    },
+  },
+  {
+    what: 'the same with ten bans: how many there are makes no difference',
+    ours: 'fewBannedKeys',
+    theirs: 'rateLimiterRefusals',
+    peer: 'rate-limiter-flexible',
+    load: many,
+    rows: { 'limits.banned.few.vs-rate-limiter-flexible': { ...perSecond('refusals'), target: 10 } },
+  },
+  {
+    what: 'the same for addresses in banned networks, of eight lengths, half of the 100,000 bans',
+    ours: 'bannedAddresses',
+    theirs: 'rateLimiterRefusals',
+    peer: 'rate-limiter-flexible',
+    load: many,
+    rows: {
+      'limits.banned.network.vs-rate-limiter-flexible': { ...perSecond('refusals'), target: 5 },
+      'limits.banned.network.cpu.vs-rate-limiter-flexible': { ...cpuMicros('refusal'), target: 5 },
+    },
+  },
 ];
 
 export async function open(servers) {
@@ -101,11 +131,11 @@ const keys = Array.from({ length: 1_000 }, (_, index) => `user-${index}`);
 const oneKey = ['user-0'];
 const blockedKeys = Array.from({ length: 100_000 }, (_, index) => `blocked-${index}`);
 
-async function pandoLimits({ redisUrl }, policy) {
+async function pandoLimits({ redisUrl }, policy, name = 'bench') {
   const { createPando } = await import('@pando/core');
   const { Redis } = await import('ioredis');
   const { limits } = await createPando({
-    name: 'bench',
+    name,
     redis: { client: new Redis(redisUrl), commandTimeoutMs: 10_000 },
     limits: { policies: { write: policy }, decisionTimeoutMs: 10_000 },
     lifecycle: { signals: false },
@@ -140,6 +170,37 @@ async function pandoRefusals(settings, asked) {
     },
   };
 }
+
+/** Calls of who is banned, among so many; half of the bans are networks. */
+async function pandoBans(settings, count, callOf) {
+  const limits = await pandoLimits(settings, { limit, windowMs }, `bench-${count}-bans`);
+  const subjects = Array.from({ length: count / 2 }, (_, index) => [
+    `banned-${index}`,
+    networkOf(index),
+  ]).flat();
+  const known = limits.bans().length; // by an earlier comparison
+  for (let first = known; first < count; first += 1_000)
+    await Promise.all(subjects.slice(first, first + 1_000).map((subject) => limits.ban(subject)));
+  const calls = Array.from({ length: Math.min(1_000, count / 2) }, (_, index) => callOf(index));
+  let next = 0;
+  return {
+    async run() {
+      const [key, options] = calls[next++ % calls.length];
+      const { source } = await limits.consume('write', key, options);
+      if (source !== 'ban') throw new Error(`Not banned: ${source}.`);
+    },
+  };
+}
+
+const addressOf = (index) => `10.${index >> 8}.${index & 255}.0`;
+const networkOf = (index) => `${addressOf(index)}/${24 + (index % 8)}`;
+
+export const bannedKeys = (settings) => pandoBans(settings, 100_000, (index) => [`banned-${index}`]);
+
+export const fewBannedKeys = (settings) => pandoBans(settings, 10, (index) => [`banned-${index}`]);
+
+export const bannedAddresses = (settings) =>
+  pandoBans(settings, 100_000, (index) => [`user-${index}`, { address: addressOf(index) }]);
 
 export const fixedDecisions = (settings) =>
   pandoDecisions(settings, { windows: { limit, windowMs }, algorithm: 'fixed' });

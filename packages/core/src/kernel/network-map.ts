@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { type AddressPrefix, parsePrefix, shorten } from './address-prefix.js';
+import { type AddressPrefix, parsePrefix } from './address-prefix.js';
 
 /**
  * Reads what settings call an address or a network such as `10.0.0.0/8`; undefined for what is neither, false for what was meant to
@@ -11,9 +11,12 @@ export function readNetwork(text: string): AddressPrefix | false | undefined {
   return address.includes('%') ? false : (parsePrefix(text) ?? false);
 }
 
+/** The bits of a network: of IPv4 a plain number, for those are found much faster. */
+type Bits = number | bigint;
+
 /** Values by network: one look for each length that there is, however many there are. */
 export class NetworkMap<Value> {
-  readonly #families: Readonly<Record<4 | 6, Map<number, Map<bigint, Value>>>> = {
+  readonly #families: Readonly<Record<4 | 6, Map<number, Map<Bits, Value>>>> = {
     4: new Map(),
     6: new Map(),
   };
@@ -23,11 +26,13 @@ export class NetworkMap<Value> {
     return this.#size;
   }
 
-  get({ family, bits, length }: AddressPrefix): Value | undefined {
-    return this.#families[family].get(length)?.get(bits);
+  get(network: AddressPrefix): Value | undefined {
+    return this.#families[network.family].get(network.length)?.get(bitsOf(network));
   }
 
-  set({ family, bits, length }: AddressPrefix, value: Value): void {
+  set(network: AddressPrefix, value: Value): void {
+    const { family, length } = network;
+    const bits = bitsOf(network);
     let values = this.#families[family].get(length);
     if (values === undefined) {
       values = new Map();
@@ -37,9 +42,10 @@ export class NetworkMap<Value> {
     values.set(bits, value);
   }
 
-  delete({ family, bits, length }: AddressPrefix): void {
+  delete(network: AddressPrefix): void {
+    const { family, length } = network;
     const values = this.#families[family].get(length);
-    if (values?.delete(bits) !== true) return;
+    if (values?.delete(bitsOf(network)) !== true) return;
     this.#size--;
     if (values.size === 0) this.#families[family].delete(length);
   }
@@ -56,13 +62,24 @@ export class NetworkMap<Value> {
 
   /** What a network around this one holds, of those that are taken. */
   find(inner: AddressPrefix, takes: (value: Value) => boolean): Value | undefined {
+    const bits = bitsOf(inner);
     for (const [length, values] of this.#families[inner.family]) {
       if (length > inner.length) continue;
-      const value = values.get(shorten(inner, length).bits);
+      const value = values.get(firstBits(bits, length, inner.length - length));
       if (value !== undefined && takes(value)) return value;
     }
     return undefined;
   }
+}
+
+function bitsOf({ family, bits }: AddressPrefix): Bits {
+  return family === 4 ? Number(bits) : bits;
+}
+
+/** The first bits, so many, without those behind them. */
+function firstBits(bits: Bits, length: number, behind: number): Bits {
+  if (typeof bits === 'bigint') return bits >> BigInt(behind);
+  return length === 0 ? 0 : bits >>> behind; // of 32 places, a shift of numbers makes none
 }
 
 /** Networks that never change. */
