@@ -51,6 +51,28 @@ describe('a ban', () => {
     expect((await c.consume('write', 'user:9', { address: '203.0.113.9' })).source).toBe('redis');
   });
 
+  it('of instances that all ban at once is refused by each as soon as it has been told, and by all in the end', async () => {
+    const { name } = testRedis();
+    const rooms = [await startLimits(`${name}-crowd`), await startLimits(`${name}-crowd`)];
+    const subjects = Array.from({ length: 200 }, (_, index) => `user:${index}`);
+    await Promise.all(
+      subjects.map(async (subject, index) => {
+        const limits = rooms[index % 2] as Limits;
+        await limits.ban(subject, { forMs: 3_600_000 });
+        expect((await limits.consume('write', subject)).source).toBe('ban');
+      }),
+    );
+    await waitFor(() => rooms.every((limits) => limits.bans().length === subjects.length));
+    await Promise.all(
+      subjects.map(async (subject, index) => {
+        const limits = rooms[(index + 1) % 2] as Limits;
+        await limits.unban(subject);
+        expect((await limits.consume('write', subject)).source).toBe('redis');
+      }),
+    );
+    await waitFor(() => rooms.every((limits) => limits.bans().length === 0));
+  });
+
   it('expires in Redis with the last of the list, unless one has no end', async () => {
     const { url, name } = testRedis();
     const limits = await startLimits(`${name}-ends`);
