@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { type AdmittedOutcome, Group } from './group.js';
 import { overloadDefaults } from './options.js';
+import { shares } from './priority.js';
 
 /** A reproducible source of numbers below 1. */
 function randomOf(seed: number): () => number {
@@ -25,6 +26,7 @@ interface Pool {
 interface Seen {
   readonly done: number;
   readonly refused: number;
+  readonly refusedCritical: number;
   readonly meanMs: number;
   readonly limit: number;
 }
@@ -53,9 +55,10 @@ class Simulation {
     this.#free = Array.from({ length: pool.size }, (_, index) => this.#free[index] ?? this.now);
   }
 
-  run(durationMs: number, perSecond: number, share = 0.8): Seen {
+  /** `share`: of the limit, for each that arrives; more than 1 for what is critical. */
+  run(durationMs: number, perSecond: number, share = (_arrived: number) => 0.8): Seen {
     const end = this.now + durationMs;
-    let [done, refused, sumMs] = [0, 0, 0];
+    let [done, refused, sumMs, arrived, refusedCritical] = [0, 0, 0, 0, 0];
     let nextAt = this.now;
     for (;;) {
       nextAt += (-Math.log(1 - this.#random()) * 1_000) / perSecond;
@@ -70,10 +73,14 @@ class Simulation {
       }
       this.now = until;
       if (nextAt >= end) break;
-      if (this.group.hasRoom(share)) this.#begin(this.group.enter());
-      else refused += 1;
+      const its = share(arrived++);
+      if (this.group.hasRoom(its)) this.#begin(this.group.enter());
+      else {
+        refused += 1;
+        if (its > 1) refusedCritical += 1;
+      }
     }
-    return { done, refused, meanMs: sumMs / Math.max(1, done), limit: this.group.limit };
+    return { done, refused, refusedCritical, meanMs: sumMs / Math.max(1, done), limit: this.group.limit };
   }
 
   #begin(from: number): void {
@@ -149,6 +156,21 @@ it('finds its way again in seconds when what is behind becomes ten times as slow
     }),
     // In these it has become quicker again during a look, which has seen a mean of both.
     { numRuns: 30, examples: [[771], [1_149], [1_638], [1_964]] },
+  );
+});
+
+it('refuses nothing that is critical while it looks how long requests take', () => {
+  fc.assert(
+    fc.property(seeds, (seed) => {
+      const pool = { size: 10, serviceMs: 20 };
+      const simulation = new Simulation(seed, pool);
+      const oneInFive = (arrived: number) => (arrived % 5 === 0 ? shares.critical : shares.normal);
+      simulation.run(settlingMs, 2 * capacityOf(pool), oneInFive);
+      const { refused, refusedCritical } = simulation.run(20_000, 2 * capacityOf(pool), oneInFive);
+      expect(refused).toBeGreaterThan(0);
+      expect(refusedCritical).toBe(0);
+    }),
+    { numRuns: 20 },
   );
 });
 

@@ -61,8 +61,11 @@ export class Group {
 
   /** Whether there is room for one that may have this share of the limit. */
   hasRoom(share: number): boolean {
-    const room = Math.max(1, (this.#look?.limit ?? this.#gradient.limit) * share);
-    if (this.#inFlight + 1 <= room) return true;
+    const { limit } = this.#gradient;
+    const seen = this.#look === undefined ? limit * share : this.#look.limit * share;
+    // What may go beyond the limit is not refused for a look, at whose beginning most of the limit is in use.
+    const room = share > 1 ? Math.max(limit, seen) : seen;
+    if (this.#inFlight + 1 <= Math.max(1, room)) return true;
     this.#wasRefused = true;
     return false;
   }
