@@ -33,7 +33,8 @@ export const nodeProcess: HostProcess = Object.freeze({
     for (const listener of process.listeners('uncaughtException')) {
       if (ours in listener) process.off('uncaughtException', listener);
     }
-    setImmediate(() => {
+    // Out of the promise, and before Node ends of a rejection that came of it: what is printed is the first error.
+    process.nextTick(() => {
       throw error;
     });
   },
