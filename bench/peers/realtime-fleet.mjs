@@ -225,6 +225,13 @@ async function stormRows(redisUrl, size) {
   ];
 }
 
+/** A read of ours may take several steps, and asks once what the channel has seen; a renewed lease asks the same way. */
+async function readsOf(kind, redis) {
+  const stats = await redis.info('commandstats');
+  const calls = (name) => Number(new RegExp(`cmdstat_${name}:calls=(\\d+)`).exec(stats)?.[1] ?? 0);
+  return kind.startsWith('pando') ? calls('zrange') - calls('zadd') : calls('xrange');
+}
+
 async function storm(kind, redisUrl, { behind, patienceMs }) {
   const redis = new Redis(redisUrl);
   const former = new Child(instanceProgram, kind);
@@ -248,8 +255,7 @@ async function storm(kind, redisUrl, { behind, patienceMs }) {
     const coming = { port: coldPort, spreadMs, messages: behind.messages, durationMs: patienceMs };
     const came = await clients.ask('comeBack', coming);
     const { delayMs } = await cold.ask('watched');
-    const calls = /cmdstat_xrange:calls=(\d+)/.exec(await redis.info('commandstats'))?.[1];
-    return { ...came, delayMs, reads: Number(calls ?? 0) };
+    return { ...came, delayMs, reads: await readsOf(kind, redis) };
   } finally {
     for (const process of [former, cold, clients]) process.close();
     redis.disconnect();

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { logReads } from '../followers/log-reads.js';
 import { Site } from '../followers/site.js';
 import { testSize } from '../infra/context.js';
 import { startRedis } from '../infra/redis.js';
@@ -18,7 +19,7 @@ it('instances that are restarted one after the other send their clients away bit
     else site.followSocket(channels);
   }
   await site.settled();
-  const readsBefore = await redis.calls('xrange');
+  const readsBefore = await logReads(redis);
   const load = site.load({ everyMs: 40 });
   for (const [index, instance] of site.instances.entries()) {
     const from = performance.now();
@@ -38,7 +39,7 @@ it('instances that are restarted one after the other send their clients away bit
   await site.caughtUp();
   expect(site.verifier.resets().flat()).toEqual([]);
   expect(site.ears.some(({ hasGivenUp }) => hasGivenUp)).toBe(false);
-  const reads = (await redis.calls('xrange')) - readsBefore;
+  const reads = (await logReads(redis)) - readsBefore;
   expect(reads, 'reads of the log').toBeLessThan(CLIENTS); // they share them
   console.log(
     `${site.verifier.confirmed} published, ${site.verifier.messages} seen, ${reads} reads of the log`,
