@@ -30,7 +30,10 @@ abstract class LimitError extends HttpError {
   /** When the client is told to come back: up to a tenth later than it could, so that not all come at once. */
   readonly retryAfterMs: number;
 
-  constructor(decision: Decision, code: string, status: number, what: string) {
+  constructor(
+    decision: Decision,
+    { code, status, what }: { readonly code: string; readonly status: number; readonly what: string },
+  ) {
     const share = Math.random();
     const seconds = Math.max(1, Math.ceil(decision.retryAfterMs / 1_000));
     const jittered = seconds + Math.floor(share * (Math.floor(seconds / 10) + 1));
@@ -57,12 +60,11 @@ export class LimitExceededError extends LimitError {
   readonly quota: string;
 
   constructor(decision: Decision, quota: string = decision.policy) {
-    super(
-      decision,
-      'PANDO_HTTP_LIMIT_EXCEEDED',
-      429,
-      `The limit "${quota}" of ${decision.limit} is used up.`,
-    );
+    super(decision, {
+      code: 'PANDO_HTTP_LIMIT_EXCEEDED',
+      status: 429,
+      what: `The limit "${quota}" of ${decision.limit} is used up.`,
+    });
     this.quota = quota;
   }
 }
@@ -75,12 +77,11 @@ export class LimitExceededError extends LimitError {
  */
 export class LimitUnavailableError extends LimitError {
   constructor(decision: Decision) {
-    super(
-      decision,
-      'PANDO_HTTP_LIMIT_UNAVAILABLE',
-      503,
-      `The limit "${decision.policy}" cannot be checked at the moment.`,
-    );
+    super(decision, {
+      code: 'PANDO_HTTP_LIMIT_UNAVAILABLE',
+      status: 503,
+      what: `The limit "${decision.policy}" cannot be checked at the moment.`,
+    });
   }
 }
 
