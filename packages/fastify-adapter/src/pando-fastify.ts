@@ -52,16 +52,21 @@ const plugin: FastifyPluginAsync<PandoFastifyOptions> = async (app, options) => 
   const settled = new WeakSet<object>();
   const refuse = refusalsOf(app);
 
-  const visitOf = (request: FastifyRequest, reply: FastifyReply): Visit =>
+  const visitOf = (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    route?: FastifyRequest['routeOptions'],
+  ): Visit =>
     door.visitOf(request.raw) ??
-    door.begin(request.raw, door.exchange(request.raw, reply.raw, new FastifyView(request, reply)));
+    door.begin(request.raw, door.exchange(request.raw, reply.raw, new FastifyView(request, reply, route)));
 
   app.addHook('onRequest', (request, reply, done) => {
-    const settings = request.routeOptions.config?.pando;
+    const route = request.routeOptions; // which Fastify puts together anew for each who asks
+    const settings = route.config?.pando;
     if (settings !== undefined && !settled.has(settings)) return done(registeredTooEarly(request));
     prototype ??= Object.getPrototypeOf(request) as object;
     if (door.probes.find(request.method, request.originalUrl) !== undefined) return done();
-    const visit = visitOf(request, reply);
+    const visit = visitOf(request, reply, route);
     const refusal = door.refusal(visit, settings);
     if (refusal === undefined) door.enter(visit, done);
     else refuse(request, reply, refusal, done);
@@ -193,10 +198,12 @@ function frameworkServer(app: FastifyInstance): FrameworkServer {
 class FastifyView implements FrameworkView {
   readonly #request: FastifyRequest;
   readonly #reply: FastifyReply;
+  readonly #route: FastifyRequest['routeOptions'] | undefined;
 
-  constructor(request: FastifyRequest, reply: FastifyReply) {
+  constructor(request: FastifyRequest, reply: FastifyReply, route?: FastifyRequest['routeOptions']) {
     this.#request = request;
     this.#reply = reply;
+    this.#route = route;
   }
 
   get url(): string {
@@ -220,7 +227,7 @@ class FastifyView implements FrameworkView {
   }
 
   route(): string | undefined {
-    return this.#request.routeOptions.url;
+    return (this.#route ?? this.#request.routeOptions).url;
   }
 
   /** Fastify keeps the headers of hooks and plugins (CORS, cookies) to itself until it answers: hand them on. */

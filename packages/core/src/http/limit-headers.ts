@@ -24,8 +24,8 @@ const silent: ReadonlySet<Decision['source']> = new Set(['open', 'closed', 'exem
 export class LimitHeaderWriter {
   readonly #isDraft: boolean;
   readonly #isLegacy: boolean;
-  /** The constant part, by policy and tier. */
-  readonly #quotas = new Map<Policy, Map<string | undefined, string>>();
+  /** By policy and tier. */
+  readonly #quotas = new Map<Policy, Map<string | undefined, Quotas>>();
 
   constructor(form: LimitHeaders) {
     this.#isDraft = form === 'draft' || form === 'both';
@@ -37,9 +37,10 @@ export class LimitHeaderWriter {
     if (policy.shadow || silent.has(decision.source)) return;
     const { limit, remaining, resetMs } = decision;
     if (this.#isDraft) {
-      const seconds = Math.ceil(resetMs / 1_000);
-      exchange.setAnswerHeader('ratelimit-policy', this.#quotasOf(policy, decision.tier));
-      exchange.setAnswerHeader('ratelimit', `"${quotaOf(policy, decision)}";r=${remaining};t=${seconds}`);
+      const { text, beginnings } = this.#quotasOf(policy, decision.tier);
+      const beginning = beginnings.get(decision.windowMs) ?? beginnings.values().next().value;
+      exchange.setAnswerHeader('ratelimit-policy', text);
+      exchange.setAnswerHeader('ratelimit', `${beginning}${remaining};t=${Math.ceil(resetMs / 1_000)}`);
     }
     if (this.#isLegacy) {
       exchange.setAnswerHeader('x-ratelimit-limit', String(limit));
@@ -48,7 +49,7 @@ export class LimitHeaderWriter {
     }
   }
 
-  #quotasOf(policy: Policy, tier: string | undefined): string {
+  #quotasOf(policy: Policy, tier: string | undefined): Quotas {
     let byTier = this.#quotas.get(policy);
     if (byTier === undefined) {
       byTier = new Map();
@@ -56,16 +57,30 @@ export class LimitHeaderWriter {
     }
     let quotas = byTier.get(tier);
     if (quotas === undefined) {
-      quotas = windowsOf(policy, tier)
-        .map(
-          ({ limit, windowMs }, index) =>
-            `"${quotaName(policy, tier, index)}";q=${limit};w=${Math.ceil(windowMs / 1_000)}`,
-        )
-        .join(', ');
+      quotas = quotasOf(policy, tier);
       byTier.set(tier, quotas);
     }
     return quotas;
   }
+}
+
+/** What the headers say of a policy, or of a tier of it, whatever is left. */
+interface Quotas {
+  readonly text: string;
+  /** What comes before the number of what is left, by the length of the window that it is about. */
+  readonly beginnings: ReadonlyMap<number | undefined, string>;
+}
+
+function quotasOf(policy: Policy, tier: string | undefined): Quotas {
+  const windows = windowsOf(policy, tier);
+  const names = windows.map((_window, index) => `"${quotaName(policy, tier, index)}"`);
+  const texts = windows.map(
+    ({ limit, windowMs }, index) => `${names[index]};q=${limit};w=${Math.ceil(windowMs / 1_000)}`,
+  );
+  return {
+    text: texts.join(', '),
+    beginnings: new Map(windows.map(({ windowMs }, index) => [windowMs, `${names[index]};r=`])),
+  };
 }
 
 /** The name of the window that a decision is about: each is a quota of its own in the headers. */

@@ -39,6 +39,7 @@ export class NodeExchange implements Exchange {
   /** Made for whoever asks for the signal: most never do. */
   #abort: AbortController | undefined;
   #onEnd: ((outcome: ExchangeOutcome) => void) | undefined;
+  #ip: string | undefined;
   #streaming = false;
   #outcome: ExchangeOutcome | undefined;
   #answered = false;
@@ -79,8 +80,11 @@ export class NodeExchange implements Exchange {
   }
 
   get ip(): string {
-    const told = this.#view.ip;
-    return this.#clients?.of(this.#request, told) ?? told ?? this.#request.socket.remoteAddress ?? '';
+    if (this.#ip === undefined) {
+      const told = this.#view.ip;
+      this.#ip = this.#clients?.of(this.#request, told) ?? told ?? this.#request.socket.remoteAddress ?? '';
+    }
+    return this.#ip;
   }
 
   get secure(): boolean {

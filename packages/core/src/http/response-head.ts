@@ -11,8 +11,10 @@ export function takeHead(response: ServerResponse, status: number, rest: readonl
 function setHeaders(response: ServerResponse, headers: unknown): void {
   if (headers === undefined || headers === null) return;
   if (!Array.isArray(headers)) {
-    for (const [name, value] of Object.entries(headers)) {
-      if (value !== undefined) response.setHeader(name, value as OutgoingHttpHeader);
+    const given = headers as Readonly<Record<string, OutgoingHttpHeader | undefined>>;
+    for (const name of Object.keys(given)) {
+      const value = given[name];
+      if (value !== undefined) response.setHeader(name, value);
     }
     return;
   }

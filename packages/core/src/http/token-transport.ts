@@ -40,8 +40,10 @@ export class TokenTransport {
   /** All that the client says it has seen: the header, which may be repeated, and the cookies. What is not ours is ignored and counted. */
   read(headers: IncomingHttpHeaders): Token {
     let token = emptyToken;
-    for (const text of headerList(headers, this.header)) token = this.#merge(token, text);
-    for (const text of cookiesOf(headers, this.#prefix).values()) token = this.#merge(token, text);
+    if (headers[this.header] !== undefined)
+      for (const text of headerList(headers, this.header)) token = this.#merge(token, text);
+    const cookies = cookiesOf(headers, this.#prefix);
+    if (cookies.size > 0) for (const text of cookies.values()) token = this.#merge(token, text);
     return token;
   }
 

@@ -60,6 +60,9 @@ interface Derivation {
   readonly transactionOn?: string | undefined;
 }
 
+/** What nothing is around. */
+const root: Derivation = Object.freeze({});
+
 /**
  * What a class offers, without what is private in it. The declarations for `import` and for `require` are two files, and
  * TypeScript holds a class with private members in one for another than the same class in the other.
@@ -90,7 +93,7 @@ class OpenContext implements Caller {
   #written: Token = emptyToken;
   #observed: Token = emptyToken;
 
-  constructor(caller: Caller, init: Beginning, openedAt: number, derivation: Derivation = {}) {
+  constructor(caller: Caller, init: Beginning, openedAt: number, derivation: Derivation = root) {
     this.#caller = caller;
     this.deadlineAt = init.deadlineAt;
     this.priority = init.priority ?? 'normal';
