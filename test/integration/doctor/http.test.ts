@@ -262,7 +262,9 @@ describe('what is not as it seems', () => {
     await using balancer = await startTcpBalancer({ ports: [well, silent.port] });
     const { of, code } = await consult('--url', balancer.url, '--timeout-ms', '2000');
     expect(of('http.ready')).toEqual([
-      expect.stringMatching(/^problem \d+ of \d+ requests came to nothing: no answer from .* within 2000 ms$/),
+      expect.stringMatching(
+        /^problem \d+ of \d+ requests came to nothing: no answer from .* within 2000 ms$/,
+      ),
     ]);
     expect(code).toBe(1);
   });
