@@ -56,7 +56,7 @@ it('a kit without Redis and without a secret says in one line what to do', async
   expect(failure).toMatchObject({ code: 'PANDO_SECRET_UNAVAILABLE', retryable: true });
   const { message } = failure as Error;
   expect(message).toContain(
-    'start Redis, correct the "redis" option, or give every instance the same "secret"',
+    'Start Redis there, correct the "redis" option, or give every instance the same "secret"',
   );
   expect(message).toContain(`127.0.0.1:${redis.port}`);
   expect(message).not.toContain('\n');
