@@ -121,7 +121,10 @@ export interface RedisPlace {
   ): Promise<RedisSubscription>;
   /** Announces on one channel: at most once, to whoever listens now. */
   publish(channel: string, payload: Buffer | string, options?: Signalled): Promise<void>;
-  /** Replaces the epoch, if it is still the given one: whoever found the data older than what it has seen calls this. Resolves to the epoch now valid. */
+  /**
+   * Replaces the epoch, if it is still the given one: whoever found the data older than what it has seen calls this. Given an empty
+   * text it only begins one where there is none. Resolves to the epoch now valid.
+   */
   renewEpoch(seen: string, options?: Signalled): Promise<string>;
 }
 

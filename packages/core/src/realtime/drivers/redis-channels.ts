@@ -61,8 +61,11 @@ export class RedisChannels {
     }
   }
 
-  /** Begins a new epoch where the old one is gone. */
+  /**
+   * Begins a new epoch where there is none. Replaces none: another instance may have begun one, and this one may have heard of it
+   * before it hears that its own call met none. To replace that would tell every client twice that history is gone.
+   */
   async renewEpoch(): Promise<void> {
-    await this.place.renewEpoch(this.place.epoch ?? '');
+    await this.place.renewEpoch('');
   }
 }
